@@ -1,0 +1,1 @@
+"""One page type, its templates, and the content."""

@@ -1,0 +1,23 @@
+"""Tables, sessions and migrations, and all that is known of each database's dialect."""
+
+from mosaic_core.database.migrations import History
+from mosaic_core.database.schema import (
+    PlatformBase,
+    TenantBase,
+    TenantSchema,
+    derived,
+    is_derived,
+    kernel_table,
+    metadata_faults,
+)
+
+__all__ = [
+    "History",
+    "PlatformBase",
+    "TenantBase",
+    "TenantSchema",
+    "derived",
+    "is_derived",
+    "kernel_table",
+    "metadata_faults",
+]

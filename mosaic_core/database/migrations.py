@@ -1,0 +1,112 @@
+"""Alembic, run for one database at a time.
+
+A *history* is a set of migration folders with one or more heads: the kernel's, the product's and
+one labelled branch for each plugin that owns tables. A database's *revision* is its heads,
+comma-separated and sorted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData
+
+from mosaic_core.errors import DatabaseBehind, DatabaseNewer
+
+_ENVIRONMENT = Path(__file__).parent
+
+
+class History:
+    """A set of migrations for one kind of database.
+
+    Args:
+        schema: the symbolic schema that its tables are declared in, ``tenant`` or ``platform``.
+        folders: where its revision files are.
+    """
+
+    def __init__(self, schema: str, folders: Sequence[Path]) -> None:
+        self.schema = schema
+        self.folders = tuple(folders)
+
+    @cached_property
+    def _script(self) -> ScriptDirectory:
+        return ScriptDirectory(
+            str(_ENVIRONMENT), version_locations=[str(folder) for folder in self.folders]
+        )
+
+    @cached_property
+    def current(self) -> str:
+        """The revision that the code needs."""
+        return ",".join(sorted(self._script.get_heads()))
+
+    def read(self, connection: Connection) -> str:
+        """The revision a database stands at; empty when it has none."""
+        return ",".join(sorted(self._context(connection).get_current_heads()))
+
+    def require_current(self, revision: str, subject: str) -> None:
+        """Says what is wrong with a revision that is not the code's.
+
+        Raises:
+            DatabaseNewer: it names migrations that this code does not have.
+            DatabaseBehind: this code has migrations that it lacks.
+        """
+        if revision == self.current:
+            return
+        known = {script.revision for script in self._script.walk_revisions()}
+        strange = sorted(set(filter(None, revision.split(","))) - known)
+        if strange:
+            raise DatabaseNewer(
+                f"{subject} was made by a newer MOSAIC (revision {', '.join(strange)}).",
+                hint="Install that version of MOSAIC and of its plugins, or restore a backup.",
+            )
+        raise DatabaseBehind(
+            f"{subject} is at revision {revision or 'none'}; this MOSAIC needs {self.current}.",
+            hint="Run 'mosaic migrate'.",
+        )
+
+    def upgrade(self, connection: Connection, subject: str) -> str:
+        """Brings a database to the current revision, in the connection's transaction.
+
+        Raises:
+            DatabaseNewer: it was made by newer code; it is left as it is.
+        """
+        revision = self.read(connection)
+        if revision == self.current:
+            return revision
+        with contextlib.suppress(DatabaseBehind):
+            self.require_current(revision, subject)
+        script = self._script
+        config = Config()
+        config.set_main_option("script_location", str(_ENVIRONMENT))
+
+        def steps(revision: object, context: MigrationContext) -> object:
+            return script._upgrade_revs("heads", revision)  # type: ignore[arg-type]
+
+        with EnvironmentContext(config, script, fn=steps) as environment:
+            environment.configure(
+                connection=connection,
+                target_metadata=MetaData(),
+                version_table_schema=self._actual_schema(connection),
+                transactional_ddl=True,
+            )
+            environment.run_migrations()
+        return self.current
+
+    def _context(self, connection: Connection) -> MigrationContext:
+        schema = self._actual_schema(connection)
+        return MigrationContext.configure(
+            connection, opts={"version_table_schema": schema, "transactional_ddl": True}
+        )
+
+    def _actual_schema(self, connection: Connection) -> str | None:
+        """Where the tables really are; Alembic inspects its own table without the translation."""
+        translation = connection.get_execution_options()["schema_translate_map"]
+        actual: str | None = translation[self.schema]
+        return actual

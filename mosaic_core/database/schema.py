@@ -1,0 +1,112 @@
+"""How tables are declared, and the rules that every tenant table keeps.
+
+Tenant tables are in the schema ``tenant`` and platform tables in ``platform``. Neither exists: each
+strategy supplies a translation, so a session without one fails loudly instead of reading somebody's
+rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import MetaData, Table
+from sqlalchemy.orm import DeclarativeBase
+
+from mosaic_core.database.migrations import History
+from mosaic_core.types import MosaicType
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+#: Key in ``Table.info``: how the write treats the table.
+_KIND = "mosaic"
+_PUBLISHES = "mosaic_publishes"
+
+
+class TenantBase(DeclarativeBase):
+    """The base of every table that a tenant has."""
+
+    metadata = MetaData(schema="tenant", naming_convention=_NAMES)
+
+
+class PlatformBase(DeclarativeBase):
+    """The base of the platform's own, shared tables."""
+
+    metadata = MetaData(schema="platform", naming_convention=_NAMES)
+
+
+def derived(*, publishes: bool = False) -> dict[str, Any]:
+    """``info`` of a table that can be rebuilt: written freely in a write, and not logged.
+
+    With ``publishes``, a change of it is one that visitors see.
+    """
+    return {_KIND: "derived", _PUBLISHES: publishes}
+
+
+def kernel_table() -> dict[str, Any]:
+    """``info`` of a table that only the kernel writes: head, change log, outbox."""
+    return {_KIND: "kernel"}
+
+
+def is_derived(table: Table) -> bool:
+    return bool(table.info.get(_KIND) == "derived")
+
+
+def is_kernel(table: Table) -> bool:
+    return bool(table.info.get(_KIND) == "kernel")
+
+
+def publishes(table: Table) -> bool:
+    return bool(table.info.get(_PUBLISHES))
+
+
+def logged_tables(metadata: MetaData) -> dict[str, Table]:
+    """The tables whose changes the log records, by name, in the order of their dependencies."""
+    return {
+        table.name: table
+        for table in metadata.sorted_tables
+        if not is_derived(table) and not is_kernel(table)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSchema:
+    """What a tenant's database consists of: its tables, and the migrations that lead there."""
+
+    metadata: MetaData
+    history: History
+
+
+def metadata_faults(metadata: MetaData) -> Iterator[str]:
+    """Every breach of the rules of tenant tables, in words; nothing when they are kept.
+
+    The rules keep a change log complete: what the database does by itself, the log cannot see.
+    """
+    mapped = {mapper.local_table for mapper in TenantBase.registry.mappers} | {
+        mapper.local_table for mapper in PlatformBase.registry.mappers
+    }
+    for table in metadata.sorted_tables:
+        if not table.primary_key.columns:
+            yield f"{table.name} has no primary key"
+        if table not in mapped and not is_derived(table) and not is_kernel(table):
+            yield f"{table.name} is not mapped to a class, so its changes would not be logged"
+        for column in table.columns:
+            where = f"{table.name}.{column.name}"
+            if not isinstance(column.type, MosaicType):
+                yield f"{where} has the type {column.type!r}, which is not one of mosaic_core.types"
+            if column.server_default is not None or column.server_onupdate is not None:
+                yield f"{where} is filled in by the database"
+            if column.computed is not None or column.identity is not None:
+                yield f"{where} is computed by the database"
+            for default in (column.default, column.onupdate):
+                if default is not None and default.is_clause_element:
+                    yield f"{where} has an SQL expression as its default"
+        for key in table.foreign_keys:
+            if key.ondelete or key.onupdate:
+                yield f"{table.name}.{key.parent.name} cascades in the database"

@@ -1,0 +1,336 @@
+"""Tenants and hosts: looked up in memory, changed in the platform database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, func, insert, select, update
+
+from mosaic_core.database import History
+from mosaic_core.directory.database import OWNER, PlatformDatabase
+from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
+from mosaic_core.errors import Conflict, NotFound
+from mosaic_core.head import PLATFORM, Write, Writer
+from mosaic_core.resolution import TenantMatch, normalise_host
+from mosaic_core.tenants import TenantContext, TenantStatus, check_slug
+
+T = TypeVar("T")
+
+_TENANT_COLUMNS = (
+    TenantRow.tenant_id,
+    TenantRow.slug,
+    TenantRow.name,
+    TenantRow.tier,
+    TenantRow.status,
+    TenantRow.reason,
+    TenantRow.epoch,
+    TenantRow.database_schema,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRecord:
+    """A tenant with what only operators need."""
+
+    tenant: TenantContext
+    revision: str
+    subscription_status: str
+    created_at: datetime
+    domains: tuple[str, ...]
+
+
+class Directory:
+    """Implements :class:`mosaic_core.resolution.HostDirectory`.
+
+    Args:
+        database: the platform database.
+        platform_domain: every tenant has ``<slug>.<platform_domain>``.
+        freshness: seconds after which :meth:`refresh` looks for news again.
+    """
+
+    def __init__(self, database: PlatformDatabase, platform_domain: str, freshness: float) -> None:
+        self.database = database
+        self._domain = platform_domain
+        self._freshness = freshness
+        self._tenants: dict[str, TenantContext] = {}
+        self._slugs: dict[str, TenantMatch] = {}
+        self._domains: dict[str, TenantMatch] = {}
+        self._known = -1
+        self._looking: asyncio.Task[None] | None = None
+        #: Until when what is known may be trusted (monotonic seconds).
+        self.until = 0.0
+        #: Moves whenever anything that is looked up here may have changed.
+        self.generation = 0
+        self._writer = Writer(PLATFORM, OWNER, database.exclusive)
+
+    # Lookups in memory
+
+    @property
+    def platform_domain(self) -> str:
+        return self._domain
+
+    def tenant_of_domain(self, host: str) -> TenantMatch | None:
+        return self._domains.get(host)
+
+    def tenant_of_slug(self, slug: str) -> TenantMatch | None:
+        return self._slugs.get(slug)
+
+    def tenant(self, tenant_id: str) -> TenantContext | None:
+        """The tenant with this id, deleted ones excepted."""
+        return self._tenants.get(tenant_id)
+
+    def named(self, slug: str) -> TenantContext:
+        """The tenant with this slug.
+
+        Raises:
+            NotFound: there is none.
+        """
+        match = self._slugs.get(slug)
+        if match is None:
+            raise NotFound(
+                f"There is no tenant {slug!r}.", hint="'mosaic tenant list' shows those there are."
+            )
+        return self._tenants[match.tenant_id]
+
+    def __len__(self) -> int:
+        return len(self._tenants)
+
+    # News
+
+    async def refresh(self, *, now: bool = False) -> None:
+        """Learns what changed, when the last look is older than ``freshness``."""
+        if now or time.monotonic() >= self.until:
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look())
+            await asyncio.shield(self._looking)
+
+    async def _look(self) -> None:
+        started = time.monotonic()
+        try:
+            async with self.database.session() as session:
+                version = await session.scalar(select(PLATFORM.head.c.version))
+                assert version is not None
+                if version != self._known:
+                    tenants = await session.execute(
+                        select(*_TENANT_COLUMNS).where(TenantRow.changed > self._known)
+                    )
+                    domains = await session.execute(
+                        select(
+                            DomainRow.host, DomainRow.tenant_id, DomainRow.site, DomainRow.active
+                        ).where(DomainRow.changed > self._known)
+                    )
+                    self._learn(list(tenants), list(domains))
+                    self._known = version
+            self.until = started + self._freshness
+        finally:
+            self._looking = None
+
+    def _learn(self, tenants: list[Any], domains: list[Any]) -> None:
+        for tenant_id, slug, name, tier, status, reason, epoch, schema in tenants:
+            before = self._tenants.pop(tenant_id, None)
+            if before is not None:
+                self._slugs.pop(before.slug, None)
+            if status != TenantStatus.DELETED:
+                self._tenants[tenant_id] = TenantContext(
+                    tenant_id, slug, name, tier, TenantStatus(status), reason, epoch, schema
+                )
+                self._slugs[slug] = TenantMatch(tenant_id)
+        for host, tenant_id, site, active in domains:
+            self._domains.pop(host, None)
+            if active:
+                self._domains[host] = TenantMatch(tenant_id, site)
+        if tenants or domains:
+            self.generation += 1
+
+    # Changes
+
+    async def write(self, fn: Callable[[Write], Awaitable[T]], *, actor: str, action: str) -> T:
+        """A write to the platform database, known here when it returns."""
+        result = await self._writer.write(fn, actor=actor, action=action)
+        await self._look_again()
+        return result
+
+    async def _look_again(self) -> None:
+        if self._looking is not None:  # that look may have read before our commit
+            await asyncio.wait([self._looking])
+        await self.refresh(now=True)
+
+    async def add(self, tenant: TenantContext, revision: str, *, actor: str) -> None:
+        """Makes a provisioned tenant known.
+
+        Raises:
+            Conflict: the slug is taken.
+        """
+
+        async def fn(write: Write) -> None:
+            taken = await write.session.scalar(
+                select(TenantRow.tenant_id).where(TenantRow.slug == tenant.slug)
+            )
+            if taken is not None:
+                raise slug_taken(tenant.slug)
+            write.session.add(
+                TenantRow(
+                    tenant_id=tenant.tenant_id,
+                    slug=check_slug(tenant.slug),
+                    name=tenant.name,
+                    tier=tenant.tier,
+                    status=tenant.status,
+                    reason=tenant.reason,
+                    epoch=tenant.epoch,
+                    database_schema=tenant.database_schema,
+                    revision=revision,
+                    subscription_status="none",
+                    created_at=write.at,
+                    changed=write.version,
+                )
+            )
+
+        await self.write(fn, actor=actor, action="tenants.create")
+
+    async def change(
+        self, tenant_id: str, *, actor: str, action: str, **values: Any
+    ) -> TenantContext:
+        """Changes columns of a tenant's row and returns what it is now."""
+
+        async def fn(write: Write) -> None:
+            row = await write.session.get(TenantRow, tenant_id)
+            if row is None:
+                raise NotFound(f"There is no tenant {tenant_id!r}.")
+            different = {k: v for k, v in values.items() if getattr(row, k) != v}
+            for name, value in different.items():
+                setattr(row, name, value)
+            if different:
+                row.changed = write.version
+
+        await self.write(fn, actor=actor, action=action)
+        return self._tenants[tenant_id]
+
+    async def add_domain(
+        self, tenant_id: str, host: str, *, site: str | None = None, actor: str
+    ) -> None:
+        """Gives a tenant a custom domain.
+
+        Raises:
+            Conflict: another tenant has it, or it is below the platform's own domain.
+        """
+        name = normalise_host(host)
+        if name == self._domain or name.endswith(f".{self._domain}"):
+            raise Conflict(f"{name} is below the platform's own domain.", hint="Use another one.")
+
+        async def fn(write: Write) -> None:
+            row = await write.session.get(DomainRow, name)
+            if row is not None and row.active and row.tenant_id != tenant_id:
+                raise Conflict(f"The domain {name} is in use.", hint="Check the spelling.")
+            if row is None:
+                row = DomainRow(host=name, created_at=write.at)
+                write.session.add(row)
+            row.tenant_id, row.site, row.active = tenant_id, site, True
+            row.changed = write.version
+
+        await self.write(fn, actor=actor, action="domains.add")
+
+    # Operators' questions
+
+    async def records(self) -> list[TenantRecord]:
+        """Every tenant, by slug."""
+        await self.refresh(now=True)
+        async with self.database.session() as session:
+            rows = await session.execute(
+                select(
+                    TenantRow.tenant_id,
+                    TenantRow.revision,
+                    TenantRow.subscription_status,
+                    TenantRow.created_at,
+                ).order_by(TenantRow.slug)
+            )
+            hosts: dict[str, list[str]] = {}
+            for host, match in sorted(self._domains.items()):
+                hosts.setdefault(match.tenant_id, []).append(host)
+            return [
+                TenantRecord(
+                    self._tenants[tenant_id],
+                    revision,
+                    subscription,
+                    created,
+                    tuple(hosts.get(tenant_id, ())),
+                )
+                for tenant_id, revision, subscription, created in rows
+                if tenant_id in self._tenants
+            ]
+
+    async def behind(self, history: History) -> list[TenantContext]:
+        """The tenants whose database is not at the current revision: one query for the fleet."""
+        await self.refresh(now=True)
+        async with self.database.session() as session:
+            ids = await session.scalars(
+                select(TenantRow.tenant_id)
+                .where(TenantRow.revision != history.current)
+                .order_by(TenantRow.tenant_id)
+            )
+            return [self._tenants[i] for i in ids if i in self._tenants]
+
+    # Hints
+
+    async def hint(self, tenant_id: str) -> None:
+        """Notes, durably, that a tenant's outbox is about to have messages."""
+
+        async def fn(write: Write) -> None:
+            values = {"due": datetime.now(UTC)}
+            done = await write.session.execute(
+                update(HintRow).where(HintRow.tenant_id == tenant_id).values(**values)
+            )
+            if done.rowcount == 0:  # type: ignore[attr-defined]
+                await write.session.execute(insert(HintRow).values(tenant_id=tenant_id, **values))
+
+        await self._writer.write(fn, actor="system", action="hints.set")
+
+    async def hinted(self, *, older_than: float = 0.0) -> list[TenantContext]:
+        """Tenants whose outbox may have messages, noted at least so many seconds ago."""
+        await self.refresh()
+        before = datetime.now(UTC) - timedelta(seconds=older_than)
+        async with self.database.session() as session:
+            ids = await session.scalars(
+                select(HintRow.tenant_id).where(HintRow.due <= before).order_by(HintRow.due)
+            )
+            return [self._tenants[i] for i in ids if i in self._tenants]
+
+    async def unhint(self, tenant_id: str, *, noted_before: datetime) -> None:
+        """The outbox was found empty; a hint given meanwhile stays."""
+
+        async def fn(write: Write) -> None:
+            await write.session.execute(
+                delete(HintRow).where(HintRow.tenant_id == tenant_id, HintRow.due <= noted_before)
+            )
+
+        await self._writer.write(fn, actor="system", action="hints.clear")
+
+    async def count(self) -> int:
+        """How many tenants there are, from the database."""
+        async with self.database.session() as session:
+            return int(await session.scalar(select(func.count()).select_from(TenantRow)) or 0)
+
+
+def slug_taken(slug: str) -> Conflict:
+    """Says nothing about whose it is."""
+    return Conflict(f"The slug {slug!r} is taken.", hint="Choose another one.")
+
+
+@asynccontextmanager
+async def open_directory(
+    database: PlatformDatabase, platform_domain: str, freshness: float
+) -> AsyncIterator[Directory]:
+    """The directory of an up-to-date platform database, loaded.
+
+    Raises:
+        DatabaseMissing, DatabaseBehind, DatabaseNewer: with what to do.
+    """
+    await database.require_current()
+    directory = Directory(database, platform_domain, freshness)
+    await directory.refresh()
+    yield directory

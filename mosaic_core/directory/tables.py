@@ -1,0 +1,62 @@
+"""The platform's own tables. Each row remembers the directory's version at which it changed, so
+that an instance learns of news by reading what came after the version that it knows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mosaic_core import types
+from mosaic_core.database import PlatformBase, derived
+
+
+class TenantRow(PlatformBase):
+    """A tenant: who it is, where it lives, whether it is served."""
+
+    __tablename__ = "tenants"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    slug: Mapped[str] = mapped_column(types.Text(63), unique=True)
+    name: Mapped[str] = mapped_column(types.Text(200))
+    tier: Mapped[str] = mapped_column(types.Text(63))
+    status: Mapped[str] = mapped_column(types.Text(16))
+    reason: Mapped[str] = mapped_column(types.Text(500))
+    epoch: Mapped[int] = mapped_column(types.Integer())
+    database_schema: Mapped[str | None] = mapped_column(types.Text(63))
+    #: The migrations that its database stands at.
+    revision: Mapped[str] = mapped_column(types.Text(500), index=True)
+    subscription_status: Mapped[str] = mapped_column(types.Text(32))
+    created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    changed: Mapped[int] = mapped_column(types.Integer(), index=True)
+
+
+class DomainRow(PlatformBase):
+    """A custom domain, in the form of ``normalise_host``. ``active`` is False once given up."""
+
+    __tablename__ = "domains"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    host: Mapped[str] = mapped_column(types.Text(253), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(
+        types.Text(64), ForeignKey("platform.tenants.tenant_id"), index=True
+    )
+    site: Mapped[str | None] = mapped_column(types.Text(63))
+    active: Mapped[bool] = mapped_column(types.Boolean())
+    created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    changed: Mapped[int] = mapped_column(types.Integer(), index=True)
+
+
+class HintRow(PlatformBase):
+    """Says that a tenant's outbox may have messages. Sometimes spurious, never missing."""
+
+    __tablename__ = "hints"
+    __table_args__ = (
+        Index(None, "due"),
+        {"sqlite_strict": True, "info": derived()},
+    )
+
+    tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    due: Mapped[datetime] = mapped_column(types.UTCDateTime())

@@ -1,0 +1,231 @@
+"""Every error that MOSAIC raises on purpose.
+
+Each class has a stable ``code`` (for programs), an HTTP ``status`` (for faces) and a message that
+names the thing; ``hint`` says what to do next.
+
+::
+
+    MosaicError
+    ├── ConfigurationError            mosaic.toml or the environment is wrong
+    ├── PluginError                   a plugin cannot be used
+    │   ├── PluginNotFound            selected but not installed
+    │   ├── PluginImportFailed        installed but does not import
+    │   ├── PluginIncompatible        written for another hook API
+    │   ├── PluginInvalid             a hook that matches no spec, or a wrong return value
+    │   └── PluginConflict            two providers of one name
+    ├── RequestError                  what was asked for cannot be answered
+    │   ├── InvalidHost               the Host header is not a host
+    │   ├── UnknownHost               no tenant has this host
+    │   ├── InvalidInput              the input does not fit, with every problem
+    │   ├── NotFound                  no such thing in this tenant
+    │   ├── Conflict                  the thing exists already, or has changed meanwhile
+    │   └── Denied                    the actor may not do this
+    ├── TenantError                   the tenant does not take this now
+    │   ├── TenantClosed              suspended: nobody reads it
+    │   ├── TenantReadOnly            visitors read it, nobody writes
+    │   ├── TenantFenced              it is being moved; writes wait
+    │   └── TenantMoved               it lives elsewhere now
+    ├── DatabaseError                 a database does not do what it should
+    │   ├── DatabaseMissing           the tenant's database is not where it should be
+    │   ├── DatabaseBusy              locked or deadlocked; worth another try
+    │   ├── DatabaseReadOnly          the directory or file cannot be written
+    │   ├── DatabaseDamaged           the file is corrupt
+    │   ├── DatabaseNewer             made by a newer MOSAIC
+    │   ├── DatabaseBehind            needs `mosaic migrate`
+    │   ├── DiskFull                  the disk has no room
+    │   ├── QuotaExceeded             the tier's limit is reached
+    │   ├── WriteTimeout              the write took longer than it may
+    │   ├── UnloggedWrite             a statement that the change log would not see
+    │   └── ChainBroken               the change log was tampered with or damaged
+    └── StorageError                  files
+        ├── FileMissing               no such key
+        ├── InvalidKey                the key leaves the tenant's prefix, or is no key
+        └── FileMismatch              size or digest is not what was announced
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MosaicError(Exception):
+    """The root. ``message`` names the thing that is wrong; ``hint`` says what to do."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    #: Whether the same write may be tried again at once.
+    transient: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class ConfigurationError(MosaicError):
+    code = "configuration"
+
+
+class PluginError(MosaicError):
+    code = "plugin"
+
+
+class PluginNotFound(PluginError):
+    code = "plugin-not-found"
+
+
+class PluginImportFailed(PluginError):
+    code = "plugin-import-failed"
+
+
+class PluginIncompatible(PluginError):
+    code = "plugin-incompatible"
+
+
+class PluginInvalid(PluginError):
+    code = "plugin-invalid"
+
+
+class PluginConflict(PluginError):
+    code = "plugin-conflict"
+
+
+class RequestError(MosaicError):
+    code = "bad-request"
+    status = 400
+
+
+class InvalidHost(RequestError):
+    code = "invalid-host"
+
+
+class UnknownHost(RequestError):
+    code = "unknown-host"
+    status = 404
+
+
+class InvalidInput(RequestError):
+    """``problems`` are (where, what) pairs, all of them."""
+
+    code = "invalid-input"
+    status = 422
+
+    def __init__(
+        self, message: str, *, hint: str = "", problems: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems
+
+
+class NotFound(RequestError):
+    code = "not-found"
+    status = 404
+
+
+class Conflict(RequestError):
+    code = "conflict"
+    status = 409
+
+
+class Denied(RequestError):
+    code = "denied"
+    status = 403
+
+
+class TenantError(MosaicError):
+    code = "tenant"
+    status = 503
+
+
+class TenantClosed(TenantError):
+    code = "tenant-closed"
+
+
+class TenantReadOnly(TenantError):
+    code = "tenant-read-only"
+    status = 403
+
+
+class TenantFenced(TenantError):
+    code = "tenant-fenced"
+
+
+class TenantMoved(TenantError):
+    code = "tenant-moved"
+
+
+class DatabaseError(MosaicError):
+    code = "database"
+    status = 503
+
+
+class DatabaseMissing(DatabaseError):
+    code = "database-missing"
+
+
+class DatabaseBusy(DatabaseError):
+    code = "database-busy"
+    transient = True
+
+
+class DatabaseReadOnly(DatabaseError):
+    code = "database-read-only"
+
+
+class DatabaseDamaged(DatabaseError):
+    code = "database-damaged"
+
+
+class DatabaseNewer(DatabaseError):
+    code = "database-newer"
+
+
+class DatabaseBehind(DatabaseError):
+    code = "database-behind"
+
+
+class DiskFull(DatabaseError):
+    code = "disk-full"
+    status = 507
+
+
+class QuotaExceeded(DatabaseError):
+    code = "quota-exceeded"
+    status = 507
+
+
+class WriteTimeout(DatabaseError):
+    code = "write-timeout"
+
+
+class UnloggedWrite(DatabaseError):
+    code = "unlogged-write"
+    status = 500
+
+
+class ChainBroken(DatabaseError):
+    code = "chain-broken"
+    status = 500
+
+
+class StorageError(MosaicError):
+    code = "storage"
+    status = 503
+
+
+class FileMissing(StorageError):
+    code = "file-missing"
+    status = 404
+
+
+class InvalidKey(StorageError):
+    code = "invalid-key"
+    status = 400
+
+
+class FileMismatch(StorageError):
+    code = "file-mismatch"
+    status = 422

@@ -1,0 +1,78 @@
+"""What this process knows of tenants' heads, and for how long that counts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from mosaic_core.persistence import HeadState, HeadStatus, Persistence
+from mosaic_core.tenants import TenantContext
+
+_UNKNOWN = HeadState(-1, -1, HeadStatus.OPEN, 0)
+
+
+class Watched:
+    """One tenant's head as last seen. ``published`` may be trusted while ``now < until``."""
+
+    __slots__ = ("looking", "published", "state", "until")
+
+    def __init__(self) -> None:
+        self.state = _UNKNOWN
+        self.published = -1
+        self.until = 0.0
+        self.looking: asyncio.Task[None] | None = None
+
+    def saw(self, state: HeadState, until: float) -> None:
+        # Looks may answer out of order; a head never goes back within one home.
+        if (state.epoch, state.version) >= (self.state.epoch, self.state.version):
+            self.state = state
+            self.published = state.published
+        self.until = until
+
+
+class Heads:
+    """Heads by tenant. A look older than ``freshness`` seconds is taken again, by one task.
+
+    Args:
+        freshness: seconds for which a look counts.
+        strategy: finds a tenant's persistence.
+    """
+
+    def __init__(self, freshness: float, strategy: Callable[[TenantContext], Persistence]) -> None:
+        self.freshness = freshness
+        self._strategy = strategy
+        self._heads: dict[str, Watched] = {}
+
+    def watched(self, tenant_id: str) -> Watched:
+        """The entry of a tenant, which stays the same object for as long as it is known."""
+        head = self._heads.get(tenant_id)
+        if head is None:
+            head = self._heads[tenant_id] = Watched()
+        return head
+
+    def committed(self, tenant_id: str, state: HeadState) -> None:
+        """A write of this process moved the head: what it shows is visible here at once."""
+        head = self.watched(tenant_id)
+        head.saw(state, head.until)
+
+    def forget(self, tenant_id: str) -> None:
+        """The tenant went or moved; the next look starts anew."""
+        self._heads.pop(tenant_id, None)
+
+    async def look(self, tenant: TenantContext) -> HeadState:
+        """The tenant's head, at most ``freshness`` old."""
+        head = self.watched(tenant.tenant_id)
+        if time.monotonic() >= head.until:
+            if head.looking is None:
+                head.looking = asyncio.create_task(self._look(tenant, head))
+            await asyncio.shield(head.looking)
+        return head.state
+
+    async def _look(self, tenant: TenantContext, head: Watched) -> None:
+        started = time.monotonic()
+        try:
+            state = await self._strategy(tenant).head(tenant)
+            head.saw(state, started + self.freshness)
+        finally:
+            head.looking = None

@@ -1,0 +1,261 @@
+"""Reading the change log: verifying its chain, rebuilding the past, compacting, the outbox."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import MetaData, and_, delete, insert, or_, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_core.database.schema import TenantSchema, logged_tables
+from mosaic_core.errors import ChainBroken, NotFound
+from mosaic_core.head import chain
+from mosaic_core.head.guard import migrating
+from mosaic_core.head.recorder import entity_id
+from mosaic_core.head.tables import GENESIS, HeadTables
+from mosaic_core.head.write import Write, Writer
+from mosaic_core.types import canonical_json, new_id, to_image
+
+#: entity → row id → the row's image; None for an image that was erased.
+Content = dict[str, dict[str, dict[str, Any] | None]]
+
+_ROW_OPERATIONS = (chain.INSERT, chain.UPDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to be done after a write, kept in the tenant's outbox until it is."""
+
+    id: Any
+    topic: str
+    payload: Any
+
+
+async def _log(session: AsyncSession, tables: HeadTables) -> AsyncIterator[RowMapping]:
+    log = tables.changes
+    result = await session.stream(
+        select(log).order_by(log.c.version, log.c.seq), execution_options={"yield_per": 500}
+    )
+    async for row in result.mappings():
+        yield row
+
+
+async def verify(session: AsyncSession, tables: HeadTables) -> int:
+    """Recomputes the whole chain; returns the number of changes seen.
+
+    Raises:
+        ChainBroken: naming the first version at which the log is not what was written.
+    """
+    head = (await session.execute(select(tables.head))).mappings().one()
+    base = head["base_version"]
+    value, version, count = GENESIS, base, 0
+    checkpoint = await _checkpoint(session, tables, base) if base else None
+    if checkpoint is not None:
+        value = bytes.fromhex(checkpoint["chain"])
+    kept = hashlib.sha256()
+    async for row in _log(session, tables):
+        count += 1
+        if row["salt"] is not None:
+            if chain.image_digest(row["salt"], row["image"]) != row["image_digest"]:
+                raise _broken(row["version"], "an image was changed")
+        elif row["image"] is not None:
+            raise _broken(row["version"], "an image stands without its salt")
+        if row["version"] <= base:
+            kept.update(_kept(row))
+            continue
+        if checkpoint is not None and version == base and kept.hexdigest() != checkpoint["kept"]:
+            raise _broken(base, "the compacted part was changed")
+        if row["version"] not in (version, version + 1):
+            raise _broken(row["version"], "a version is missing before it")
+        version, value = row["version"], chain.link(value, dict(row))
+        if value != row["chain"]:
+            raise _broken(version, "a change was altered, added or removed")
+    if version != head["version"] or value != head["digest"]:
+        raise _broken(head["version"], "the head does not match the newest change")
+    return count
+
+
+async def rebuild(session: AsyncSession, tables: HeadTables, version: int | None = None) -> Content:
+    """What the logged tables held at ``version`` (None: now).
+
+    Raises:
+        NotFound: the log does not reach back to that version.
+    """
+    head = (await session.execute(select(tables.head))).mappings().one()
+    if version is None:
+        version = head["version"]
+    if not head["base_version"] <= version <= head["version"]:
+        raise NotFound(
+            f"Version {version} is not kept; the log has {head['base_version']}–{head['version']}."
+        )
+    content: Content = {}
+    async for row in _log(session, tables):
+        if row["version"] > version:
+            break
+        if row["operation"] in _ROW_OPERATIONS:
+            content.setdefault(row["entity"], {})[row["entity_id"]] = row["image"]
+        elif row["operation"] == chain.DELETE:
+            content.get(row["entity"], {}).pop(row["entity_id"], None)
+    return {entity: rows for entity, rows in content.items() if rows}
+
+
+async def content_of(session: AsyncSession, metadata: MetaData) -> Content:
+    """What the logged tables hold now, in the form that :func:`rebuild` returns."""
+    content: Content = {}
+    for name, table in logged_tables(metadata).items():
+        rows: dict[str, dict[str, Any] | None] = {}
+        for row in (await session.execute(select(table))).mappings():
+            image = {column: to_image(value) for column, value in row.items()}
+            rows[entity_id(table, image)] = image
+        if rows:
+            content[name] = rows
+    return content
+
+
+async def compact(write: Write, tables: HeadTables, version: int) -> int:
+    """Forgets how things came to be what they were at ``version``; returns the rows removed.
+
+    The newest image of each row that lived then is kept; a checkpoint in the log vouches for them
+    and for the chain's value, so :func:`verify` still holds.
+    """
+    log, head = tables.changes, tables.head
+    row = (await write.session.execute(select(head))).mappings().one()
+    if not row["base_version"] < version < write.version:
+        return 0
+    session = write.session
+    value = await session.scalar(
+        select(log.c.chain).where(log.c.version == version).order_by(log.c.seq.desc()).limit(1)
+    )
+    newer = log.alias("newer")
+    superseded = (
+        select(newer.c.version)
+        .where(
+            newer.c.entity == log.c.entity,
+            newer.c.entity_id == log.c.entity_id,
+            newer.c.version <= version,
+            or_(
+                newer.c.version > log.c.version,
+                and_(newer.c.version == log.c.version, newer.c.seq > log.c.seq),
+            ),
+        )
+        .exists()
+    )
+    with write.permit.kernel():
+        removed = await session.execute(
+            delete(log)
+            .where(log.c.version <= version, superseded)
+            .execution_options(synchronize_session=False)
+        )
+        gone = await session.execute(
+            delete(log)
+            .where(log.c.version <= version, log.c.operation.not_in(_ROW_OPERATIONS))
+            .execution_options(synchronize_session=False)
+        )
+        kept = hashlib.sha256()
+        rows = await session.execute(
+            select(log).where(log.c.version <= version).order_by(log.c.version, log.c.seq)
+        )
+        for change in rows.mappings():
+            kept.update(_kept(change))
+        await session.execute(update(head).values(base_version=version))
+    assert value is not None
+    write.extra.append(
+        chain.Change(
+            chain.CHECKPOINT,
+            "",
+            "",
+            {"version": version, "chain": value.hex(), "kept": kept.hexdigest()},
+        )
+    )
+    return int(removed.rowcount) + int(gone.rowcount)  # type: ignore[attr-defined]
+
+
+async def _checkpoint(session: AsyncSession, tables: HeadTables, base: int) -> dict[str, Any]:
+    log = tables.changes
+    images = await session.scalars(
+        select(log.c.image)
+        .where(log.c.operation == chain.CHECKPOINT)
+        .order_by(log.c.version.desc())
+    )
+    for image in images:
+        if isinstance(image, dict) and image.get("version") == base:
+            return image
+    raise _broken(base, "the checkpoint of the compacted part is missing")
+
+
+def _kept(row: RowMapping) -> bytes:
+    facts = [row["version"], row["seq"], row["entity"], row["entity_id"], row["image_digest"].hex()]
+    return canonical_json(facts).encode() + b"\n"
+
+
+def _broken(version: int, why: str) -> ChainBroken:
+    return ChainBroken(
+        f"The change log is broken at version {version}: {why}.",
+        hint="Restore a backup, or keep the file for an investigation: it was not changed by us.",
+    )
+
+
+async def enqueue(write: Write, tables: HeadTables, topic: str, payload: Any) -> None:
+    """Puts a message into the outbox, in the same transaction as everything else."""
+    with write.permit.kernel():
+        await write.session.execute(
+            insert(tables.outbox).values(
+                id=new_id(),
+                at=datetime.now(UTC),
+                topic=topic,
+                payload=payload,
+                attempts=0,
+                error="",
+            )
+        )
+    write.topics.add(topic)
+
+
+async def messages(session: AsyncSession, tables: HeadTables, most: int) -> list[Message]:
+    """The oldest messages of the outbox, at most ``most``."""
+    outbox = tables.outbox
+    rows = await session.execute(
+        select(outbox.c.id, outbox.c.topic, outbox.c.payload).order_by(outbox.c.id).limit(most)
+    )
+    return [Message(*row) for row in rows]
+
+
+async def acknowledge(write: Write, tables: HeadTables, ids: list[Any]) -> None:
+    """Removes messages that were dealt with."""
+    with write.permit.kernel():
+        await write.session.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(ids)))
+    write.permit.derived = True
+
+
+async def migrate(writer: Writer, tables: HeadTables, schema: TenantSchema, subject: str) -> str:
+    """Migrates a tenant's database and logs what that changed, in one transaction.
+
+    Rows that look different afterwards are logged as they look now, so that the past is rebuilt in
+    its own shape and the present in the new one.
+
+    Raises:
+        DatabaseNewer: the database was made by newer code; it is left as it is.
+    """
+
+    async def upgrade(write: Write) -> str:
+        connection = await write.session.connection()
+        before = await connection.run_sync(schema.history.read)
+        if before == schema.history.current:
+            return before
+        old = await rebuild(write.session, tables, write.version - 1)
+        await connection.execution_options(**migrating())
+        after = await connection.run_sync(schema.history.upgrade, subject)
+        new = await content_of(write.session, schema.metadata)
+        write.extra.append(chain.Change(chain.MIGRATE, "", "", {"from": before, "to": after}))
+        for entity, found in new.items():
+            for row_id, image in found.items():
+                if old.get(entity, {}).get(row_id) != image:
+                    write.extra.append(chain.Change(chain.UPDATE, entity, row_id, image))
+        return after
+
+    return await writer.write(upgrade, actor="system", action="schema.migrate", reserve=True)

@@ -1,0 +1,326 @@
+"""The write: the one way in which anything that matters changes.
+
+``await writer.write(fn, …)`` waits its turn, moves the head, runs ``fn`` with a session, logs every
+change that was flushed, and commits. ``fn`` may run again, so it touches nothing but the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_core.errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    MosaicError,
+    TenantFenced,
+    TenantMoved,
+    WriteTimeout,
+)
+from mosaic_core.head import chain
+from mosaic_core.head.guard import Permit, permitted
+from mosaic_core.head.recorder import recording
+from mosaic_core.head.tables import HeadTables
+from mosaic_core.persistence import Begin, HeadState, HeadStatus
+from mosaic_core.types import new_id
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLimits:
+    """Seconds that a write may take, and how often it is tried."""
+
+    function: float = 30.0
+    commit: float = 20.0
+    fence: float = 30.0
+    tries: int = 8
+
+
+@dataclass(slots=True)
+class Write:
+    """A write while it runs. Change rows through ``session``'s objects."""
+
+    session: AsyncSession
+    info: chain.WriteInfo
+    #: For the kernel: what this write may do at this moment.
+    permit: Permit
+    #: Topics of messages that were put into the outbox.
+    topics: set[str] = field(default_factory=set)
+    #: For the kernel: entries of the log that no row stands for.
+    extra: list[chain.Change] = field(default_factory=list)
+
+    @property
+    def version(self) -> int:
+        return self.info.version
+
+    @property
+    def at(self) -> datetime:
+        return self.info.at
+
+
+@dataclass(slots=True)
+class _Phase:
+    committing: bool = False
+
+
+class _CommitUnanswered(Exception):
+    """The commit was sent and its answer did not come; it may have happened."""
+
+
+class Writer:
+    """Writes to one database, one at a time in this process.
+
+    Args:
+        tables: the head's tables in that database.
+        owner: whose database it must be; a write to any other is refused.
+        begin: opens a write's session, holding off other processes.
+        hint: told, before the commit, of the topics that the write put into the outbox.
+        committed: told of every commit, before the write returns.
+    """
+
+    def __init__(
+        self,
+        tables: HeadTables,
+        owner: str,
+        begin: Begin,
+        *,
+        hint: Callable[[set[str]], Awaitable[None]] | None = None,
+        committed: Callable[[HeadState], None] | None = None,
+        limits: WriteLimits | None = None,
+    ) -> None:
+        self._tables = tables
+        self._owner = owner
+        self._begin = begin
+        self._hint = hint
+        self._committed = committed
+        self._limits = limits or WriteLimits()
+        self._turn = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def write(
+        self,
+        fn: Callable[[Write], Awaitable[T]],
+        *,
+        actor: str,
+        action: str,
+        write_id: uuid.UUID | None = None,
+        reserve: bool = False,
+        coalesce: bool = False,
+    ) -> T:
+        """Runs ``fn`` in a write and returns what it returned. Applied once or not at all.
+
+        A write that changes nothing leaves no trace. When the caller is cancelled, the write is
+        undone, unless its commit has begun: then the commit is finished first.
+
+        Args:
+            write_id: unique in the change log; a repeated id is refused by the database.
+            reserve: may use the room beyond the tier's limit that deleting needs.
+            coalesce: drop the image that the same actor's same action left just before, as
+                autosaves do.
+
+        Raises:
+            WriteTimeout: ``fn`` or the commit took too long.
+            TenantFenced: the fence of a move did not lift in time.
+            TenantMoved: this home is not the tenant's any more.
+            DatabaseError: what the strategy reports.
+        """
+        phase = _Phase()
+        attempts = self._attempts(fn, actor, action, write_id or new_id(), reserve, coalesce, phase)
+        task = asyncio.create_task(attempts)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not phase.committing:
+                task.cancel()
+            await asyncio.wait([task])
+            raise
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen by the caller, unless it was cancelled meanwhile
+
+    async def _attempts(
+        self,
+        fn: Callable[[Write], Awaitable[T]],
+        actor: str,
+        action: str,
+        write_id: uuid.UUID,
+        reserve: bool,
+        coalesce: bool,
+        phase: _Phase,
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        fence_ends = loop.time() + self._limits.fence
+        tries = 0
+        while True:
+            result: list[T] = []
+            try:
+                async with self._turn:
+                    await self._attempt(
+                        fn, actor, action, write_id, reserve, coalesce, phase, result
+                    )
+                return result[0]
+            except TenantFenced:
+                if loop.time() > fence_ends:
+                    raise
+                await asyncio.sleep(0.05)
+            except _CommitUnanswered as lost:
+                if await self._was_applied(write_id):
+                    return result[0]
+                phase.committing = False
+                tries += 1
+                if tries >= self._limits.tries:
+                    raise WriteTimeout(
+                        f"The write {write_id} was not committed in {self._limits.commit:g} s.",
+                        hint="Try again; nothing was changed.",
+                    ) from lost
+            except MosaicError as error:
+                tries += 1
+                if not error.transient or tries >= self._limits.tries:
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311
+
+    async def _attempt(
+        self,
+        fn: Callable[[Write], Awaitable[T]],
+        actor: str,
+        action: str,
+        write_id: uuid.UUID,
+        reserve: bool,
+        coalesce: bool,
+        phase: _Phase,
+        result: list[T],
+    ) -> None:
+        async with self._begin(reserve=reserve) as session:
+            permit = Permit()
+            await session.connection(execution_options=permitted(permit))
+            head = await self._take(session, permit)
+            info = chain.WriteInfo(write_id, head.version, datetime.now(UTC), actor, action)
+            write = Write(session, info, permit)
+            with recording(session.sync_session, permit) as changes:
+                async with _limit(self._limits.function, action):
+                    result.append(await fn(write))
+                    await session.flush()
+            changes += write.extra
+            if not changes and not permit.derived and not write.topics:
+                return
+            state = await self._append(write, head, changes, coalesce)
+            if write.topics and self._hint is not None:
+                await self._hint(write.topics)
+            phase.committing = True
+            try:
+                async with asyncio.timeout(self._limits.commit):
+                    await session.commit()
+            except Exception as error:
+                raise _CommitUnanswered from error
+            if self._committed is not None:
+                self._committed(state)
+
+    async def _take(self, session: AsyncSession, permit: Permit) -> Row[Any]:
+        """Moves the head: the lock, the order and the state in one statement."""
+        head = self._tables.head
+        statement = (
+            update(head)
+            .where(head.c.owner == self._owner)
+            .values(version=head.c.version + 1)
+            .returning(head.c.version, head.c.published, head.c.status, head.c.epoch, head.c.digest)
+        )
+        with permit.kernel():
+            row = (await session.execute(statement)).one_or_none()
+        if row is None:
+            raise DatabaseDamaged(
+                f"The database has no head row of {self._owner!r}: it is not this tenant's.",
+                hint="Run 'mosaic doctor'; nothing was written.",
+            )
+        if row.status == HeadStatus.FENCED:
+            raise TenantFenced(f"{self._owner} is being moved.", hint="Try again in a moment.")
+        if row.status == HeadStatus.MOVED:
+            raise TenantMoved(f"{self._owner} has moved.", hint="Try again.")
+        return row
+
+    async def _append(
+        self, write: Write, head: Row[Any], changes: list[chain.Change], coalesce: bool
+    ) -> HeadState:
+        """Logs the changes and records the chain's new value in the head."""
+        log = self._tables.changes
+        rows = chain.rows(write.info, changes, head.digest)
+        published = head.published + 1 if write.permit.published else head.published
+        with write.permit.kernel():
+            if coalesce:
+                await self._erase_previous(write, {(c.entity, c.entity_id) for c in changes})
+            await write.session.execute(insert(log), rows)
+            await write.session.execute(
+                update(self._tables.head)
+                .where(self._tables.head.c.owner == self._owner)
+                .values(digest=rows[-1]["chain"], published=published)
+            )
+        return HeadState(write.version, published, HeadStatus(head.status), head.epoch)
+
+    async def _erase_previous(self, write: Write, keys: set[tuple[str, str]]) -> None:
+        """Erases images that this write supersedes: same actor, same action, the write before."""
+        log = self._tables.changes
+        for entity, entity_id in sorted(keys):
+            await write.session.execute(
+                update(log)
+                .where(
+                    log.c.entity == entity,
+                    log.c.entity_id == entity_id,
+                    log.c.version == write.version - 1,
+                    log.c.operation == chain.UPDATE,
+                    log.c.actor == write.info.actor,
+                    log.c.action == write.info.action,
+                )
+                .values(image=None, salt=None)
+            )
+
+    async def _was_applied(self, write_id: uuid.UUID) -> bool:
+        log = self._tables.changes
+        for pause in (0.0, 0.1, 0.5, 2.0):
+            await asyncio.sleep(pause)
+            try:
+                async with self._begin(reserve=True) as session:
+                    found = await session.scalar(
+                        select(log.c.version).where(log.c.write_id == write_id).limit(1)
+                    )
+                    return found is not None
+            except DatabaseBusy:
+                continue
+        raise WriteTimeout(
+            f"The database did not say whether the write {write_id} was committed.",
+            hint=f"Look for {write_id} in the change log before you repeat it.",
+        )
+
+
+class _limit:  # noqa: N801 - used as a statement
+    """A time limit whose error names the action."""
+
+    def __init__(self, seconds: float, action: str) -> None:
+        self._seconds = seconds
+        self._action = action
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *exc: Any) -> None:
+        try:
+            await self._timeout.__aexit__(*exc)
+        except TimeoutError:
+            if not self._timeout.expired():
+                raise
+            raise WriteTimeout(
+                f"{self._action} held the head for more than {self._seconds:g} s and was undone.",
+                hint="Do slow work before the write, or split it.",
+            ) from None

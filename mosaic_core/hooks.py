@@ -1,0 +1,233 @@
+"""The hook specifications: what a plugin can declare.
+
+pluggy runs at start-up only. A hook takes no arguments and returns a declaration; the core opens
+what configuration selected, and from then on code talks to a contract. A plugin's module says
+which hook API it was written for and marks its functions::
+
+    from mosaic_core.hooks import hookimpl
+
+    HOOK_API = ">=1,<2"
+
+    @hookimpl
+    def mosaic_storage():
+        return Provider(name="attic", settings=AtticSettings, open=open_attic)
+
+A hook whose return type is a list takes several declarations from one plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from mosaic_core.persistence import Persistence
+from mosaic_core.provider import Provider
+from mosaic_core.resolution import TenantResolver
+from mosaic_core.storage import Storage
+
+#: The version of the specifications below. A plugin's ``HOOK_API`` names the range it supports.
+HOOK_API = "1"
+PROJECT = "mosaic"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeFolder:
+    """A theme: a folder with ``theme.toml``, ``templates/`` and ``assets/``."""
+
+    name: str
+    path: Path
+
+
+class TenancyHooks:
+    """Finding tenants and keeping their rows."""
+
+    @hookspec
+    def mosaic_tenant_resolvers(self) -> list[Provider[TenantResolver]]:
+        """Ways to find the tenant of a request. Configuration lists those in use, in order.
+
+        Example::
+
+            @hookimpl
+            def mosaic_tenant_resolvers():
+                return [Provider(name="by_port", settings=NoSettings, open=open_by_port)]
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_persistence(self) -> Provider[Persistence]:
+        """A strategy for keeping tenants' rows. A tier names the one it uses.
+
+        Example::
+
+            @hookimpl
+            def mosaic_persistence():
+                return Provider(name="tenancy_sqlite", settings=SQLiteSettings, open=open_sqlite)
+        """
+        raise NotImplementedError
+
+
+class StorageHooks:
+    """Files."""
+
+    @hookspec
+    def mosaic_storage(self) -> Provider[Storage]:
+        """A place for tenants' files. A tier names the one it uses.
+
+        Example::
+
+            @hookimpl
+            def mosaic_storage():
+                return Provider(name="storage_local", settings=LocalSettings, open=open_local)
+        """
+        raise NotImplementedError
+
+
+class IntegrationHooks:
+    """Other systems. All provisional: each contract arrives with its first plugin."""
+
+    @hookspec
+    def mosaic_billing(self) -> Provider[Any]:
+        """Provisional. A payment provider: checkout, subscriptions, webhooks.
+
+        Example::
+
+            @hookimpl
+            def mosaic_billing():
+                return Provider(name="billing_stripe", settings=StripeSettings, open=open_stripe)
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_agents(self) -> Provider[Any]:
+        """Provisional. A model, or an offline stand-in, behind the two agents.
+
+        Example::
+
+            @hookimpl
+            def mosaic_agents():
+                return Provider(name="agents_openai", settings=OpenAISettings, open=open_openai)
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_identity(self) -> Provider[Any]:
+        """Provisional. A way to sign in that another party vouches for.
+
+        Example::
+
+            @hookimpl
+            def mosaic_identity():
+                return Provider(name="identity_oidc", settings=OIDCSettings, open=open_oidc)
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_cache(self) -> Provider[Any]:
+        """Provisional. News of changed heads at once, and shared sessions.
+
+        Example::
+
+            @hookimpl
+            def mosaic_cache():
+                return Provider(name="cache_redis", settings=RedisSettings, open=open_redis)
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_mail(self) -> Provider[Any]:
+        """Provisional. A way to send mail.
+
+        Example::
+
+            @hookimpl
+            def mosaic_mail():
+                return Provider(name="mail_smtp", settings=SMTPSettings, open=open_smtp)
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_telemetry(self) -> Provider[Any]:
+        """Provisional. Where traces and metrics go.
+
+        Example::
+
+            @hookimpl
+            def mosaic_telemetry():
+                return Provider(name="telemetry_azuremonitor", settings=Azure, open=open_azure)
+        """
+        raise NotImplementedError
+
+
+class ProductHooks:
+    """What a plugin adds to the product itself."""
+
+    @hookspec
+    def mosaic_themes(self) -> list[ThemeFolder]:
+        """Themes that sites can choose by name.
+
+        Example::
+
+            @hookimpl
+            def mosaic_themes():
+                return [ThemeFolder(name="plain", path=Path(__file__).parent / "plain")]
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_actions(self) -> list[Callable[..., Any]]:
+        """Actions, declared with ``@action``, that appear on every face.
+
+        Example::
+
+            @hookimpl
+            def mosaic_actions():
+                return [count_words]
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_blocks(self) -> list[type[Any]]:
+        """Provisional. Block types: pydantic models with a template.
+
+        Example::
+
+            @hookimpl
+            def mosaic_blocks():
+                return [Timeline]
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_routes(self) -> list[Any]:
+        """Provisional. Routes of the product's own hosts.
+
+        Example::
+
+            @hookimpl
+            def mosaic_routes():
+                return [Route("/status", status_page)]
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_commands(self) -> list[Any]:
+        """Command groups for ``mosaic`` on the command line: (name, typer.Typer) pairs.
+
+        Example::
+
+            @hookimpl
+            def mosaic_commands():
+                return [("attic", attic_commands)]
+        """
+        raise NotImplementedError
+
+
+#: Every class of specifications, in the order of the documentation.
+SPECIFICATIONS: tuple[type, ...] = (TenancyHooks, StorageHooks, IntegrationHooks, ProductHooks)

@@ -1,0 +1,143 @@
+"""The persistence contract: where a tenant's rows live and how they are reached.
+
+A strategy (a file, a schema, a database of its own) implements :class:`Persistence`. Everything
+takes the tenant explicitly; what one tenant's session can see is decided when it is opened and by
+nothing that could be left over from another's.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_core.tenants import TenantContext
+
+
+class HeadStatus(enum.StrEnum):
+    """Whether this home takes writes: yes, not now (a move is ending), or never again."""
+
+    OPEN = "open"
+    FENCED = "fenced"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadState:
+    """What one look at a head says."""
+
+    #: Moves with every write.
+    version: int
+    #: Moves only with changes that a visitor can see.
+    published: int
+    status: HeadStatus = HeadStatus.OPEN
+    epoch: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a strategy can do beyond the contract; nothing here may be assumed."""
+
+    #: Served by one host only, since the database is a local file.
+    single_host: bool
+    #: ``check`` looks at the pages of the file, not just at its rows.
+    verifies_pages: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that `mosaic doctor` found: what is wrong, with what, and how to mend it."""
+
+    subject: str
+    what: str
+    mend: str
+
+
+class Begin(Protocol):
+    """Opens the session of one write; leaving it rolls back what was not committed."""
+
+    def __call__(self, *, reserve: bool) -> AbstractAsyncContextManager[AsyncSession]: ...
+
+
+#: Writes a new database's first content through the given door.
+Fill = Callable[[Begin], Awaitable[None]]
+
+
+@runtime_checkable
+class Persistence(Protocol):
+    """Where the rows of tenants live. Safe to use from any number of tasks and processes.
+
+    Every method raises the :class:`~mosaic_core.errors.DatabaseError` that fits:
+    ``DatabaseMissing``, ``DatabaseDamaged``, ``DatabaseNewer``, ``DatabaseBehind``,
+    ``DatabaseBusy``, ``DatabaseReadOnly``, ``DiskFull``, ``QuotaExceeded``.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def provision(self, tenant: TenantContext, fill: Fill | None = None) -> None:
+        """Makes the tenant's database at the current revision; all of it or nothing.
+
+        Args:
+            fill: writes the first content, before anybody can see the database.
+
+        Raises:
+            Conflict: the tenant has a database here already; it is left as it is.
+        """
+        ...
+
+    def session(self, tenant: TenantContext) -> AbstractAsyncContextManager[AsyncSession]:
+        """A session that sees one snapshot and cannot write."""
+        ...
+
+    def exclusive(
+        self, tenant: TenantContext, *, reserve: bool = False
+    ) -> AbstractAsyncContextManager[AsyncSession]:
+        """A session for one write, held by one process at a time; used by the head alone.
+
+        With ``reserve`` it may go beyond the tier's limit a little, so that deleting, exporting and
+        compacting always work. Leaving it rolls back what was not committed.
+        """
+        ...
+
+    async def head(self, tenant: TenantContext) -> HeadState:
+        """One indexed read of the tenant's head."""
+        ...
+
+    async def published(
+        self, tenant: TenantContext, query: Select[Any], parameters: Mapping[str, Any]
+    ) -> Sequence[tuple[Any, ...]]:
+        """The rows of a query on derived tables: the fast way, for visitors.
+
+        ``query`` is a constant: it is compiled once, with the tenant's schema in it.
+        """
+        ...
+
+    async def revision(self, tenant: TenantContext) -> str:
+        """The migrations that the database stands at, comma-separated and sorted."""
+        ...
+
+    async def migrate(self, tenant: TenantContext) -> str:
+        """Brings the database to the current revision and returns it."""
+        ...
+
+    async def compact(self, tenant: TenantContext) -> None:
+        """Gives back the room that deleted rows left."""
+        ...
+
+    async def drop(self, tenant: TenantContext) -> None:
+        """Removes the database and all that belongs to it; dropping what is gone is no error."""
+        ...
+
+    async def size(self, tenant: TenantContext) -> int:
+        """Bytes in use, as the tier's limit counts them."""
+        ...
+
+    async def check(self, tenant: TenantContext) -> list[Problem]:
+        """What is wrong with the database itself; an empty list when nothing is."""
+        ...

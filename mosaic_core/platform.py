@@ -1,0 +1,278 @@
+"""The lifetime of an application: everything hangs on a :class:`Platform`, opened in one place."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from pydantic import ValidationError
+
+from mosaic_core.database import History, TenantSchema
+from mosaic_core.directory import Directory, PlatformDatabase, open_directory, slug_taken
+from mosaic_core.errors import ConfigurationError, TenantClosed, TenantReadOnly
+from mosaic_core.head import TENANT, Heads, Write, Writer
+from mosaic_core.head.log import Message, acknowledge, messages
+from mosaic_core.persistence import Persistence
+from mosaic_core.plugins import Plugins
+from mosaic_core.provider import PlatformServices
+from mosaic_core.resolution import TenantMatch, TenantResolver
+from mosaic_core.settings import Settings, nearest, problems
+from mosaic_core.storage import Storage
+from mosaic_core.tenants import TenantContext, TenantStatus, Tier, check_slug
+
+T = TypeVar("T")
+#: Deals with one message of a tenant's outbox.
+Handler = Callable[[TenantContext, Message], Awaitable[None]]
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+TENANT_MIGRATIONS = _MIGRATIONS / "tenant"
+
+
+def platform_history() -> History:
+    """The migrations of the platform database."""
+    return History("platform", [_MIGRATIONS / "platform"])
+
+
+class Platform:
+    """What an application runs on: the directory, the opened providers, and the way to write."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        plugins: Plugins,
+        schema: TenantSchema,
+        directory: Directory,
+    ) -> None:
+        self.settings = settings
+        self.plugins = plugins
+        self.schema = schema
+        self.directory = directory
+        self.heads = Heads(settings.platform.freshness, self.persistence)
+        self._persistence: dict[str, Persistence] = {}
+        self._storage: dict[str, Storage] = {}
+        self._resolvers: list[TenantResolver] = []
+        self._writers: WeakValueDictionary[tuple[str, int], Writer] = WeakValueDictionary()
+
+    # Finding things
+
+    def resolve(self, host: str) -> TenantMatch | None:
+        """Asks the resolvers, in order, for the tenant of a normalised host."""
+        for resolver in self._resolvers:
+            match = resolver.resolve(host)
+            if match is not None:
+                return match
+        return None
+
+    def tier(self, tenant: TenantContext) -> Tier:
+        """The tenant's tier.
+
+        Raises:
+            ConfigurationError: it is not configured any more.
+        """
+        tier = self.settings.tiers.get(tenant.tier)
+        if tier is None:
+            raise ConfigurationError(
+                f"The tier {tenant.tier!r} of {tenant.slug!r} is not configured.",
+                hint=f"Add [tiers.{tenant.tier}] to mosaic.toml.",
+            )
+        return tier
+
+    def persistence(self, tenant: TenantContext) -> Persistence:
+        """Where the tenant's rows are."""
+        return self._provider(self._persistence, tenant, self.tier(tenant).persistence)
+
+    def storage(self, tenant: TenantContext) -> Storage:
+        """Where the tenant's files are."""
+        return self._provider(self._storage, tenant, self.tier(tenant).storage)
+
+    @staticmethod
+    def _provider(opened: dict[str, T], tenant: TenantContext, name: str) -> T:
+        if name not in opened:
+            raise ConfigurationError(
+                f"The tier {tenant.tier!r} needs {name!r}, which is not selected.",
+                hint=f"Install its distribution and add {name!r} to [platform] plugins.",
+            )
+        return opened[name]
+
+    # Writing
+
+    async def write(
+        self,
+        tenant: TenantContext,
+        fn: Callable[[Write], Awaitable[T]],
+        *,
+        actor: str,
+        action: str,
+        write_id: uuid.UUID | None = None,
+        reserve: bool = False,
+        coalesce: bool = False,
+    ) -> T:
+        """A write to the tenant's database (see :meth:`Writer.write`), visible here at once.
+
+        Raises:
+            TenantReadOnly, TenantClosed: the tenant takes no writes.
+        """
+        require_writable(tenant)
+        return await self._writer(tenant).write(
+            fn,
+            actor=actor,
+            action=action,
+            write_id=write_id,
+            reserve=reserve,
+            coalesce=coalesce,
+        )
+
+    def _writer(self, tenant: TenantContext) -> Writer:
+        key = (tenant.tenant_id, tenant.epoch)
+        writer = self._writers.get(key)
+        if writer is None:
+            writer = Writer(
+                TENANT,
+                tenant.tenant_id,
+                partial(self.persistence(tenant).exclusive, tenant),
+                hint=lambda topics: self.directory.hint(tenant.tenant_id),
+                committed=partial(self.heads.committed, tenant.tenant_id),
+            )
+            self._writers[key] = writer
+        return writer
+
+    # The life of a tenant
+
+    async def create(
+        self,
+        tenant: TenantContext,
+        first: Callable[[Write], Awaitable[Any]] | None = None,
+        *,
+        actor: str,
+    ) -> TenantContext:
+        """Provisions a tenant and makes it known: with its first content, or not at all.
+
+        Raises:
+            InvalidInput: the slug is none.
+            Conflict: the slug is taken.
+        """
+        check_slug(tenant.slug)
+        if self.directory.tenant_of_slug(tenant.slug) is not None:
+            raise slug_taken(tenant.slug)
+        persistence = self.persistence(tenant)
+
+        async def fill(begin: Any) -> None:
+            if first is not None:
+                writer = Writer(TENANT, tenant.tenant_id, begin)
+                await writer.write(first, actor=actor, action="tenants.create")
+
+        await persistence.provision(tenant, fill)
+        try:
+            await self.directory.add(tenant, self.schema.history.current, actor=actor)
+        except BaseException:
+            await persistence.drop(tenant)
+            raise
+        return tenant
+
+    async def migrate(self, tenant: TenantContext, *, actor: str) -> str:
+        """Brings one tenant's database to the current revision and notes that it is."""
+        revision = await self.persistence(tenant).migrate(tenant)
+        await self.directory.change(
+            tenant.tenant_id, actor=actor, action="schema.migrate", revision=revision
+        )
+        self.heads.forget(tenant.tenant_id)
+        return revision
+
+    # The outbox
+
+    async def drain(self, tenant: TenantContext, handler: Handler, *, most: int = 200) -> int:
+        """Deals with the messages in a tenant's outbox and returns how many there were.
+
+        A message is removed after ``handler`` returned, so it may see one twice.
+        """
+        looked_at = datetime.now(UTC)
+        done = 0
+        while True:
+            async with self.persistence(tenant).session(tenant) as session:
+                found = await messages(session, TENANT, most)
+            if not found:
+                await self.directory.unhint(tenant.tenant_id, noted_before=looked_at)
+                return done
+            for message in found:
+                await handler(tenant, message)
+            ids = [message.id for message in found]
+            await self._writer(tenant).write(
+                lambda write, ids=ids: acknowledge(write, TENANT, ids),  # type: ignore[misc]
+                actor="system",
+                action="outbox.acknowledge",
+                reserve=True,
+            )
+            done += len(found)
+
+
+def require_writable(tenant: TenantContext) -> None:
+    """Raises TenantReadOnly or TenantClosed unless the tenant takes writes."""
+    if tenant.status is TenantStatus.ACTIVE:
+        return
+    error = TenantReadOnly if tenant.status is TenantStatus.READ_ONLY else TenantClosed
+    raise error(
+        f"{tenant.slug!r} is {tenant.status.value}{f': {tenant.reason}' if tenant.reason else ''}.",
+        hint="'mosaic tenant resume' opens it again.",
+    )
+
+
+@asynccontextmanager
+async def open_platform(
+    settings: Settings, schema: TenantSchema, *, plugins: Plugins | None = None
+) -> AsyncIterator[Platform]:
+    """Opens the selected providers in order and closes them in reverse.
+
+    Raises:
+        PluginError, ConfigurationError: naming the plugin and what to do.
+        DatabaseMissing, DatabaseBehind, DatabaseNewer: of the platform database.
+    """
+    plugins = plugins or Plugins(settings.platform.plugins)
+    _check_tables(settings, plugins)
+    async with AsyncExitStack() as stack:
+        database = PlatformDatabase(settings.data_dir / "platform.db", platform_history())
+        stack.push_async_callback(database.close)
+        directory = await stack.enter_async_context(
+            open_directory(database, settings.platform.domain, settings.platform.freshness)
+        )
+        platform = Platform(settings, plugins, schema, directory)
+        services = PlatformServices(settings.data_dir, directory, schema, settings.tiers)
+        resolvers: dict[str, TenantResolver] = {}
+        opened: dict[str, dict[str, Any]] = {
+            "mosaic_persistence": platform._persistence,
+            "mosaic_storage": platform._storage,
+            "mosaic_tenant_resolvers": resolvers,
+        }
+        for hook, target in opened.items():
+            for name, (plugin, provider) in plugins.providers(hook).items():
+                given = settings.plugins.get(plugin.name, {})
+                try:
+                    own = provider.settings.model_validate(given)
+                except ValidationError as error:
+                    raise ConfigurationError(
+                        problems(error, f"[plugins.{plugin.name}]", provider.settings)
+                    ) from error
+                target[name] = await stack.enter_async_context(provider.open(own, services))
+        for name in settings.platform.resolvers:
+            if name not in resolvers:
+                raise ConfigurationError(
+                    f"There is no tenant resolver {name!r}{nearest(name, resolvers)}",
+                    hint="Select the plugin that provides it, or take it out of resolvers.",
+                )
+            platform._resolvers.append(resolvers[name])
+        yield platform
+
+
+def _check_tables(settings: Settings, plugins: Plugins) -> None:
+    for name in settings.plugins:
+        if name not in plugins.names:
+            raise ConfigurationError(
+                f"There are settings for the plugin {name!r}, which is not selected"
+                f"{nearest(name, plugins.names)}",
+                hint="Add it to [platform] plugins, or remove the table.",
+            )

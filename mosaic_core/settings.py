@@ -1,0 +1,198 @@
+"""``mosaic.toml`` and the environment, as frozen typed settings.
+
+Every key can be set from the environment: ``MOSAIC_PLATFORM__DOMAIN=example.com`` overrides
+``domain`` in ``[platform]``. An unknown key is an error that suggests the nearest one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from mosaic_core.errors import ConfigurationError, InvalidHost
+from mosaic_core.resolution import normalise_host
+from mosaic_core.tenants import Plan, Tier, default_tiers
+
+CONFIG_NAME = "mosaic.toml"
+
+
+class PlatformSettings(BaseModel):
+    """``[platform]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Shown on the platform's own pages.
+    name: str = "MOSAIC"
+    #: Every tenant has ``<slug>.<domain>``.
+    domain: str = "localhost"
+    #: Where data is kept, relative to the folder of mosaic.toml.
+    data: Path = Path("data")
+    #: The plugins in use, by name: an allow-list. What is not named is never imported.
+    plugins: tuple[str, ...] = ("host_resolvers", "tenancy_sqlite", "storage_local")
+    #: How the tenant of a request is found: resolvers in the order in which they are asked.
+    resolvers: tuple[str, ...] = ("custom_domain", "subdomain")
+    #: The tier of a new tenant.
+    default_tier: str = "free"
+    #: Addresses of proxies whose X-Forwarded-Host and X-Forwarded-Proto count.
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    #: Seconds after which a process looks again whether something changed.
+    freshness: Annotated[float, Field(ge=0.0, le=60.0)] = 0.5
+
+    @field_validator("domain")
+    @classmethod
+    def _domain(cls, value: str) -> str:
+        try:
+            return normalise_host(value)
+        except InvalidHost as error:
+            raise ValueError(f"{value!r} is not a domain name") from error
+
+
+class ServeSettings(BaseModel):
+    """``[serve]``: the web server of ``mosaic serve``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    #: Bytes of finished pages that each process keeps.
+    page_cache: Annotated[int, Field(ge=0)] = 64 * 1024 * 1024
+    #: Seconds for which a CDN may keep a page.
+    cdn_seconds: Annotated[int, Field(ge=0)] = 60
+
+
+class Settings(BaseSettings):
+    """The whole configuration of a deployment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MOSAIC_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    platform: PlatformSettings = PlatformSettings()
+    serve: ServeSettings = ServeSettings()
+    tiers: dict[str, Tier] = Field(default_factory=default_tiers)
+    plans: dict[str, Plan] = Field(default_factory=dict)
+    #: Each plugin's own settings, validated when it is opened.
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    #: The folder of mosaic.toml, against which relative paths are read.
+    root: Path = Path()
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder, absolute."""
+        return (self.root / self.platform.data).absolute()
+
+    @field_validator("tiers", mode="before")
+    @classmethod
+    def _over_defaults(cls, value: Any) -> Any:
+        """A tier that ships is completed from its defaults; so one key can be changed alone."""
+        if not isinstance(value, dict):
+            return value
+        shipped = {name: tier.model_dump() for name, tier in default_tiers().items()}
+        return shipped | {
+            name: _merged(shipped.get(name, {}), given) for name, given in value.items()
+        }
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def load_settings(path: Path) -> Settings:
+    """Reads ``mosaic.toml`` (or the one in a folder) and the environment.
+
+    Raises:
+        ConfigurationError: naming the file and each key that is wrong, and what to do.
+    """
+    if path.is_dir():
+        path = path / CONFIG_NAME
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"There is no {path}.", hint="Make one with 'mosaic init', or name it with --config."
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.", hint="Mend it.") from error
+    return make_settings(content, root=path.parent, source=str(path))
+
+
+def make_settings(content: dict[str, Any], *, root: Path, source: str = "the settings") -> Settings:
+    """Settings from the content of a ``mosaic.toml``, completed by the environment."""
+    if "root" in content:
+        raise ConfigurationError(f"In {source}: root: there is no such key.")
+    try:
+        settings = Settings(**content, root=root)
+    except ValidationError as error:
+        raise ConfigurationError(problems(error, source, Settings)) from error
+    tier = settings.platform.default_tier
+    if tier not in settings.tiers:
+        raise ConfigurationError(
+            f"In {source}: platform.default_tier: there is no tier {tier!r}"
+            f"{nearest(tier, settings.tiers)}"
+        )
+    return settings
+
+
+def problems(error: ValidationError, source: str, model: type[BaseModel]) -> str:
+    """A validation error in words: one line for each key, with the nearest known one."""
+    lines = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        lines.append(f"In {source}: {where}: {_what(item, model)}")
+    return "\n".join(lines)
+
+
+def nearest(name: str, known: Any) -> str:
+    """``; did you mean …?`` or a list of what there is."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(sorted(known))}." if known else "."
+
+
+def _what(item: ErrorDetails, model: type[BaseModel]) -> str:
+    if item["type"] != "extra_forbidden":
+        return f"{item['msg']} (given: {str(item['input'])[:80]!r})."
+    return f"there is no such key{nearest(str(item['loc'][-1]), _keys(model, item['loc'][:-1]))}"
+
+
+def _keys(model: Any, path: tuple[int | str, ...]) -> list[str]:
+    """The keys known at a path below a model."""
+    for part in path:
+        fields = getattr(model, "model_fields", None)
+        if fields is not None:
+            field = fields.get(str(part))
+            model = field.annotation if field is not None else None
+        else:  # a dictionary's values, such as dict[str, Tier]
+            arguments = getattr(model, "__args__", ())
+            model = arguments[-1] if arguments else None
+        if hasattr(model, "__args__") and not getattr(model, "__origin__", None):
+            model = model.__args__[0]  # an optional model
+    return list(getattr(model, "model_fields", {}))
+
+
+def _merged(base: Any, given: Any) -> Any:
+    if not (isinstance(base, dict) and isinstance(given, dict)):
+        return given
+    return base | {key: _merged(base.get(key), value) for key, value in given.items()}

@@ -1,0 +1,263 @@
+"""The only column types that tenant and platform tables may use.
+
+Each one round-trips exactly and compares equal alike on SQLite (STRICT), PostgreSQL and SQL Server.
+None of them is meant for an order that people see: that uses a stored sort key.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import uuid_utils.compat
+from sqlalchemy import types as sa
+from sqlalchemy.dialects import mssql, postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+#: SQL Server's binary order over code points, so that comparisons equal SQLite's and PostgreSQL's.
+_MSSQL_BINARY = "Latin1_General_100_BIN2"
+#: An escaped NUL whose backslash is not itself escaped.
+_JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def new_id() -> uuid.UUID:
+    """A UUIDv7: made by the application, ordered by time (RFC 9562, section 5.7)."""
+    return uuid_utils.compat.uuid7()
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: sorted keys, no spaces, no NaN (in the manner of RFC 8785)."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def to_image(value: Any) -> Any:
+    """A column's Python value as JSON, for the change log and for bundles.
+
+    Raises:
+        TypeError: the value comes from none of the types of this module.
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, uuid.UUID | Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, dict | list):
+        return value
+    raise TypeError(f"{type(value).__name__} is not a value that a MOSAIC column can hold")
+
+
+class MosaicType(TypeDecorator[Any]):
+    """The base of every permitted type; ``from_image`` undoes :func:`to_image`."""
+
+    impl: Any = sa.Unicode
+    cache_ok = True
+
+    def from_image(self, image: Any) -> Any:
+        return image
+
+
+class Text(MosaicType):
+    """Unicode text without NUL or lone surrogates; ``length`` in characters, None for any."""
+
+    cache_ok = True
+
+    def __init__(self, length: int | None = None) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sqlite.TEXT())
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.TEXT(collation="C"))
+        if dialect.name == "mssql":
+            return dialect.type_descriptor(mssql.NVARCHAR(self.length, collation=_MSSQL_BINARY))
+        return dialect.type_descriptor(sa.Unicode(self.length))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise TypeError(f"a text column takes str, not {type(value).__name__}")
+        if "\0" in value:
+            raise ValueError("text cannot contain the NUL character")
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError("text cannot contain half a surrogate pair") from None
+        if self.length is not None and len(value) > self.length:
+            raise ValueError(f"text has {len(value)} characters, at most {self.length} fit")
+        return value
+
+
+class UTCDateTime(MosaicType):
+    """An instant in UTC with microseconds; takes aware datetimes only."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sqlite.TEXT())
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True, precision=6))
+        if dialect.name == "mssql":
+            return dialect.type_descriptor(mssql.DATETIME2(6))  # type: ignore[no-untyped-call]
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise TypeError("an instant needs a datetime with a time zone")
+        utc = value.astimezone(UTC)
+        if dialect.name == "sqlite":
+            # Fixed width, so that the text's order is the order in time.
+            return utc.isoformat(timespec="microseconds")
+        return utc.replace(tzinfo=None) if dialect.name == "mssql" else utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+    def from_image(self, image: Any) -> Any:
+        return None if image is None else datetime.fromisoformat(image)
+
+
+class Exact(MosaicType):
+    """An exact decimal with at most ``precision`` digits, ``scale`` of them after the point."""
+
+    impl = sa.Numeric
+    cache_ok = True
+
+    def __init__(self, precision: int = 18, scale: int = 4) -> None:
+        super().__init__(precision, scale)
+        self.precision = precision
+        self.scale = scale
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":  # its NUMERIC is a float; text keeps every digit
+            return dialect.type_descriptor(sqlite.TEXT())
+        return dialect.type_descriptor(sa.Numeric(self.precision, self.scale, asdecimal=True))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Decimal) or not value.is_finite():
+            raise TypeError("an exact number needs a finite Decimal")
+        fixed = value.quantize(Decimal(1).scaleb(-self.scale))
+        if fixed != value or len(fixed.as_tuple().digits) > self.precision:
+            raise ValueError(f"{value} does not fit {self.precision} digits, {self.scale} decimal")
+        return str(fixed) if dialect.name == "sqlite" else fixed
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+    def from_image(self, image: Any) -> Any:
+        return None if image is None else Decimal(image)
+
+
+class Json(MosaicType):
+    """A JSON value, stored as its canonical text, so that equal values are equal bytes."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sqlite.TEXT())
+        if dialect.name == "mssql":
+            return dialect.type_descriptor(mssql.NVARCHAR(None, collation=_MSSQL_BINARY))
+        return dialect.type_descriptor(sa.UnicodeText())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        text = canonical_json(value)
+        if _JSON_NUL.search(text):
+            raise ValueError("text inside JSON cannot contain the NUL character")
+        return text
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class Uuid(MosaicType):
+    """A UUID made by the application."""
+
+    impl = sa.Uuid
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sqlite.TEXT())
+        return dialect.type_descriptor(sa.Uuid(as_uuid=True))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, uuid.UUID):
+            raise TypeError(f"a UUID column takes uuid.UUID, not {type(value).__name__}")
+        return str(value) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> uuid.UUID | None:
+        if value is None or isinstance(value, uuid.UUID):
+            return value
+        return uuid.UUID(value)
+
+    def from_image(self, image: Any) -> Any:
+        return None if image is None else uuid.UUID(image)
+
+
+class Integer(MosaicType):
+    """A 64-bit integer."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sqlite.INTEGER())
+        return dialect.type_descriptor(sa.BigInteger())
+
+
+class Boolean(MosaicType):
+    """True or False."""
+
+    impl = sa.Boolean
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sqlite.INTEGER())
+        return dialect.type_descriptor(sa.Boolean())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bool | None:
+        return None if value is None else bool(value)
+
+
+class Bytes(MosaicType):
+    """Bytes as they are."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sqlite.BLOB())
+        return dialect.type_descriptor(sa.LargeBinary())
+
+    def from_image(self, image: Any) -> Any:
+        return None if image is None else base64.b64decode(image)

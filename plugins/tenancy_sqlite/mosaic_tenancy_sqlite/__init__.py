@@ -1,0 +1,1 @@
+"""Each tenant in a SQLite file of its own."""

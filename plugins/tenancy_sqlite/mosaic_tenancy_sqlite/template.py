@@ -1,0 +1,55 @@
+"""The file that new tenants are copied from: made once by the migrations, then kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from mosaic_core.database import TenantSchema, sqlite
+
+
+def template_bytes(folder: Path, schema: TenantSchema) -> bytes:
+    """An empty tenant database at the current revision, some 100 KB.
+
+    It is kept in ``folder`` under a name that the revision determines, so that a process start does
+    not run the migrations again.
+    """
+    revision = hashlib.sha256(schema.history.current.encode()).hexdigest()[:16]
+    path = folder / f"template-{revision}.db"
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        content = b""
+    if not content.startswith(b"SQLite format 3\0"):
+        content = _make(path, schema)
+    return content
+
+
+def _make(path: Path, schema: TenantSchema) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    connection = sqlite3.connect(draft, isolation_level=None)
+    try:
+        connection.execute(f"PRAGMA page_size = {sqlite.PAGE_SIZE}")
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+    engine = create_engine(
+        "sqlite://",
+        poolclass=NullPool,
+        creator=lambda: sqlite3.connect(draft, isolation_level=None),
+        execution_options={"schema_translate_map": {"tenant": None}},
+    )
+    with engine.connect() as connected:
+        schema.history.upgrade(connected, "the template")
+        connected.commit()
+    engine.dispose()
+    content = draft.read_bytes()
+    os.replace(draft, path)
+    return content
