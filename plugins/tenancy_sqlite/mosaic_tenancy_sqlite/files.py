@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
-from sqlalchemy import Select, insert
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -41,6 +41,10 @@ from mosaic_tenancy_sqlite.plugin import SQLiteSettings
 from mosaic_tenancy_sqlite.readers import Prepared, Readers
 from mosaic_tenancy_sqlite.template import template_bytes
 
+_FIRST_HEAD = (
+    "INSERT INTO head (owner, status, epoch, version, published, digest, base_version) "
+    "VALUES (:owner, :status, :epoch, :version, :published, :digest, :base_version)"
+)
 _HEAD = "SELECT version, published, status, epoch, owner FROM head"
 
 
@@ -226,13 +230,7 @@ class TenantFiles:
         connection = sqlite3.connect(sqlite.uri(draft), uri=True)
         try:
             connection.execute("PRAGMA synchronous = OFF")
-            row = insert(TENANT.head).values(**first_head(tenant.tenant_id, tenant.epoch))
-            compiled = row.compile(
-                dialect=self._engine.dialect,
-                schema_translate_map={"tenant": None},
-                render_schema_translate=True,
-            )
-            connection.execute(str(compiled), tuple(compiled.params.values()))
+            connection.execute(_FIRST_HEAD, first_head(tenant.tenant_id, tenant.epoch))
             connection.commit()
         finally:
             connection.close()

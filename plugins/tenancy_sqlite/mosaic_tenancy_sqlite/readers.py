@@ -33,7 +33,7 @@ class Prepared:
     @classmethod
     def compile(cls, query: Select[Any], dialect: Dialect) -> Prepared:
         compiled = query.compile(
-            dialect=dialect, schema_translate_map={"tenant": None}, render_schema_translate=True
+            dialect=dialect, schema_translate_map={"tenant": "main"}, render_schema_translate=True
         )
         sql = str(compiled)
         columns = [
