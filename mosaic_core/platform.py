@@ -57,6 +57,8 @@ class Platform:
         self._persistence: dict[str, Persistence] = {}
         self._storage: dict[str, Storage] = {}
         self._resolvers: list[TenantResolver] = []
+        #: Tenants into whose outbox this process put something that it has not dealt with.
+        self.pending: set[str] = set()
         self._writers: WeakValueDictionary[tuple[str, int], Writer] = WeakValueDictionary()
 
     # Finding things
@@ -136,11 +138,15 @@ class Platform:
                 TENANT,
                 tenant.tenant_id,
                 partial(self.persistence(tenant).exclusive, tenant),
-                hint=lambda topics: self.directory.hint(tenant.tenant_id),
+                hint=partial(self._hint, tenant.tenant_id),
                 committed=partial(self.heads.committed, tenant.tenant_id),
             )
             self._writers[key] = writer
         return writer
+
+    async def _hint(self, tenant_id: str, topics: set[str]) -> None:
+        self.pending.add(tenant_id)
+        await self.directory.hint(tenant_id)
 
     # The life of a tenant
 
@@ -192,6 +198,7 @@ class Platform:
         A message is removed after ``handler`` returned, so it may see one twice.
         """
         looked_at = datetime.now(UTC)
+        self.pending.discard(tenant.tenant_id)
         done = 0
         while True:
             async with self.persistence(tenant).session(tenant) as session:

@@ -51,7 +51,10 @@ class Storage(Protocol):
     ) -> FileInfo:
         """Stores a file, replacing one of the same key; visible only when complete.
 
+        An error of ``chunks`` itself is raised as it is; then nothing is stored.
+
         Raises:
+            Conflict: the key is a folder of other keys, where the two cannot stand together.
             FileMismatch: ``size`` or ``digest`` was announced and is not what came.
             QuotaExceeded: the tier's limit for files.
             InvalidKey: see :func:`normalise_key`.
@@ -85,7 +88,7 @@ class Storage(Protocol):
         ...
 
     def list(self, tenant: TenantContext, prefix: str = "") -> AsyncIterator[FileInfo]:
-        """The files whose key begins with ``prefix``, in the order of their keys."""
+        """The files whose key begins with ``prefix`` (in any normalisation), ordered by key."""
         ...
 
     async def usage(self, tenant: TenantContext) -> int:
@@ -116,9 +119,14 @@ def normalise_key(key: str) -> str:
                 hint="Use a relative path such as 'gallery/img1.jpg'.",
             )
         too_long = len(segment.encode()) > _MAX_SEGMENT
-        if too_long or segment[-1] in ". " or segment.partition(".")[0].lower() in _DEVICES:
+        if too_long or segment[-1] in ". " or _stem(segment) in _DEVICES:
             raise InvalidKey(f"The name {_shown(segment)} cannot be used for a file.")
     return text
+
+
+def _stem(segment: str) -> str:
+    """What Windows looks at to find a device: neither suffix, nor spaces, nor case count."""
+    return segment.partition(".")[0].rstrip(" ").lower()
 
 
 def _shown(text: str) -> str:

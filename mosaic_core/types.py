@@ -11,7 +11,7 @@ import json
 import re
 import uuid
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import uuid_utils.compat
@@ -58,10 +58,14 @@ def to_image(value: Any) -> Any:
 
 
 class MosaicType(TypeDecorator[Any]):
-    """The base of every permitted type; ``from_image`` undoes :func:`to_image`."""
+    """The base of every permitted type; ``from_image`` undoes ``to_image``."""
 
     impl: Any = sa.Unicode
     cache_ok = True
+
+    def to_image(self, value: Any) -> Any:
+        """What the column holds once ``value`` is stored, as JSON."""
+        return to_image(value)
 
     def from_image(self, image: Any) -> Any:
         return image
@@ -119,9 +123,12 @@ class UTCDateTime(MosaicType):
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if not isinstance(value, datetime) or value.tzinfo is None:
+        if not isinstance(value, datetime) or value.utcoffset() is None:
             raise TypeError("an instant needs a datetime with a time zone")
-        utc = value.astimezone(UTC)
+        try:
+            utc = value.astimezone(UTC)
+        except OverflowError:
+            raise ValueError(f"{value} is outside the years 1 to 9999 in UTC") from None
         if dialect.name == "sqlite":
             # Fixed width, so that the text's order is the order in time.
             return utc.isoformat(timespec="microseconds")
@@ -156,12 +163,25 @@ class Exact(MosaicType):
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
             return None
+        fixed = self._fixed(value)
+        return str(fixed) if dialect.name == "sqlite" else fixed
+
+    def _fixed(self, value: Any) -> Decimal:
+        """With all decimal places, so that equal numbers are equal texts; there is no -0."""
         if not isinstance(value, Decimal) or not value.is_finite():
             raise TypeError("an exact number needs a finite Decimal")
-        fixed = value.quantize(Decimal(1).scaleb(-self.scale))
-        if fixed != value or len(fixed.as_tuple().digits) > self.precision:
+        with localcontext() as context:
+            context.prec = self.precision
+            try:
+                fixed = value.quantize(Decimal(1).scaleb(-self.scale)) + 0
+            except InvalidOperation:  # too many digits
+                fixed = None
+        if fixed is None or fixed != value:
             raise ValueError(f"{value} does not fit {self.precision} digits, {self.scale} decimal")
-        return str(fixed) if dialect.name == "sqlite" else fixed
+        return fixed
+
+    def to_image(self, value: Any) -> Any:
+        return None if value is None else str(self._fixed(value))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)
@@ -185,13 +205,33 @@ class Json(MosaicType):
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         if value is None:
             return None
+        _check_keys(value)
         text = canonical_json(value)
         if _JSON_NUL.search(text):
             raise ValueError("text inside JSON cannot contain the NUL character")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError("text inside JSON cannot contain half a surrogate pair") from None
         return text
+
+    def to_image(self, value: Any) -> Any:
+        return value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)
+
+
+def _check_keys(value: Any) -> None:
+    """Keys that are not text would become text, and sort differently from then on."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"a key in JSON is text, not {key!r}")
+            _check_keys(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_keys(inner)
 
 
 class Uuid(MosaicType):
@@ -232,6 +272,15 @@ class Integer(MosaicType):
             return dialect.type_descriptor(sqlite.INTEGER())
         return dialect.type_descriptor(sa.BigInteger())
 
+    def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"an integer column takes int, not {type(value).__name__}")
+        if not -(2**63) <= value < 2**63:
+            raise ValueError("the integer does not fit 64 bits")
+        return value
+
 
 class Boolean(MosaicType):
     """True or False."""
@@ -243,6 +292,11 @@ class Boolean(MosaicType):
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sqlite.INTEGER())
         return dialect.type_descriptor(sa.Boolean())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bool | None:
+        if value is not None and not isinstance(value, bool):
+            raise TypeError(f"a boolean column takes bool, not {type(value).__name__}")
+        return value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> bool | None:
         return None if value is None else bool(value)
@@ -258,6 +312,11 @@ class Bytes(MosaicType):
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sqlite.BLOB())
         return dialect.type_descriptor(sa.LargeBinary())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        if value is not None and not isinstance(value, bytes):
+            raise TypeError(f"a bytes column takes bytes, not {type(value).__name__}")
+        return value
 
     def from_image(self, image: Any) -> Any:
         return None if image is None else base64.b64decode(image)

@@ -7,6 +7,7 @@ comma-separated and sorted.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from functools import cached_property
@@ -34,6 +35,9 @@ class History:
     def __init__(self, schema: str, folders: Sequence[Path]) -> None:
         self.schema = schema
         self.folders = tuple(folders)
+        #: Held while migrating in an event loop: Alembic keeps its context in the process, so two
+        #: migrations that take turns at waiting would get each other's database.
+        self.turn = asyncio.Lock()
 
     @cached_property
     def _script(self) -> ScriptDirectory:
@@ -43,8 +47,13 @@ class History:
 
     @cached_property
     def current(self) -> str:
-        """The revision that the code needs."""
-        return ",".join(sorted(self._script.get_heads()))
+        """The revision that the code needs. A head that another migration depends on is implied."""
+        implied = set()
+        for script in self._script.walk_revisions():
+            needed = script.dependencies or ()
+            for name in (needed,) if isinstance(needed, str) else needed:
+                implied.add(self._script.get_revision(name).revision)
+        return ",".join(sorted(set(self._script.get_heads()) - implied))
 
     def read(self, connection: Connection) -> str:
         """The revision a database stands at; empty when it has none."""

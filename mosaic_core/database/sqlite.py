@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiosqlite
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from mosaic_core.errors import (
     Conflict,
@@ -24,6 +24,7 @@ from mosaic_core.errors import (
     DatabaseMissing,
     DatabaseReadOnly,
     DiskFull,
+    InvalidInput,
     MosaicError,
     QuotaExceeded,
 )
@@ -40,16 +41,23 @@ _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _IOERR_SHM = {sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN}
 
 
-def pragmas(*, writable: bool, pages: int | None = None, cache_kib: int = 512) -> list[str]:
+def pragmas(
+    *,
+    writable: bool,
+    pages: int | None = None,
+    cache_kib: int = 512,
+    timeout: float = BUSY_TIMEOUT,
+) -> list[str]:
     """What every connection to a file of ours is told first.
 
     Args:
         writable: False makes the connection refuse to change anything.
         pages: the most pages the file may have.
         cache_kib: memory for its pages.
+        timeout: seconds to wait for a lock.
     """
     told = [
-        f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}",
+        f"PRAGMA busy_timeout = {int(timeout * 1000)}",
         "PRAGMA foreign_keys = ON",
         "PRAGMA synchronous = FULL",
         "PRAGMA trusted_schema = OFF",
@@ -68,13 +76,15 @@ def uri(path: Path, *, mode: str = "rw") -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
 
 
-def connect(path: Path, *, writable: bool, cache_kib: int = 512) -> sqlite3.Connection:
+def connect(
+    path: Path, *, writable: bool, cache_kib: int = 512, timeout: float = BUSY_TIMEOUT
+) -> sqlite3.Connection:
     """A synchronous connection in autocommit mode, for the thread that opens it."""
     connection = sqlite3.connect(
-        uri(path), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT, cached_statements=64
+        uri(path), uri=True, isolation_level=None, timeout=timeout, cached_statements=64
     )
     try:
-        for pragma in pragmas(writable=writable, cache_kib=cache_kib):
+        for pragma in pragmas(writable=writable, cache_kib=cache_kib, timeout=timeout):
             connection.execute(pragma)
     except BaseException:
         connection.close()
@@ -131,13 +141,23 @@ class Turns:
 
     @asynccontextmanager
     async def take(self, path: Path, *, timeout: float = TURN_TIMEOUT) -> AsyncIterator[None]:
-        """Holds the turn on ``path``.
+        """Holds the turn on ``path``, whose holder may remove it.
 
         Raises:
             DatabaseBusy: it was not to be had within ``timeout`` seconds.
             DatabaseReadOnly: the lock file cannot be made.
         """
-        with translating(str(path)):
+        handle = await self._take(path, timeout)
+        while not _is_at(handle, path):  # its last holder removed it
+            os.close(handle)
+            handle = await self._take(path, timeout)
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    async def _take(self, path: Path, timeout: float) -> int:
+        with translating(str(path), files=True):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,12 +166,10 @@ class Turns:
         except BaseException:
             os.close(handle)
             raise
-        try:
-            yield
-        finally:
-            os.close(handle)
+        return handle
 
     async def _wait(self, handle: int, path: Path, timeout: float) -> None:
+        """Waits in a thread; closes the handle unless the turn is the caller's."""
         loop = asyncio.get_running_loop()
         taken: asyncio.Future[None] = loop.create_future()
 
@@ -170,7 +188,8 @@ class Turns:
 
         threading.Thread(target=wait, name=f"turn {path.name}", daemon=True).start()
         try:
-            await asyncio.wait_for(taken, timeout)
+            async with asyncio.timeout(timeout):
+                await taken
         except BaseException as error:
             if taken.done() and not taken.cancelled():
                 os.close(handle)  # it came in the moment in which we gave up
@@ -182,9 +201,20 @@ class Turns:
             ) from None
 
 
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
-def translating(subject: str) -> Iterator[None]:
-    """Raises SQLite's and the file system's errors as ours; ``subject`` names the database."""
+def translating(subject: str, *, files: bool = False) -> Iterator[None]:
+    """Raises SQLite's errors as ours; ``subject`` names the database.
+
+    With ``files``, the file system's too: not where somebody else's code runs inside, whose errors
+    have nothing to do with the database.
+    """
     try:
         yield
     except MosaicError:
@@ -197,9 +227,15 @@ def translating(subject: str) -> Iterator[None]:
         if not isinstance(error.orig, sqlite3.Error):
             raise
         raise translate(error.orig, subject) from error
+    except StatementError as error:
+        if not isinstance(error.orig, ValueError):
+            raise
+        raise InvalidInput(f"{subject} does not take a value: {error.orig}.") from error
     except sqlite3.Error as error:
         raise translate(error, subject) from error
     except OSError as error:
+        if not files:
+            raise
         raise _from_os(error, subject) from error
 
 

@@ -87,7 +87,7 @@ class PlatformDatabase:
 
     async def migrate(self) -> str:
         """Makes the database or brings it to the current revision."""
-        with sqlite.translating(f"The data folder {self.path.parent}"):
+        with sqlite.translating(f"The data folder {self.path.parent}", files=True):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         async with self._turns.take(self.path.with_suffix(".lock")):
             with sqlite.translating(_SUBJECT):

@@ -15,20 +15,22 @@ _UNKNOWN = HeadState(-1, -1, HeadStatus.OPEN, 0)
 class Watched:
     """One tenant's head as last seen. ``published`` may be trusted while ``now < until``."""
 
-    __slots__ = ("looking", "published", "state", "until")
+    __slots__ = ("_as_of", "looking", "published", "state", "until")
 
     def __init__(self) -> None:
         self.state = _UNKNOWN
         self.published = -1
         self.until = 0.0
         self.looking: asyncio.Task[None] | None = None
+        self._as_of = 0.0
 
-    def saw(self, state: HeadState, until: float) -> None:
-        # Looks may answer out of order; a head never goes back within one home.
-        if (state.epoch, state.version) >= (self.state.epoch, self.state.version):
-            self.state = state
-            self.published = state.published
-        self.until = until
+    def saw(self, state: HeadState, as_of: float) -> None:
+        """Takes what was true at ``as_of`` (monotonic seconds), unless something newer is known.
+
+        The time decides, not the version: a tenant that was restored from a backup goes back.
+        """
+        if as_of >= self._as_of:
+            self.state, self.published, self._as_of = state, state.published, as_of
 
 
 class Heads:
@@ -53,8 +55,7 @@ class Heads:
 
     def committed(self, tenant_id: str, state: HeadState) -> None:
         """A write of this process moved the head: what it shows is visible here at once."""
-        head = self.watched(tenant_id)
-        head.saw(state, head.until)
+        self.watched(tenant_id).saw(state, time.monotonic())
 
     def forget(self, tenant_id: str) -> None:
         """The tenant went or moved; the next look starts anew."""
@@ -73,6 +74,7 @@ class Heads:
         started = time.monotonic()
         try:
             state = await self._strategy(tenant).head(tenant)
-            head.saw(state, started + self.freshness)
+            head.saw(state, started)
+            head.until = started + self.freshness
         finally:
             head.looking = None

@@ -2,7 +2,8 @@
 
 It is installed on every engine that reaches tenant tables. A statement that changes rows needs the
 permit of a running write, and even then only three kinds pass: what the unit of work flushes (the
-recorder sees it), derived tables (they are rebuilt, not logged), and the kernel's own.
+recorder sees it), derived tables (they are rebuilt, not logged), and the kernel's own. The
+transaction of a write belongs to the kernel too: its function neither ends nor splits it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.sql import ClauseElement, Delete, Insert, TextClause, Update, visitors
 from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import ReturnsRows
 
 from mosaic_core.database.schema import is_derived, is_kernel, publishes
 from mosaic_core.errors import UnloggedWrite
@@ -30,6 +32,8 @@ class Permit:
     def __init__(self) -> None:
         self.flushing = False
         self.committing = False
+        #: Why the write cannot be committed any more, whatever its function made of the error.
+        self.spoiled = ""
         self.derived = False
         self.published = False
         self._kernel = False
@@ -42,6 +46,14 @@ class Permit:
             yield
         finally:
             self._kernel = False
+
+    def spoil(self, reason: str) -> UnloggedWrite:
+        """The error for a write whose transaction is not what the kernel began."""
+        self.spoiled = self.spoiled or reason
+        return UnloggedWrite(
+            f"The function of a write {self.spoiled}.",
+            hint="Return from it and the write commits; let an error leave it and all is undone.",
+        )
 
     def refusal(self, table: Table) -> str | None:
         """Why a statement on ``table`` may not pass, or None when it may."""
@@ -81,9 +93,7 @@ def install(engine: Engine) -> None:
         if _MIGRATING in options:
             return
         compiled = getattr(context, "compiled", None)
-        if compiled is None or getattr(compiled, "statement", None) is None:
-            raise _refused("it is SQL text or DDL")
-        construct = compiled.statement
+        construct = getattr(compiled, "statement", None)
         if isinstance(construct, Insert | Update | Delete):
             permit = options.get(_PERMIT)
             if permit is None:
@@ -94,6 +104,8 @@ def install(engine: Engine) -> None:
             reason = permit.refusal(table)
             if reason is not None:
                 raise _refused(reason)
+        elif not isinstance(construct, ReturnsRows):
+            raise _refused("it is SQL text or DDL")
         if compiled not in vetted:
             _vet(construct)
             vetted.add(compiled)
@@ -116,9 +128,30 @@ def install(engine: Engine) -> None:
             permit.derived = True
             permit.published = permit.published or publishes(table)
 
+    @event.listens_for(engine, "begin", insert=True)
+    def begin(connection: Connection) -> None:
+        permit = connection.get_execution_options().get(_PERMIT)
+        if permit is not None and permit.spoiled:
+            raise permit.spoil("")
+
     @event.listens_for(engine, "savepoint")
     def savepoint(connection: Connection, name: str) -> None:
-        raise _refused("a write has no savepoints: what they roll back would stay in the log")
+        permit = connection.get_execution_options().get(_PERMIT)
+        if permit is not None:  # what a savepoint rolls back would stay in the log
+            raise permit.spoil("set a savepoint")
+
+    @event.listens_for(engine, "commit")
+    def commit(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        permit = options.get(_PERMIT)
+        if permit is not None and not permit.committing and _MIGRATING not in options:
+            raise permit.spoil("called commit()")
+
+    @event.listens_for(engine, "rollback")
+    def rollback(connection: Connection) -> None:
+        permit = connection.get_execution_options().get(_PERMIT)
+        if permit is not None:
+            permit.spoil("went on after its transaction was rolled back")
 
 
 def _vet(construct: ClauseElement) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ from mosaic_core.head.guard import migrating
 from mosaic_core.head.recorder import entity_id
 from mosaic_core.head.tables import GENESIS, HeadTables
 from mosaic_core.head.write import Write, Writer
-from mosaic_core.types import canonical_json, new_id, to_image
+from mosaic_core.types import new_id
 
 #: entity → row id → the row's image; None for an image that was erased.
 Content = dict[str, dict[str, dict[str, Any] | None]]
@@ -65,8 +65,8 @@ async def verify(session: AsyncSession, tables: HeadTables) -> int:
                 raise _broken(row["version"], "an image was changed")
         elif row["image"] is not None:
             raise _broken(row["version"], "an image stands without its salt")
-        if row["version"] <= base:
-            kept.update(_kept(row))
+        if checkpoint is not None and row["version"] <= base:
+            kept.update(chain.link(row["chain"], dict(row)))
             continue
         if checkpoint is not None and version == base and kept.hexdigest() != checkpoint["kept"]:
             raise _broken(base, "the compacted part was changed")
@@ -110,7 +110,7 @@ async def content_of(session: AsyncSession, metadata: MetaData) -> Content:
     for name, table in logged_tables(metadata).items():
         rows: dict[str, dict[str, Any] | None] = {}
         for row in (await session.execute(select(table))).mappings():
-            image = {column: to_image(value) for column, value in row.items()}
+            image = {c.name: c.type.to_image(row[c]) for c in table.columns}  # type: ignore[attr-defined]
             rows[entity_id(table, image)] = image
         if rows:
             content[name] = rows
@@ -161,7 +161,7 @@ async def compact(write: Write, tables: HeadTables, version: int) -> int:
             select(log).where(log.c.version <= version).order_by(log.c.version, log.c.seq)
         )
         for change in rows.mappings():
-            kept.update(_kept(change))
+            kept.update(chain.link(change["chain"], dict(change)))
         await session.execute(update(head).values(base_version=version))
     assert value is not None
     write.extra.append(
@@ -186,11 +186,6 @@ async def _checkpoint(session: AsyncSession, tables: HeadTables, base: int) -> d
         if isinstance(image, dict) and image.get("version") == base:
             return image
     raise _broken(base, "the checkpoint of the compacted part is missing")
-
-
-def _kept(row: RowMapping) -> bytes:
-    facts = [row["version"], row["seq"], row["entity"], row["entity_id"], row["image_digest"].hex()]
-    return canonical_json(facts).encode() + b"\n"
 
 
 def _broken(version: int, why: str) -> ChainBroken:
@@ -249,13 +244,21 @@ async def migrate(writer: Writer, tables: HeadTables, schema: TenantSchema, subj
             return before
         old = await rebuild(write.session, tables, write.version - 1)
         await connection.execution_options(**migrating())
-        after = await connection.run_sync(schema.history.upgrade, subject)
+        async with schema.history.turn:
+            after = await connection.run_sync(schema.history.upgrade, subject)
         new = await content_of(write.session, schema.metadata)
         write.extra.append(chain.Change(chain.MIGRATE, "", "", {"from": before, "to": after}))
-        for entity, found in new.items():
-            for row_id, image in found.items():
-                if old.get(entity, {}).get(row_id) != image:
-                    write.extra.append(chain.Change(chain.UPDATE, entity, row_id, image))
+        write.extra += _differences(old, new)
         return after
 
     return await writer.write(upgrade, actor="system", action="schema.migrate", reserve=True)
+
+
+def _differences(old: Content, new: Content) -> Iterator[chain.Change]:
+    for entity, found in new.items():
+        for row_id, image in found.items():
+            if old.get(entity, {}).get(row_id) != image:
+                yield chain.Change(chain.UPDATE, entity, row_id, image)
+    for entity, had in old.items():
+        for row_id in had.keys() - new.get(entity, {}).keys():
+            yield chain.Change(chain.DELETE, entity, row_id, None)

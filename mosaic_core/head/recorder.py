@@ -6,69 +6,91 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Table, event, inspect
-from sqlalchemy.orm import Session, UOWTransaction
+from sqlalchemy import Table, event
+from sqlalchemy.orm import InstanceState, Session, UOWTransaction
+from sqlalchemy.orm.attributes import flag_modified, instance_state
+from sqlalchemy.util import IdentitySet
 
 from mosaic_core.database.schema import is_derived
 from mosaic_core.errors import UnloggedWrite
 from mosaic_core.head.chain import DELETE, INSERT, UPDATE, Change
 from mosaic_core.head.guard import Permit
-from mosaic_core.types import canonical_json, to_image
+from mosaic_core.types import Json, canonical_json
+
+_ORDER = {INSERT: 0, UPDATE: 1, DELETE: 2}
 
 
 @contextmanager
 def recording(session: Session, permit: Permit) -> Iterator[list[Change]]:
     """The list that the session's changes are added to, in the order of their flushes."""
     changes: list[Change] = []
+    modified = IdentitySet()
 
     def before_flush(session: Session, context: UOWTransaction, instances: Any) -> None:
         permit.flushing = True
+        # An SQL expression is no longer seen as a change once it was flushed, so look before, too.
+        modified.clear()
+        modified.update(row for row in session.dirty if session.is_modified(row))
+        for row in modified:
+            _write_json_again(row)
 
     def after_flush(session: Session, context: UOWTransaction) -> None:
         permit.flushing = False
-        for row in session.new:
-            _add(changes, INSERT, row)
-        for row in session.dirty:
-            if session.is_modified(row, include_collections=False):
-                _add(changes, UPDATE, row)
-        for row in session.deleted:
-            _add(changes, DELETE, row)
+        flushed = []
+        # The unit of work knows more than the session's lists: orphans that it deletes, and rows
+        # that take the place of deleted ones.
+        for state, (deleting, only_listed) in context.states.items():
+            row = state.obj()
+            if only_listed or row is None:
+                continue
+            if deleting:
+                operation = DELETE
+            elif row in session.new:
+                operation = INSERT
+            elif row in modified or session.is_modified(row):
+                operation = UPDATE
+            else:
+                continue
+            change = _change(operation, state, row)
+            if change is not None:
+                flushed.append((_ORDER[operation], state.insert_order or 0, change))
+        flushed.sort(key=lambda item: (*item[:2], item[2].entity, item[2].entity_id))
+        changes.extend(change for *_, change in flushed)
 
-    def before_commit(session: Session) -> None:
-        if not permit.committing:
-            raise UnloggedWrite(
-                "The function of a write called commit().",
-                hint="Return from it instead; the write commits.",
-            )
-
-    listeners = (
-        ("before_flush", before_flush),
-        ("after_flush", after_flush),
-        ("before_commit", before_commit),
-    )
-    for name, listener in listeners:
-        event.listen(session, name, listener)
+    event.listen(session, "before_flush", before_flush)
+    event.listen(session, "after_flush", after_flush)
     try:
         yield changes
     finally:
-        for name, listener in listeners:
-            event.remove(session, name, listener)
+        event.remove(session, "before_flush", before_flush)
+        event.remove(session, "after_flush", after_flush)
 
 
-def _add(changes: list[Change], operation: str, row: object) -> None:
-    mapper = inspect(type(row), raiseerr=True)
+def _write_json_again(row: Any) -> None:
+    """A JSON value that was changed in place is not seen as a change: the image would have it and
+    the database would not. So whenever a row is written, its JSON is."""
+    state = instance_state(row)
+    for attribute in state.mapper.column_attrs:
+        if isinstance(attribute.columns[0].type, Json) and attribute.key in state.dict:
+            flag_modified(row, attribute.key)
+
+
+def _change(operation: str, state: InstanceState[Any], row: Any) -> Change | None:
+    mapper = state.mapper
     table = mapper.local_table
     if not isinstance(table, Table) or is_derived(table):
-        return
+        return None
     image: dict[str, Any] = {}
-    for attribute in mapper.column_attrs:
-        value = getattr(row, attribute.key)
-        image[attribute.columns[0].name] = to_image(value)
+    for column in table.columns:
+        value = getattr(row, mapper.get_property_by_column(column).key)
+        image[column.name] = column.type.to_image(value)
+    if operation == UPDATE and state.identity != tuple(mapper.primary_key_from_instance(row)):
+        raise UnloggedWrite(
+            f"The primary key of {table.name} {state.identity} was changed.",
+            hint="Delete the row and add another one.",
+        )
     identity = entity_id(table, image)
-    before = inspect(row, raiseerr=True).identity
-    if operation == UPDATE and tuple(before or ()) != tuple(mapper.primary_key_from_instance(row)):
-        raise UnloggedWrite(f"The primary key of {table.name} {before} was changed.")
-    changes.append(Change(operation, table.name, identity, None if operation == DELETE else image))
+    return Change(operation, table.name, identity, None if operation == DELETE else image)
 
 
 def entity_id(table: Table, image: dict[str, Any]) -> str:

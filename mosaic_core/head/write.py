@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_core.errors import (
     DatabaseBusy,
     DatabaseDamaged,
+    DatabaseError,
     MosaicError,
     TenantFenced,
     TenantMoved,
@@ -43,6 +44,8 @@ class WriteLimits:
     commit: float = 20.0
     fence: float = 30.0
     tries: int = 8
+    #: How long a transient error, such as a locked database, is tried again.
+    again: float = 10.0
 
 
 @dataclass(slots=True)
@@ -68,12 +71,26 @@ class Write:
 
 
 @dataclass(slots=True)
-class _Phase:
+class _Job(Generic[T]):
+    """One write, from its first try to its end."""
+
+    fn: Callable[[Write], Awaitable[T]]
+    actor: str
+    action: str
+    write_id: uuid.UUID
+    reserve: bool
+    coalesce: bool
+    #: The commit was sent: from here on, only the database knows whether it happened.
     committing: bool = False
+    #: Nobody waits for the result any more.
+    abandoned: bool = False
 
 
-class _CommitUnanswered(Exception):
-    """The commit was sent and its answer did not come; it may have happened."""
+class _NotCommitted(WriteTimeout):
+    """The commit was sent, its answer did not come, and the database says that it did not happen.
+    So the write may be tried again."""
+
+    transient = True
 
 
 class Writer:
@@ -133,15 +150,15 @@ class Writer:
             TenantMoved: this home is not the tenant's any more.
             DatabaseError: what the strategy reports.
         """
-        phase = _Phase()
-        attempts = self._attempts(fn, actor, action, write_id or new_id(), reserve, coalesce, phase)
-        task = asyncio.create_task(attempts)
+        job = _Job(fn, actor, action, write_id or new_id(), reserve, coalesce)
+        task = asyncio.create_task(self._tries(job))
         self._running.add(task)
         task.add_done_callback(self._done)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if not phase.committing:
+            job.abandoned = True
+            if not job.committing:
                 task.cancel()
             await asyncio.wait([task])
             raise
@@ -151,84 +168,67 @@ class Writer:
         if not task.cancelled():
             task.exception()  # seen by the caller, unless it was cancelled meanwhile
 
-    async def _attempts(
-        self,
-        fn: Callable[[Write], Awaitable[T]],
-        actor: str,
-        action: str,
-        write_id: uuid.UUID,
-        reserve: bool,
-        coalesce: bool,
-        phase: _Phase,
-    ) -> T:
+    async def _tries(self, job: _Job[T]) -> T:
         loop = asyncio.get_running_loop()
-        fence_ends = loop.time() + self._limits.fence
+        started = loop.time()
         tries = 0
         while True:
-            result: list[T] = []
             try:
                 async with self._turn:
-                    await self._attempt(
-                        fn, actor, action, write_id, reserve, coalesce, phase, result
-                    )
-                return result[0]
+                    return await self._try(job)
             except TenantFenced:
-                if loop.time() > fence_ends:
+                if job.abandoned or loop.time() - started > self._limits.fence:
                     raise
                 await asyncio.sleep(0.05)
-            except _CommitUnanswered as lost:
-                if await self._was_applied(write_id):
-                    return result[0]
-                phase.committing = False
-                tries += 1
-                if tries >= self._limits.tries:
-                    raise WriteTimeout(
-                        f"The write {write_id} was not committed in {self._limits.commit:g} s.",
-                        hint="Try again; nothing was changed.",
-                    ) from lost
             except MosaicError as error:
                 tries += 1
-                if not error.transient or tries >= self._limits.tries:
+                late = tries >= self._limits.tries or loop.time() - started > self._limits.again
+                if job.abandoned or late or not error.transient:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311
 
-    async def _attempt(
-        self,
-        fn: Callable[[Write], Awaitable[T]],
-        actor: str,
-        action: str,
-        write_id: uuid.UUID,
-        reserve: bool,
-        coalesce: bool,
-        phase: _Phase,
-        result: list[T],
-    ) -> None:
-        async with self._begin(reserve=reserve) as session:
-            permit = Permit()
-            await session.connection(execution_options=permitted(permit))
-            head = await self._take(session, permit)
-            info = chain.WriteInfo(write_id, head.version, datetime.now(UTC), actor, action)
-            write = Write(session, info, permit)
-            with recording(session.sync_session, permit) as changes:
-                async with _limit(self._limits.function, action):
-                    result.append(await fn(write))
-                    await session.flush()
-            changes += write.extra
-            if not changes and not permit.derived and not write.topics:
-                return
-            state = await self._append(write, head, changes, coalesce)
-            if write.topics and self._hint is not None:
-                await self._hint(write.topics)
-            phase.committing = True
-            try:
+    async def _try(self, job: _Job[T]) -> T:
+        state: HeadState | None = None
+        job.committing = False
+        try:
+            async with self._begin(reserve=job.reserve) as session:
+                permit = Permit()
+                await session.connection(execution_options=permitted(permit))
+                head = _taken(await self._move(session, permit), self._owner)
+                now = datetime.now(UTC)
+                info = chain.WriteInfo(job.write_id, head.version, now, job.actor, job.action)
+                write = Write(session, info, permit)
+                with recording(session.sync_session, permit) as changes:
+                    async with _limit(self._limits.function, job.action):
+                        result = await job.fn(write)
+                        if permit.spoiled:
+                            raise permit.spoil("")
+                        await session.flush()
+                changes += write.extra
+                if not changes and not permit.derived and not write.topics:
+                    return result
+                state = await self._append(write, head, changes, job.coalesce)
+                if write.topics and self._hint is not None:
+                    await self._hint(write.topics)
+                job.committing = permit.committing = True
                 async with asyncio.timeout(self._limits.commit):
                     await session.commit()
-            except Exception as error:
-                raise _CommitUnanswered from error
-            if self._committed is not None:
-                self._committed(state)
+        except Exception as error:
+            # Also an error while the session is closed: it may come after the commit.
+            if not job.committing:
+                raise
+            if not await self._applied(job.write_id):
+                if isinstance(error, MosaicError) and type(error) is not DatabaseError:
+                    raise
+                raise _NotCommitted(
+                    f"The write {job.write_id} was not committed: {error or 'no answer'}.",
+                    hint="Try again; nothing was changed.",
+                ) from error
+        if state is not None and self._committed is not None:
+            self._committed(state)
+        return result
 
-    async def _take(self, session: AsyncSession, permit: Permit) -> Row[Any]:
+    async def _move(self, session: AsyncSession, permit: Permit) -> Row[Any]:
         """Moves the head: the lock, the order and the state in one statement."""
         head = self._tables.head
         statement = (
@@ -244,10 +244,6 @@ class Writer:
                 f"The database has no head row of {self._owner!r}: it is not this tenant's.",
                 hint="Run 'mosaic doctor'; nothing was written.",
             )
-        if row.status == HeadStatus.FENCED:
-            raise TenantFenced(f"{self._owner} is being moved.", hint="Try again in a moment.")
-        if row.status == HeadStatus.MOVED:
-            raise TenantMoved(f"{self._owner} has moved.", hint="Try again.")
         return row
 
     async def _append(
@@ -285,12 +281,19 @@ class Writer:
                 .values(image=None, salt=None)
             )
 
-    async def _was_applied(self, write_id: uuid.UUID) -> bool:
+    async def _applied(self, write_id: uuid.UUID) -> bool:
+        """Whether a write whose commit went unanswered is in the log.
+
+        Moving the head first, which is rolled back, waits for a commit that is still on its way.
+        """
         log = self._tables.changes
         for pause in (0.0, 0.1, 0.5, 2.0):
             await asyncio.sleep(pause)
             try:
                 async with self._begin(reserve=True) as session:
+                    permit = Permit()
+                    await session.connection(execution_options=permitted(permit))
+                    await self._move(session, permit)
                     found = await session.scalar(
                         select(log.c.version).where(log.c.write_id == write_id).limit(1)
                     )
@@ -301,6 +304,15 @@ class Writer:
             f"The database did not say whether the write {write_id} was committed.",
             hint=f"Look for {write_id} in the change log before you repeat it.",
         )
+
+
+def _taken(head: Row[Any], owner: str) -> Row[Any]:
+    """The head itself, when this home takes writes."""
+    if head.status == HeadStatus.FENCED:
+        raise TenantFenced(f"{owner} is being moved.", hint="Try again in a moment.")
+    if head.status == HeadStatus.MOVED:
+        raise TenantMoved(f"{owner} has moved.", hint="Try again.")
+    return head
 
 
 class _limit:  # noqa: N801 - used as a statement

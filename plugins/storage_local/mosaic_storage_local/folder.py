@@ -1,41 +1,42 @@
 """``<data>/files/tenant-<id>/…``: a key is a path, so a person can find a file.
 
 A write goes to a temporary file in the same file system and is renamed when it is complete and on
-the disk. Digests are kept beside, in a hidden file of the same name.
+the disk. Digests are kept beside, in a file of the same name.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import json
 import os
-import shutil
+import time
+import unicodedata
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
-from mosaic_core.errors import (
-    DiskFull,
-    FileMismatch,
-    FileMissing,
-    QuotaExceeded,
-    StorageError,
-)
+from mosaic_core.errors import FileMismatch, FileMissing, QuotaExceeded
 from mosaic_core.storage import FileInfo, normalise_key
 from mosaic_core.tenants import TenantContext, Tier
+from mosaic_storage_local import disk
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _CHUNK = 256 * 1024
+#: Seconds after which a draft was left behind by a process that was killed.
+_STALE = 24 * 3600
 
 
 class LocalFolder:
     """Implements :class:`mosaic_core.storage.Storage`.
 
-    Below the tenant's folder, ``content/`` has the files, ``facts/`` their digests and ``drafts/``
-    what is being written. A file's facts have its name and a dot, which no key can end in.
+    Below the tenant's folder, ``content/`` has the files, ``facts/`` their digests, ``drafts/``
+    what is being written, and ``lock`` orders changes among processes. A file's facts have its name
+    and a dot, which no key can end in.
     """
 
     def __init__(self, root: Path, tiers: Mapping[str, Tier]) -> None:
@@ -53,93 +54,93 @@ class LocalFolder:
     ) -> FileInfo:
         key = normalise_key(key)
         home = self._home(tenant)
-        draft = home / "drafts" / uuid.uuid4().hex
-        room = await self._room(tenant, key)
-        hasher, written = hashlib.sha256(), 0
-        with _translating(key):
-            draft.parent.mkdir(parents=True, exist_ok=True)
+        limit = self._limit(tenant)
+        with disk.storing(key):
+            room = None if limit is None else limit - await asyncio.to_thread(_others, home, key)
+            if room is not None and (size or 0) > room:
+                raise _full(tenant)
+            draft = await asyncio.to_thread(_new_draft, home)
+            file = draft.open("xb")
+        try:
+            written, found = 0, hashlib.sha256()
             try:
-                with draft.open("xb") as file:
-                    async for chunk in chunks:
-                        written += len(chunk)
-                        if room is not None and written > room:
-                            raise _full(tenant)
-                        hasher.update(chunk)
+                async for chunk in chunks:
+                    written += len(chunk)
+                    if room is not None and written > room:
+                        raise _full(tenant)
+                    if size is not None and written > size:
+                        break
+                    found.update(chunk)
+                    with disk.storing(key):
                         await asyncio.to_thread(file.write, chunk)
-                    await asyncio.to_thread(_sync, file.fileno())
-                found = hasher.hexdigest()
-                if size not in (None, written) or digest not in (None, found):
-                    raise FileMismatch(
-                        f"{key!r} was announced with {size} bytes and the digest {digest}; "
-                        f"{written} bytes with {found} came.",
-                        hint="Send it again.",
-                    )
-                return await asyncio.to_thread(self._settle, home, key, draft, written, found)
+                with disk.storing(key):
+                    await asyncio.to_thread(disk.sync, file)
             finally:
-                draft.unlink(missing_ok=True)
+                with disk.storing(key):
+                    file.close()
+            if size not in (None, written) or digest not in (None, found.hexdigest()):
+                raise FileMismatch(
+                    f"{key!r} is not the file that was announced: of {size} bytes {written} came, "
+                    f"with the digest {found.hexdigest()} (announced: {digest}).",
+                    hint="Send it again.",
+                )
+            with disk.storing(key):
+                return await _finished(self._settle, tenant, key, draft, found.hexdigest())
+        finally:
+            draft.unlink(missing_ok=True)
+            draft.with_suffix(".json").unlink(missing_ok=True)
 
-    def _settle(self, home: Path, key: str, draft: Path, size: int, digest: str) -> FileInfo:
-        path, facts = home / "content" / key, home / "facts" / f"{key}."
-        path.parent.mkdir(parents=True, exist_ok=True)
-        facts.parent.mkdir(parents=True, exist_ok=True)
-        stamp = draft.stat().st_mtime_ns
+    def _settle(self, tenant: TenantContext, key: str, draft: Path, digest: str) -> FileInfo:
+        home = self._home(tenant)
+        path, facts = _path(home, key), _facts(home, key)
+        size, stamp = draft.stat().st_size, draft.stat().st_mtime_ns
         noted = draft.with_suffix(".json")
         noted.write_text(json.dumps({"digest": digest, "size": size, "stamp": stamp}))
-        # The facts name the file that they describe; a crash between the two renames leaves facts
-        # that do not fit, and the digest is then computed from the content.
-        os.replace(noted, facts)
-        os.replace(draft, path)
-        for folder in {path.parent, facts.parent}:
-            _sync_folder(folder)
-        return FileInfo(key, size, digest, _time(stamp))
+        with disk.turn(home):
+            # Others may have written since the upload began.
+            limit = self._limit(tenant)
+            if limit is not None and size > limit - _others(home, key):
+                raise _full(tenant)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(path)
+            facts.parent.mkdir(parents=True, exist_ok=True)
+            # The facts name the file that they describe; a crash between the two renames leaves
+            # facts that do not fit, and the digest is then computed from the content.
+            os.replace(noted, facts)
+            os.replace(draft, path)
+            for folder in {path.parent, facts.parent}:
+                disk.sync_folder(folder)
+        return FileInfo(key, size, digest, disk.instant(stamp))
 
     async def read(
         self, tenant: TenantContext, key: str, *, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:
-        path = self._path(tenant, key)
-        with _translating(key):
-            file = await asyncio.to_thread(path.open, "rb")
-            try:
-                file.seek(start)
-                left = None if end is None else max(end - start, 0)
-                while left is None or left > 0:
-                    most = _CHUNK if left is None else min(left, _CHUNK)
+        key = normalise_key(key)
+        with disk.reading(key):
+            file = await asyncio.to_thread(_path(self._home(tenant), key).open, "rb")
+        with file:
+            file.seek(start)
+            left = None if end is None else max(end - start, 0)
+            while left is None or left > 0:
+                most = _CHUNK if left is None else min(left, _CHUNK)
+                with disk.reading(key):
                     chunk = await asyncio.to_thread(file.read, most)
-                    if not chunk:
-                        break
-                    if left is not None:
-                        left -= len(chunk)
-                    yield chunk
-            finally:
-                file.close()
+                if not chunk:
+                    break
+                if left is not None:
+                    left -= len(chunk)
+                yield chunk
 
     async def stat(self, tenant: TenantContext, key: str) -> FileInfo:
         key = normalise_key(key)
-        with _translating(key):
-            return await asyncio.to_thread(self._info, self._home(tenant), key)
-
-    def _info(self, home: Path, key: str) -> FileInfo:
-        path = home / "content" / key
-        found = path.stat()
-        if not path.is_file():
-            raise _missing(key)
-        try:
-            facts = json.loads((home / "facts" / f"{key}.").read_text())
-        except (OSError, ValueError):
-            facts = {}
-        if facts.get("size") == found.st_size and facts.get("stamp") == found.st_mtime_ns:
-            digest = str(facts["digest"])
-        else:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return FileInfo(key, found.st_size, digest, _time(found.st_mtime_ns))
+        with disk.reading(key):
+            return await asyncio.to_thread(_info, self._home(tenant), key)
 
     async def delete(self, tenant: TenantContext, key: str) -> None:
         key = normalise_key(key)
-        home = self._home(tenant)
-        with _translating(key):
-            (home / "content" / key).unlink(missing_ok=True)
-            (home / "facts" / f"{key}.").unlink(missing_ok=True)
+        with disk.storing(key):
+            await _finished(_delete, self._home(tenant), key)
 
     async def copy(self, tenant: TenantContext, source: str, target: str) -> FileInfo:
         info = await self.stat(tenant, source)
@@ -148,85 +149,91 @@ class LocalFolder:
         )
 
     async def list(self, tenant: TenantContext, prefix: str = "") -> AsyncIterator[FileInfo]:
-        home = self._home(tenant)
-        with _translating(prefix):
-            for key in await asyncio.to_thread(_keys, home / "content"):
-                if key.startswith(prefix):
-                    yield await asyncio.to_thread(self._info, home, key)
+        home, prefix = self._home(tenant), unicodedata.normalize("NFC", prefix)
+        with disk.reading(prefix):
+            sizes = await asyncio.to_thread(disk.sizes, home / "content")
+        for key in sorted(key for key in sizes if key.startswith(prefix)):
+            # What is deleted meanwhile is not in the list.
+            with suppress(FileMissing), disk.reading(key):
+                yield await asyncio.to_thread(_info, home, key)
 
     async def usage(self, tenant: TenantContext) -> int:
-        return await asyncio.to_thread(_bytes, self._home(tenant) / "content")
+        with disk.reading(tenant.slug):
+            sizes = await asyncio.to_thread(disk.sizes, self._home(tenant) / "content")
+        return sum(sizes.values())
 
     async def drop(self, tenant: TenantContext) -> None:
-        with _translating(tenant.slug):
-            await asyncio.to_thread(shutil.rmtree, self._home(tenant), ignore_errors=True)
+        with disk.storing(tenant.slug):
+            await _finished(disk.remove, self._home(tenant))
 
-    async def _room(self, tenant: TenantContext, key: str) -> int | None:
+    def _limit(self, tenant: TenantContext) -> int | None:
         tier = self._tiers.get(tenant.tier)
-        if tier is None or tier.limits.files is None:
-            return None
-        path = self._home(tenant) / "content" / key
-        replaced = path.stat().st_size if path.is_file() else 0
-        return int(tier.limits.files) - await self.usage(tenant) + replaced
+        return None if tier is None else tier.limits.files
 
     def _home(self, tenant: TenantContext) -> Path:
         return self._root / normalise_key(tenant.blob_storage_prefix)
 
-    def _path(self, tenant: TenantContext, key: str) -> Path:
-        return self._home(tenant) / "content" / normalise_key(key)
+
+def _path(home: Path, key: str) -> Path:
+    return home / "content" / key
 
 
-def _keys(content: Path) -> list[str]:
-    return sorted(
-        path.relative_to(content).as_posix() for path in content.rglob("*") if path.is_file()
-    )
+def _facts(home: Path, key: str) -> Path:
+    return home / "facts" / f"{key}."
 
 
-def _bytes(content: Path) -> int:
-    total = 0
-    for folder, _, names in os.walk(content):
-        for name in names:
-            total += os.stat(os.path.join(folder, name)).st_size
-    return total
-
-
-def _sync(handle: int) -> None:
-    os.fsync(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+async def _finished(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs ``function`` in a thread and is cancelled only once it has ended."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
-def _time(stamp: int) -> datetime:
-    return datetime.fromtimestamp(stamp / 1e9, UTC)
+def _new_draft(home: Path) -> Path:
+    """A name for a new draft; what killed processes left is cleared away."""
+    folder = home / "drafts"
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - _STALE:
+                left.unlink()
+    return folder / uuid.uuid4().hex
 
 
-@contextmanager
-def _translating(key: str) -> Iterator[None]:
+def _others(home: Path, key: str) -> int:
+    """Bytes of the tenant's files, ``key`` excepted."""
+    sizes = disk.sizes(home / "content")
+    return sum(sizes.values()) - sizes.get(key, 0)
+
+
+def _info(home: Path, key: str) -> FileInfo:
+    path = _path(home, key)
+    found = path.stat()
+    if not path.is_file():
+        raise IsADirectoryError(path)
     try:
-        yield
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise _missing(key) from error
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DiskFull(
-                f"The disk has no room for {key!r}.", hint="Free some space, then send it again."
-            ) from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise StorageError(
-                f"The folder of files cannot be written: {key!r} was not stored.",
-                hint="Give this user the right to write the data folder.",
-            ) from error
-        raise StorageError(f"{key!r}: {error.strerror}.") from error
+        facts = json.loads(_facts(home, key).read_text())
+    except (OSError, ValueError):
+        facts = {}
+    if facts.get("size") == found.st_size and facts.get("stamp") == found.st_mtime_ns:
+        digest = str(facts["digest"])
+    else:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileInfo(key, found.st_size, digest, disk.instant(found.st_mtime_ns))
 
 
-def _missing(key: str) -> FileMissing:
-    return FileMissing(f"There is no file {key!r}.")
+def _delete(home: Path, key: str) -> None:
+    path = _path(home, key)
+    if not path.is_file():
+        return
+    with disk.turn(home):
+        for file in (path, _facts(home, key)):
+            file.unlink(missing_ok=True)
+            disk.prune(file.parent, home)
 
 
 def _full(tenant: TenantContext) -> QuotaExceeded:

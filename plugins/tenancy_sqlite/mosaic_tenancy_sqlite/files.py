@@ -26,14 +26,13 @@ from sqlalchemy.pool import NullPool
 from mosaic_core.database import TenantSchema, sqlite
 from mosaic_core.errors import (
     Conflict,
-    DatabaseBehind,
     DatabaseDamaged,
     DatabaseError,
     DatabaseMissing,
     DiskFull,
     QuotaExceeded,
 )
-from mosaic_core.head import TENANT, Writer, first_head, install_guard
+from mosaic_core.head import TENANT, WriteLimits, Writer, first_head, install_guard
 from mosaic_core.head.log import migrate as migrate_with_log
 from mosaic_core.persistence import Capabilities, Fill, HeadState, HeadStatus, Problem
 from mosaic_core.tenants import TenantContext, Tier
@@ -45,6 +44,8 @@ _FIRST_HEAD = (
     "INSERT INTO head (owner, status, epoch, version, published, digest, base_version) "
     "VALUES (:owner, :status, :epoch, :version, :published, :digest, :base_version)"
 )
+#: A migration may have a hundred megabytes to go through.
+_MIGRATING = WriteLimits(function=1800.0)
 _HEAD = "SELECT version, published, status, epoch, owner FROM head"
 
 
@@ -99,7 +100,7 @@ class TenantFiles:
         schema: TenantSchema,
         tiers: Mapping[str, Tier],
     ) -> TenantFiles:
-        with sqlite.translating(f"The folder {folder.name!r} of tenant databases"):
+        with sqlite.translating(f"The folder {folder.name!r} of tenant databases", files=True):
             folder.mkdir(parents=True, exist_ok=True)
             template = await asyncio.to_thread(template_bytes, folder.parent / "templates", schema)
         return cls(folder, settings, schema, tiers, template)
@@ -191,7 +192,7 @@ class TenantFiles:
         self, tenant: TenantContext, path: Path, *, verify: bool = False
     ) -> sqlite3.Connection:
         """The kept connection; opening it proves that the file is this tenant's and current."""
-        with sqlite.translating(_subject(tenant)):
+        with sqlite.translating(_subject(tenant), files=True):
             return self._readers.get(path, verify=verify)
 
     def _check_reader(self, reader: sqlite3.Connection, path: Path) -> None:
@@ -216,16 +217,17 @@ class TenantFiles:
             if path.exists():
                 raise Conflict(f"{subject} exists already.", hint="Drop it first.")
             try:
-                with sqlite.translating(subject):
+                with sqlite.translating(subject, files=True):
                     self._draft(draft, tenant)
-                    if fill is not None:
-                        await fill(partial(self._filling, tenant, draft))
+                if fill is not None:
+                    await fill(partial(self._filling, tenant, draft))
+                with sqlite.translating(subject, files=True):
                     _settle(draft, path)
             finally:
-                for leftover in _files(draft):
-                    leftover.unlink(missing_ok=True)
+                _remove(draft)
 
     def _draft(self, draft: Path, tenant: TenantContext) -> None:
+        _remove(draft)  # from a process that was killed: its log would be replayed into ours
         draft.write_bytes(self._template)
         connection = sqlite3.connect(sqlite.uri(draft), uri=True)
         try:
@@ -268,7 +270,7 @@ class TenantFiles:
 
         async with self._turns.take(path.with_suffix(".lock")):
             self._readers.close(path)
-            writer = Writer(TENANT, tenant.tenant_id, begin)
+            writer = Writer(TENANT, tenant.tenant_id, begin, limits=_MIGRATING)
             return await migrate_with_log(writer, TENANT, self._schema, _subject(tenant))
 
     async def compact(self, tenant: TenantContext) -> None:
@@ -290,10 +292,9 @@ class TenantFiles:
         path = self._path(tenant)
         async with self._turns.take(path.with_suffix(".lock")):
             self._readers.close(path)
-            with sqlite.translating(_subject(tenant)):
-                for file in _files(path):
-                    file.unlink(missing_ok=True)
-        path.with_suffix(".lock").unlink(missing_ok=True)
+            with sqlite.translating(_subject(tenant), files=True):
+                _remove(path)
+                path.with_suffix(".lock").unlink(missing_ok=True)
 
     async def size(self, tenant: TenantContext) -> int:
         path = self._path(tenant)
@@ -309,7 +310,7 @@ class TenantFiles:
             with sqlite.translating(_subject(tenant)):
                 found = await asyncio.to_thread(_integrity, path)
             self._reader(tenant, path)
-        except (DatabaseBehind, DatabaseError) as error:
+        except DatabaseError as error:
             return [Problem(path.name, error.message, error.hint)]
         mend = "Restore the file from a backup, or save what is readable with 'sqlite3 .recover'."
         return [Problem(path.name, what, mend) for what in found]
@@ -326,8 +327,9 @@ class TenantFiles:
     def _full(self, tenant: TenantContext, target: _Target) -> DatabaseError:
         """Which of the two was it: the tier's limit, or the disk?"""
         used = target.path.stat().st_size if target.path.exists() else 0
-        room = os.statvfs(target.path.parent)
-        if room.f_bavail * room.f_frsize < 64 * sqlite.PAGE_SIZE or target.pages is None:
+        disk = os.statvfs(target.path.parent)
+        room = disk.f_bavail * disk.f_frsize
+        if target.pages is None or room < target.pages * sqlite.PAGE_SIZE - used:
             return DiskFull(
                 f"The disk has no room for {_subject(tenant)}.",
                 hint="Free some space; what was saved before is safe.",
@@ -353,8 +355,15 @@ def _files(path: Path) -> tuple[Path, ...]:
     return (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
 
 
+def _remove(path: Path) -> None:
+    """Removes a database, and the log that one may have left that is gone already."""
+    for file in _files(path):
+        file.unlink(missing_ok=True)
+
+
 def _settle(draft: Path, path: Path) -> None:
     """Makes a draft durable under its name. Nobody has it open, so its log is in the file."""
+    _remove(path)  # a log without its file, from a process that was killed while it dropped this
     handle = os.open(draft, os.O_RDWR)
     try:
         os.fsync(handle)

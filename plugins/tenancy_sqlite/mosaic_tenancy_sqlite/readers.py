@@ -18,6 +18,8 @@ from sqlalchemy import Dialect, Select
 from mosaic_core.database import sqlite
 
 Processor = Callable[[Any], Any]
+#: Seconds that a read waits for a lock: the whole event loop waits with it.
+_PATIENCE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,14 @@ class Readers:
         """The connection to a file; with ``verify``, to the file that has this path now."""
         kept = self._open.get(path)
         if kept is not None:
-            if not verify or kept[1] == os.stat(path).st_ino:
+            if not verify or kept[1] == _inode(path):
                 self._open.move_to_end(path)
                 return kept[0]
             self.close(path)
-        connection = sqlite.connect(path, writable=False, cache_kib=256)
+        connection = sqlite.connect(path, writable=False, cache_kib=256, timeout=_PATIENCE)
         try:
             self._check(connection, path)
-            inode = os.stat(path).st_ino
+            inode = _inode(path)
         except BaseException:
             connection.close()
             raise
@@ -112,3 +114,11 @@ class Readers:
     def close_all(self) -> None:
         while self._open:
             self._open.popitem()[1][0].close()
+
+
+def _inode(path: Path) -> int:
+    """Which file has this path now; 0 when there is none."""
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import sqlite3
 from pathlib import Path
 
@@ -32,8 +33,7 @@ def template_bytes(folder: Path, schema: TenantSchema) -> bytes:
 
 def _make(path: Path, schema: TenantSchema) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.execute(f"PRAGMA page_size = {sqlite.PAGE_SIZE}")
@@ -51,5 +51,7 @@ def _make(path: Path, schema: TenantSchema) -> bytes:
         connected.commit()
     engine.dispose()
     content = draft.read_bytes()
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
     os.replace(draft, path)
     return content

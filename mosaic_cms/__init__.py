@@ -1,0 +1,1 @@
+"""The product: content, actions and their faces, composed on the kernel."""

@@ -1,0 +1,209 @@
+"""Actions: what the system can do, written once; every face calls :meth:`Actions.perform`.
+
+::
+
+    @action("pages.publish", needs=Permission("publish", "content"))
+    async def publish_page(scope: TenantScope, command: PublishPage) -> PageView: ...
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mosaic_cms.scope import Actor, PlatformScope, TenantScope
+from mosaic_core.errors import Denied, InvalidInput, NotFound, PluginConflict, PluginInvalid
+from mosaic_core.platform import require_writable
+from mosaic_core.settings import nearest
+
+Effect = Literal["read", "write"]
+_MARK = "__mosaic_action__"
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+
+class Model(BaseModel):
+    """The base of every action's input and output: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What an actor needs: a verb (create, read, update, delete, publish) and a resource."""
+
+    verb: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} on {self.resource}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether an actor may, and why."""
+
+    allowed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    name: str
+    needs: Permission
+    effect: Effect
+    http: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A declared action. ``http`` is its shape for the REST face, such as ``GET /pages``."""
+
+    name: str
+    needs: Permission
+    effect: Effect
+    http: str | None
+    input: type[BaseModel]
+    output: Any
+    scope: type[PlatformScope] | type[TenantScope]
+    run: Callable[[Any, Any], Awaitable[Any]]
+    summary: str
+
+
+def action(
+    name: str, *, needs: Permission, effect: Effect = "write", http: str | None = None
+) -> Callable[[F], F]:
+    """Declares a function as an action. It takes a scope and one model, and is typed."""
+
+    def mark(function: F) -> F:
+        setattr(function, _MARK, _Declaration(name, needs, effect, http))
+        return function
+
+    return mark
+
+
+def declared_in(modules: Iterable[ModuleType]) -> Iterator[Callable[..., Awaitable[Any]]]:
+    """The functions of modules that were declared as actions."""
+    for module in modules:
+        for function in vars(module).values():
+            if hasattr(function, _MARK) and function.__module__ == module.__name__:
+                yield function
+
+
+def decide(actor: Actor, needs: Permission) -> Decision:
+    """Whether the actor has a permission. The operator at the command line is trusted."""
+    if actor.trusted:
+        return Decision(True, f"{actor} runs this installation.")
+    return Decision(False, f"{actor} lacks {needs}.")
+
+
+class Actions:
+    """The registry of actions.
+
+    Raises:
+        PluginInvalid: a function is not declared or not typed as an action.
+        PluginConflict: two actions have one name.
+    """
+
+    def __init__(self, functions: Iterable[Callable[..., Awaitable[Any]]]) -> None:
+        self._actions: dict[str, Action] = {}
+        for function in functions:
+            made = _make(function)
+            if made.name in self._actions:
+                raise PluginConflict(
+                    f"The action {made.name!r} is declared by {function.__module__} and by "
+                    f"{self._actions[made.name].run.__module__}.",
+                    hint="Rename one of them.",
+                )
+            self._actions[made.name] = made
+
+    def __iter__(self) -> Iterator[Action]:
+        return iter(sorted(self._actions.values(), key=lambda action: action.name))
+
+    def get(self, name: str) -> Action:
+        """The action of this name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self._actions.get(name)
+        if found is None:
+            raise NotFound(f"There is no action {name!r}{nearest(name, self._actions)}")
+        return found
+
+    async def perform(
+        self, name: str, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
+    ) -> Any:
+        """The only way in: validates, decides, checks the tenant, and runs.
+
+        What an action writes is logged with its name and its actor.
+
+        Raises:
+            InvalidInput: with every problem of the input.
+            Denied: the actor may not; it says why.
+            TenantReadOnly, TenantClosed: the tenant does not take it now.
+        """
+        found = self.get(name)
+        command = _validated(found, given)
+        decision = decide(scope.actor, found.needs)
+        if not decision.allowed:
+            raise Denied(f"{name} was refused: {decision.reason}")
+        if not isinstance(scope, found.scope):
+            raise InvalidInput(f"{name} needs a {found.scope.__name__}.")
+        if isinstance(scope, TenantScope) and found.effect == "write":
+            require_writable(scope.tenant)
+        result = await found.run(scope.during(name), command)
+        if isinstance(scope, TenantScope) and found.effect == "write":
+            await scope.settle()
+        return result
+
+
+def _validated(found: Action, given: BaseModel | dict[str, Any]) -> BaseModel:
+    if isinstance(given, found.input):
+        return given
+    try:
+        return found.input.model_validate(given)
+    except ValidationError as error:
+        problems = tuple(
+            (".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()
+        )
+        first = "; ".join(f"{where}: {what}" for where, what in problems)
+        raise InvalidInput(f"{found.name}: {first}.", problems=problems) from error
+
+
+def _make(function: Callable[..., Awaitable[Any]]) -> Action:
+    declaration: _Declaration | None = getattr(function, _MARK, None)
+    where = f"{function.__module__}.{getattr(function, '__name__', function)}"
+    if declaration is None:
+        raise PluginInvalid(f"{where} is not declared with @action.", hint="Decorate it.")
+    hints = get_type_hints(function)
+    parameters = [hints.get(name) for name in inspect.signature(function).parameters]
+    fits = (
+        len(parameters) == 2
+        and parameters[0] in (PlatformScope, TenantScope)
+        and isinstance(parameters[1], type)
+        and issubclass(parameters[1], BaseModel)
+        and "return" in hints
+    )
+    if not fits:
+        raise PluginInvalid(
+            f"The action {declaration.name!r} ({where}) must take a scope and a pydantic model, "
+            f"and say what it returns.",
+            hint="Write: async def f(scope: TenantScope, command: MyCommand) -> MyResult",
+        )
+    scope, model = parameters
+    return Action(
+        declaration.name,
+        declaration.needs,
+        declaration.effect,
+        declaration.http,
+        model,  # type: ignore[arg-type]
+        hints["return"],
+        scope,  # type: ignore[arg-type]
+        function,
+        (inspect.getdoc(function) or "").partition("\n")[0],
+    )

@@ -1,0 +1,113 @@
+"""``mosaic init`` and ``mosaic migrate``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mosaic_cms.cli.running import (
+    AsJson,
+    config_path,
+    operator,
+    print_json,
+    progress_bar,
+    reporting,
+    say,
+)
+from mosaic_core.errors import Conflict
+
+if TYPE_CHECKING:
+    from mosaic_core.settings import Settings
+
+_CONFIG = """\
+# A MOSAIC deployment. Every key, with its default, is described in docs/configuration.md.
+
+[platform]
+name = "MOSAIC"
+domain = "localhost"            # every tenant has <slug>.<domain>
+data = "data"                   # relative to this file
+plugins = ["host_resolvers", "tenancy_sqlite", "storage_local"]
+
+[serve]
+host = "127.0.0.1"
+port = 8000
+workers = 1
+"""
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder of the new deployment.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a deployment: a mosaic.toml and an empty platform database."""
+    from mosaic_core.settings import CONFIG_NAME, load_settings
+
+    path = folder / CONFIG_NAME
+    with reporting(as_json=as_json):
+        if path.exists():
+            raise Conflict(f"{path} exists already.", hint="Choose another folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(_CONFIG, "utf-8")
+        asyncio.run(migrate_platform(load_settings(path)))
+    if as_json:
+        print_json({"config": str(path)})
+    else:
+        say(f"[green]✓[/] A deployment in [bold]{folder}[/]. Next:")
+        say(f"  cd {folder}\n  mosaic tenant create hello --name 'Hello'\n  mosaic serve")
+
+
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the platform database and every tenant to the current revision."""
+    from mosaic_core.settings import load_settings
+
+    async def work() -> dict[str, Any]:
+        settings = load_settings(config_path())
+        revision = await migrate_platform(settings)
+        with progress_bar("Migrating", quiet=as_json) as progress:
+            return {"platform": revision, **await migrate_tenants(settings, progress)}
+
+    with reporting(as_json=as_json):
+        result = asyncio.run(work())
+    if as_json:
+        print_json(result)
+    else:
+        say(f"[green]✓[/] platform {result['platform']}; {len(result['migrated'])} tenants moved.")
+        for slug, reason in result["failed"].items():
+            say(f"[red]✗[/] {slug}: {reason}")
+    if result["failed"]:
+        raise typer.Exit(1)
+
+
+async def migrate_platform(settings: Settings) -> str:
+    """Makes the platform database, or brings it to the current revision."""
+    from mosaic_core.directory import PlatformDatabase
+    from mosaic_core.platform import platform_history
+
+    database = PlatformDatabase(settings.data_dir / "platform.db", platform_history())
+    try:
+        return await database.migrate()
+    finally:
+        await database.close()
+
+
+async def migrate_tenants(settings: Settings, progress: Any) -> dict[str, Any]:
+    """Migrates the tenants that are behind; one that fails does not stop the others."""
+    from mosaic_cms.product import open_product
+    from mosaic_core.errors import MosaicError
+
+    migrated: list[str] = []
+    failed: dict[str, str] = {}
+    async with open_product(settings) as product:
+        platform = product.platform
+        behind = await platform.directory.behind(platform.schema.history)
+        for number, tenant in enumerate(behind, 1):
+            try:
+                await platform.migrate(tenant, actor=str(operator()))
+                migrated.append(tenant.slug)
+            except MosaicError as error:
+                failed[tenant.slug] = str(error)
+            progress("tenants", number, len(behind))
+    return {"migrated": migrated, "failed": failed}

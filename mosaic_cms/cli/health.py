@@ -1,0 +1,107 @@
+"""``mosaic doctor``: what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from mosaic_cms.cli.running import (
+    AsJson,
+    config_path,
+    print_json,
+    progress_bar,
+    say,
+    show_table,
+)
+from mosaic_core.errors import MosaicError
+from mosaic_core.persistence import Problem
+
+if TYPE_CHECKING:
+    from mosaic_cms.product import Product
+    from mosaic_core.tenants import TenantContext
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check configuration, plugins, databases, revisions and head chains."""
+    with progress_bar("Checking", quiet=as_json) as progress:
+        problems, tenants = asyncio.run(_examine(progress))
+    if as_json:
+        shown = [{"subject": p.subject, "what": p.what, "mend": p.mend} for p in problems]
+        print_json({"tenants": tenants, "problems": shown})
+    elif problems:
+        rows = [(p.subject, p.what, p.mend) for p in problems]
+        show_table(f"{len(rows)} problems", ("where", "what is wrong", "what to do"), rows)
+    else:
+        say(f"[green]✓[/] Configuration, plugins and the databases of {tenants} tenants are well.")
+    if problems:
+        raise typer.Exit(1)
+
+
+async def _examine(progress: Callable[[str, int, int], None]) -> tuple[list[Problem], int]:
+    from mosaic_cms.product import open_product
+    from mosaic_core.plugins import examine
+    from mosaic_core.settings import load_settings
+
+    try:
+        settings = load_settings(config_path())
+        refused = [
+            Problem(row.name, row.reason, "See above; then run 'mosaic doctor' again.")
+            for row in examine(settings.platform.plugins)
+            if row.state == "refused"
+        ]
+        if refused:
+            return refused, 0
+        async with open_product(settings) as product:
+            return await _examine_databases(product, progress)
+    except MosaicError as error:
+        return [Problem("the deployment", error.message, error.hint)], 0
+
+
+async def _examine_databases(
+    product: Product, progress: Callable[[str, int, int], None]
+) -> tuple[list[Problem], int]:
+    from mosaic_core.head import PLATFORM
+    from mosaic_core.head.log import verify
+
+    directory = product.platform.directory
+    problems: list[Problem] = []
+    try:
+        async with directory.database.session() as session:
+            await verify(session, PLATFORM)
+    except MosaicError as error:
+        problems.append(Problem("the platform database", error.message, error.hint))
+    records = await directory.records()
+    for number, record in enumerate(records, 1):
+        problems += await _examine_tenant(product, record.tenant)
+        progress("tenants", number, len(records))
+    return problems, len(records)
+
+
+async def _examine_tenant(product: Product, tenant: TenantContext) -> list[Problem]:
+    from mosaic_core.head import TENANT
+    from mosaic_core.head.log import content_of, rebuild, verify
+
+    where = f"tenant {tenant.slug}"
+    try:
+        persistence = product.platform.persistence(tenant)
+        found = await persistence.check(tenant)
+        if found:
+            return [Problem(f"{where}: {p.subject}", p.what, p.mend) for p in found]
+        async with persistence.session(tenant) as session:
+            await verify(session, TENANT)
+            if await rebuild(session, TENANT) != await content_of(
+                session, product.platform.schema.metadata
+            ):
+                return [
+                    Problem(
+                        where,
+                        "Its tables do not hold what its change log says.",
+                        "Something else wrote to the database: compare with a backup.",
+                    )
+                ]
+    except MosaicError as error:
+        return [Problem(where, error.message, error.hint)]
+    return []

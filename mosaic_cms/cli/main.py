@@ -1,0 +1,54 @@
+"""``mosaic``: the commands and where they are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mosaic_cms.cli import content, deployment, health, pages, plugins, serving, tenants
+from mosaic_cms.cli.running import CONFIG_VARIABLE
+
+app = typer.Typer(
+    name="mosaic",
+    help="MOSAIC: a plugin-based, multi-tenant content platform.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume tenants.")
+app.add_typer(pages.app, name="page", help="List, show, publish and unpublish pages.")
+app.add_typer(content.app, name="import", help="Get content in.")
+app.add_typer(plugins.maker, name="plugin", help="Write a plugin.")
+app.command("init")(deployment.init)
+app.command("migrate")(deployment.migrate)
+app.command("serve")(serving.serve)
+app.command("demo")(serving.demo)
+app.command("plugins")(plugins.show_plugins)
+app.command("doctor")(health.doctor)
+
+
+@app.callback()
+def options(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="The mosaic.toml to use, or its folder."),
+    ] = None,
+) -> None:
+    """Options before the command."""
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = str(config)
+
+
+def main() -> None:
+    """The entry point. Plugins' own commands are added when their name is asked for."""
+    known = {command.name for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    if words and words[0] not in known:
+        plugins.add_commands(app)
+    app()

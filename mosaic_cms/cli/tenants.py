@@ -1,0 +1,86 @@
+"""``mosaic tenant``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mosaic_cms.cli.running import AsJson, operator, print_json, run, say, show_table
+
+if TYPE_CHECKING:
+    from mosaic_cms.product import Product
+
+app = typer.Typer(no_args_is_help=True)
+Slug = Annotated[str, typer.Argument(help="The tenant's slug.")]
+
+
+def _perform(name: str, given: dict[str, Any], *, as_json: bool) -> Any:
+    async def work(product: Product) -> Any:
+        return await product.actions.perform(name, product.platform_scope(operator()), given)
+
+    return run(work, as_json=as_json)
+
+
+@app.command("create")
+def create(
+    slug: Slug,
+    name: Annotated[str | None, typer.Option(help="Its name; the slug when left out.")] = None,
+    tier: Annotated[str | None, typer.Option(help="Its tier.")] = None,
+    domain: Annotated[list[str] | None, typer.Option(help="A custom domain.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a tenant with a site and a published home page."""
+    given = {"slug": slug, "name": name or slug, "tier": tier, "domains": tuple(domain or ())}
+    view = _perform("tenants.create", given, as_json=as_json)
+    if as_json:
+        print_json(view)
+    else:
+        say(f"[green]✓[/] {view.slug} is open at [bold]{view.host}[/] on the {view.tier} tier.")
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List every tenant."""
+    views = _perform("tenants.list", {}, as_json=as_json)
+    if as_json:
+        print_json(views)
+        return
+    rows = [(v.slug, v.name, v.tier, v.status, v.host, ", ".join(v.domains)) for v in views]
+    show_table(f"{len(rows)} tenants", ("slug", "name", "tier", "status", "host", "domains"), rows)
+
+
+@app.command("show")
+def show(slug: Slug, as_json: AsJson = False) -> None:
+    """Show one tenant."""
+    view = _perform("tenants.show", {"slug": slug}, as_json=as_json)
+    if as_json:
+        print_json(view)
+    else:
+        facts = view.model_dump(mode="json")
+        show_table(view.name, ("", ""), [(key, str(value)) for key, value in facts.items()])
+
+
+@app.command("suspend")
+def suspend(
+    slug: Slug,
+    reason: Annotated[str, typer.Option(help="Why, for its visitors.")] = "",
+    closed: Annotated[bool, typer.Option("--closed", help="Close it to visitors too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a tenant read-only, or close it."""
+    given = {"slug": slug, "reason": reason, "status": "closed" if closed else "read-only"}
+    _shown(_perform("tenants.suspend", given, as_json=as_json), as_json=as_json)
+
+
+@app.command("resume")
+def resume(slug: Slug, as_json: AsJson = False) -> None:
+    """Open a suspended tenant again."""
+    _shown(_perform("tenants.resume", {"slug": slug}, as_json=as_json), as_json=as_json)
+
+
+def _shown(view: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json(view)
+    else:
+        say(f"[green]✓[/] {view.slug} is {view.status}.")

@@ -1,0 +1,1 @@
+"""Sites and pages: writing, arranging, publishing."""

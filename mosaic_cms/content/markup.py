@@ -1,0 +1,172 @@
+"""Markdown to safe HTML: parsed, written with the site's own links, and sanitised last.
+
+CommonMark with tables, strikethrough, footnotes and definition lists. Raw HTML is shown as text.
+What comes out passes through an explicit allow-list, whatever went in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+from mdit_py_plugins.deflist import deflist_plugin
+from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.footnote.index import footnote_ref
+
+from mosaic_cms.content.html import URL_SCHEMES, HtmlWriter
+
+#: Longer footnote labels are none; without a bound, hostile text is searched again and again.
+_MAX_FOOTNOTE_LABEL = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_FLOW = "p h2 h3 h4 h5 h6 blockquote ul ol li dl dt dd pre hr div section"
+_TABLE = "table thead tbody tr th td"
+_PHRASE = "a em strong s code br img sup"
+_TAGS = frozenset(f"{_FLOW} {_TABLE} {_PHRASE}".split())
+_ATTRIBUTES = {
+    "a": {"href", "id", "title"},
+    "img": {"src", "alt", "title", "width", "height"},
+    "code": {"class"},
+    "ol": {"start"},
+    "li": {"id"},
+    **{f"h{level}": {"id"} for level in range(2, 7)},
+}
+#: Attributes of which only these very values may stay.
+_VALUES = {
+    "a": {
+        "rel": {"noopener"},
+        "role": {"doc-noteref", "doc-backlink"},
+        "aria-label": {"Back to the text"},
+    },
+    "img": {"loading": {"lazy"}, "decoding": {"async"}},
+    "pre": {"tabindex": {"0"}},
+    "div": {
+        "class": {"table"},
+        "tabindex": {"0"},
+        "role": {"region"},
+        "aria-label": {"Table"},
+    },
+    "section": {
+        "class": {"footnotes"},
+        "role": {"doc-endnotes"},
+        "aria-label": {"Footnotes"},
+    },
+    "th": {"align": {"left", "center", "right"}},
+    "td": {"align": {"left", "center", "right"}},
+}
+_PATTERNS = {
+    ("code", "class"): re.compile(r"language-[\w+#.-]+"),
+    ("ol", "start"): re.compile(r"\d{1,9}"),
+    ("img", "width"): re.compile(r"\d{1,9}"),
+    ("img", "height"): re.compile(r"\d{1,9}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Where a picture is, and its size in pixels where known."""
+
+    url: str
+    width: int | None
+    height: int | None
+
+
+class Resolver(Protocol):
+    """Says where the targets of a text lead. Each target is asked for once per rendering."""
+
+    def link(self, target: str) -> str | None:
+        """The href for a link's target as written; None drops the link and keeps its text."""
+        ...
+
+    def picture(self, target: str) -> Picture | None:
+        """The picture for a target as written; None puts the alternative text in its place."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A rendered text.
+
+    Attributes:
+        html: sanitised; a fragment of flow content.
+        text: its plain words, a line per block, for search.
+        headings: ``(level, id, text)``, levels from 2 to 6, ids unique.
+        targets: of links and pictures, as written, in order, each once.
+    """
+
+    html: str
+    text: str
+    headings: tuple[tuple[int, str, str], ...]
+    targets: tuple[str, ...]
+
+
+class Markup:
+    """A configured parser and cleaner. Rendering changes nothing in it: share it freely."""
+
+    def __init__(self) -> None:
+        self._parser = make_parser()
+        self._cleaner = nh3.Cleaner(
+            tags=_TAGS,
+            clean_content_tags={"script", "style"},
+            attributes=_ATTRIBUTES,
+            tag_attribute_values=_VALUES,
+            attribute_filter=_filter_attribute,
+            url_schemes=set(URL_SCHEMES),
+            url_relative="pass_through",
+            link_rel=None,
+        )
+
+    def render(self, text: str, resolver: Resolver) -> Rendered:
+        """Markdown as safe HTML. Takes time in proportion to the text's length, never raises.
+
+        The first level of heading that the text uses becomes ``h2``; the page's title is the
+        ``h1``.
+        """
+        text = _SURROGATE.sub("\ufffd", text)
+        writer = HtmlWriter(resolver, size=len(text))
+        writer.write(self._parser.parse(text))
+        return Rendered(
+            html=self.clean("".join(writer.html)),
+            text=writer.plain_text(),
+            headings=tuple(writer.headings),
+            targets=tuple(writer.targets),
+        )
+
+    def clean(self, html: str) -> str:
+        """The HTML with everything removed that :meth:`render` would not make."""
+        return self._cleaner.clean(html)
+
+
+class _Parser(MarkdownIt):
+    """Leaves targets as written: what they mean, and whether they may stay, is said elsewhere."""
+
+    def normalizeLink(self, url: str) -> str:  # noqa: N802
+        return url
+
+    def normalizeLinkText(self, link: str) -> str:  # noqa: N802
+        return link
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802
+        return True
+
+
+def make_parser(*, footnotes_at_end: bool = True) -> MarkdownIt:
+    """The parser for everything that MOSAIC takes as Markdown."""
+    parser = _Parser("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.use(footnote_plugin, inline=False, move_to_end=footnotes_at_end)
+    parser.inline.ruler.at("footnote_ref", _bounded_footnote_ref)
+    return parser.use(deflist_plugin)
+
+
+def _bounded_footnote_ref(state: StateInline, silent: bool) -> bool:
+    label_end = state.src.find("]", state.pos, state.pos + _MAX_FOOTNOTE_LABEL)
+    return label_end > 0 and footnote_ref(state, silent)
+
+
+def _filter_attribute(tag: str, name: str, value: str) -> str | None:
+    pattern = _PATTERNS.get((tag, name))
+    return value if pattern is None or pattern.fullmatch(value) else None

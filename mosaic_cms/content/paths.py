@@ -1,0 +1,66 @@
+"""Addresses within a site: their one form, and how slugs make them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from mosaic_cms.content.models import MAX_PATH
+from mosaic_core.errors import InvalidInput
+
+#: The first segment of everything that is not a page: assets, media, health.
+RESERVED_SEGMENT = "-"
+_FORBIDDEN = set('\\?#%<>"{}|^`')
+
+
+def normalise_path(path: str) -> str | None:
+    """A requested path's one form, with a slash at both ends; None when no page can have it.
+
+    NFC, no empty or dot segments, no control characters. The form is a fixed point.
+    """
+    if not path.startswith("/") or len(path) > 4 * MAX_PATH:
+        return None
+    text = unicodedata.normalize("NFC", path)
+    if any(ord(c) < 0x20 or ord(c) == 0x7F or 0xD800 <= ord(c) < 0xE000 for c in text):
+        return None
+    segments = [segment for segment in text.split("/") if segment]
+    if any(segment in {".", ".."} for segment in segments):
+        return None
+    joined = "/".join(segments)
+    return f"/{joined}/" if joined else "/"
+
+
+def check_slug(slug: str) -> str:
+    """A page's slug in its one form: path segments below its parent, empty for the home page.
+
+    Raises:
+        InvalidInput: with what a slug is made of.
+    """
+    text = unicodedata.normalize("NFC", slug).strip("/")
+    for segment in text.split("/") if text else ():
+        bad = (
+            segment in {"", ".", "..", RESERVED_SEGMENT}
+            or segment != segment.strip()
+            or any(c in _FORBIDDEN or unicodedata.category(c)[0] in "CZ" for c in segment)
+        )
+        if bad:
+            raise InvalidInput(
+                f"{slug[:80]!r} cannot be a page's slug.",
+                hint="Use letters, digits and hyphens, such as 'opening-hours'.",
+            )
+    return text
+
+
+def join(parent: str | None, slug: str) -> str:
+    """The path of a page below ``parent`` (a path, or None at the root).
+
+    Raises:
+        InvalidInput: the address gets too long.
+    """
+    base = parent or "/"
+    path = f"{base}{slug}/" if slug else base
+    if len(path) > MAX_PATH:
+        raise InvalidInput(
+            f"The address {path[:60]!r}… has {len(path)} characters; {MAX_PATH} fit.",
+            hint="Use shorter slugs or fewer levels.",
+        )
+    return path

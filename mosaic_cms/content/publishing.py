@@ -1,0 +1,136 @@
+"""Publishing and unpublishing: from a draft to what visitors see."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from sqlalchemy import func, select
+
+from mosaic_cms.content.models import Page, PageVersion, Site
+from mosaic_cms.content.projection import Projection
+from mosaic_core.errors import InvalidInput, NotFound
+from mosaic_core.head import TENANT, Write
+from mosaic_core.head.log import enqueue
+
+#: The topic of messages that name pages to render again.
+RENDER = "projection.render"
+#: Pages in one message.
+BATCH = 25
+
+
+class Publisher:
+    """Publishes pages of a site; every method runs inside a write."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+
+    async def publish(self, write: Write, site: Site, page: Page) -> PageVersion:
+        """Makes the draft live. The page shows at once; what depends on it follows by a job."""
+        before = await self._projection.dependents(write.session, page.id)
+        version = await self._go_live(write, site, page)
+        rendered = await self._projection.render(write.session, page.id)
+        assert rendered is not None
+        await self._projection.store(write, rendered)
+        after = await self._projection.dependents(write.session, page.id)
+        await self._projection.place_site(write, site)
+        await self.render_later(write, before | after)
+        return version
+
+    async def publish_many(self, write: Write, site: Site, pages: list[Page]) -> None:
+        """Makes many drafts live; they show as jobs render them, an already live one whole."""
+        for page in pages:
+            await self._go_live(write, site, page)
+        await self._projection.place_site(write, site)
+        await self.render_later(write, [page.id for page in pages])
+
+    async def unpublish(self, write: Write, site: Site, page: Page) -> None:
+        """Takes a page from visitors; its draft stays.
+
+        Raises:
+            NotFound: it is not published.
+            InvalidInput: pages below it are published.
+        """
+        if page.live_version_id is None:
+            raise NotFound(f"The page {page.path!r} is not published.")
+        below = await write.session.scalar(
+            select(func.count())
+            .select_from(Page)
+            .where(Page.parent_id == page.id, Page.live_version_id.is_not(None))
+        )
+        if below:
+            raise InvalidInput(
+                f"The page {page.path!r} has {below} published pages below it.",
+                hint="Unpublish those first.",
+            )
+        dependents = await self._projection.dependents(write.session, page.id)
+        page.live_version_id = None
+        await write.session.flush()
+        await self._projection.remove(write, page.id)
+        await self._projection.place_site(write, site)
+        await self.render_later(write, dependents)
+
+    async def readdress(self, write: Write, site: Site, pages: list[Page]) -> None:
+        """Moves published pages to their new addresses."""
+        touched: set[uuid.UUID] = set()
+        for page in pages:
+            version = await self._live(write, page)
+            if version is not None:
+                touched |= await self._projection.dependents(write.session, page.id) | {page.id}
+                await self._projection.place(write, site, page, version)
+                touched |= await self._projection.dependents(write.session, page.id)
+        if touched:
+            await self._projection.place_site(write, site)
+            await self.render_later(write, touched)
+
+    async def refresh_site(self, write: Write, site: Site) -> None:
+        """Places every live page anew and has it rendered: its theme or its pictures changed."""
+        pages = await write.session.scalars(
+            select(Page).where(Page.site_id == site.id, Page.live_version_id.is_not(None))
+        )
+        ids = []
+        for page in pages:
+            version = await self._live(write, page)
+            assert version is not None
+            await self._projection.place(write, site, page, version)
+            ids.append(page.id)
+        await self.render_later(write, ids)
+
+    async def render_later(self, write: Write, page_ids: Iterable[uuid.UUID]) -> None:
+        """Leaves messages that name pages to render again."""
+        ids = sorted(str(page_id) for page_id in page_ids)
+        for start in range(0, len(ids), BATCH):
+            await enqueue(write, TENANT, RENDER, {"pages": ids[start : start + BATCH]})
+
+    async def _go_live(self, write: Write, site: Site, page: Page) -> PageVersion:
+        if not page.title.strip():
+            raise InvalidInput(
+                f"The page {page.path!r} has no title.", hint="Give it one, then publish."
+            )
+        version = await self._live(write, page)
+        draft = {
+            name: getattr(page, name) for name in ("layout", "title", "summary", "body", "details")
+        }
+        if version is None or any(getattr(version, k) != v for k, v in draft.items()):
+            last = await write.session.scalar(
+                select(func.max(PageVersion.number)).where(PageVersion.page_id == page.id)
+            )
+            version = PageVersion(
+                page_id=page.id,
+                number=(last or 0) + 1,
+                at=write.at,
+                actor=write.info.actor,
+                **draft,
+            )
+            write.session.add(version)
+            await write.session.flush()
+            page.live_version_id = version.id
+            await write.session.flush()
+        await self._projection.place(write, site, page, version)
+        return version
+
+    @staticmethod
+    async def _live(write: Write, page: Page) -> PageVersion | None:
+        if page.live_version_id is None:
+            return None
+        return await write.session.get(PageVersion, page.live_version_id)

@@ -1,0 +1,207 @@
+"""The page tree: making, changing and moving pages. Every function runs inside a write."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_cms.content.models import MAX_BODY, MAX_TITLE, Page, Site
+from mosaic_cms.content.paths import check_slug, join
+from mosaic_core.errors import Conflict, InvalidInput, NotFound
+from mosaic_core.head import Write
+
+LAYOUTS = ("home", "page", "post", "list")
+
+
+async def find_site(session: AsyncSession, key: str | None = None) -> Site:
+    """The site with this key, or the tenant's first.
+
+    Raises:
+        NotFound: naming the sites that there are.
+    """
+    query = select(Site).order_by(Site.position)
+    sites = list(await session.scalars(query))
+    for site in sites:
+        if key is None or site.key == key:
+            return site
+    known = ", ".join(site.key for site in sites) or "none"
+    raise NotFound(f"There is no site {key!r}.", hint=f"The tenant's sites: {known}.")
+
+
+async def find_page(session: AsyncSession, site: Site, path: str) -> Page:
+    """The page with this path.
+
+    Raises:
+        NotFound: there is none.
+    """
+    page = await session.scalar(select(Page).where(Page.site_id == site.id, Page.path == path))
+    if page is None:
+        raise NotFound(
+            f"There is no page {path!r} on the site {site.key!r}.",
+            hint="'mosaic page list' shows those there are.",
+        )
+    return page
+
+
+async def get_page(session: AsyncSession, page_id: uuid.UUID) -> Page:
+    """The page with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    page = await session.get(Page, page_id)
+    if page is None:
+        raise NotFound(f"There is no page with the id {page_id}.")
+    return page
+
+
+async def add_page(
+    write: Write,
+    site: Site,
+    *,
+    slug: str,
+    title: str,
+    parent: Page | None = None,
+    page_id: uuid.UUID | None = None,
+    position: int | None = None,
+    source: str | None = None,
+    **content: Any,
+) -> Page:
+    """Makes a page below ``parent``; ``content`` as for :func:`set_content`.
+
+    Raises:
+        Conflict: another page has the address.
+        InvalidInput: a slug, title or body that does not fit.
+    """
+    slug = check_slug(slug)
+    path = join(parent.path if parent else None, slug)
+    await _require_free(write.session, site, path)
+    if position is None:
+        parent_id = parent.id if parent else None
+        last = await write.session.scalar(
+            select(func.max(Page.position)).where(
+                Page.site_id == site.id, Page.parent_id.is_not_distinct_from(parent_id)
+            )
+        )
+        position = 0 if last is None else last + 1
+    page = Page(
+        site_id=site.id,
+        parent_id=parent.id if parent else None,
+        slug=slug,
+        path=path,
+        position=position,
+        layout="page",
+        title="",
+        summary="",
+        body="",
+        details={},
+        source=source,
+        live_version_id=None,
+        created_at=write.at,
+        updated_at=write.at,
+    )
+    if page_id is not None:
+        page.id = page_id
+    set_content(write, page, title=title, **content)
+    write.session.add(page)
+    await write.session.flush()
+    return page
+
+
+def set_content(write: Write, page: Page, **content: Any) -> bool:
+    """Sets the draft's ``title``, ``summary``, ``body``, ``layout`` or ``details``.
+
+    Returns whether anything became different.
+
+    Raises:
+        InvalidInput: with every problem.
+    """
+    problems = list(_content_problems(content))
+    if problems:
+        raise InvalidInput(
+            f"The page {page.path!r} cannot be saved: {problems[0][1]}",
+            hint="Mend it, then save again.",
+            problems=tuple(problems),
+        )
+    different = {name: value for name, value in content.items() if getattr(page, name) != value}
+    for name, value in different.items():
+        setattr(page, name, value)
+    if different:
+        page.updated_at = write.at
+    return bool(different)
+
+
+def _content_problems(content: dict[str, Any]) -> list[tuple[str, str]]:
+    problems = []
+    title, body, summary = (content.get(name, "") for name in ("title", "body", "summary"))
+    if "title" in content and not title.strip():
+        problems.append(("title", "it has no title."))
+    if len(title) > MAX_TITLE:
+        problems.append(("title", f"its title has {len(title)} characters; {MAX_TITLE} fit."))
+    if len(summary) > 1000:
+        problems.append(("summary", f"its summary has {len(summary)} characters; 1000 fit."))
+    size = len(body.encode("utf-8", "surrogatepass"))
+    if size > MAX_BODY:
+        problems.append(("body", f"its text has {size:,} bytes; {MAX_BODY:,} fit."))
+    for name in ("title", "summary", "body"):
+        if "\0" in content.get(name, ""):
+            problems.append((name, f"its {name} contains a NUL character."))
+    if content.get("layout", "page") not in LAYOUTS:
+        problems.append(("layout", f"there is no layout {content['layout']!r}."))
+    return problems
+
+
+async def move_page(
+    write: Write,
+    site: Site,
+    page: Page,
+    *,
+    parent: Page | None,
+    slug: str | None = None,
+    position: int | None = None,
+) -> list[Page]:
+    """Moves a page with all below it; returns the pages whose address changed.
+
+    Raises:
+        InvalidInput: the new parent is the page itself or below it, or an address gets too long.
+        Conflict: another page has the address.
+    """
+    ancestor = parent
+    while ancestor is not None:
+        if ancestor.id == page.id:
+            raise InvalidInput(
+                f"The page {page.path!r} cannot be moved below itself.",
+                hint="Choose a parent outside of it.",
+            )
+        ancestor = await get_page(write.session, ancestor.parent_id) if ancestor.parent_id else None
+    page.parent_id = parent.id if parent else None
+    if slug is not None:
+        page.slug = check_slug(slug)
+    if position is not None:
+        page.position = position
+    path = join(parent.path if parent else None, page.slug)
+    if path == page.path:
+        return []
+    await _require_free(write.session, site, path)
+    return await _readdress(write, page, path)
+
+
+async def _readdress(write: Write, page: Page, path: str) -> list[Page]:
+    changed = [page]
+    page.path = path
+    page.updated_at = write.at
+    below = list(await write.session.scalars(select(Page).where(Page.parent_id == page.id)))
+    for child in below:
+        changed += await _readdress(write, child, join(path, child.slug))
+    return changed
+
+
+async def _require_free(session: AsyncSession, site: Site, path: str) -> None:
+    taken = await session.scalar(select(Page.id).where(Page.site_id == site.id, Page.path == path))
+    if taken is not None:
+        raise Conflict(
+            f"The site {site.key!r} has a page at {path!r} already.", hint="Use another slug."
+        )

@@ -1,0 +1,1 @@
+"""The product's own actions: one module for each kind of thing."""

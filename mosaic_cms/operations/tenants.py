@@ -1,0 +1,181 @@
+"""Tenants: making them, listing them, suspending them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.content.models import Site
+from mosaic_cms.content.tree import add_page
+from mosaic_cms.scope import PlatformScope
+from mosaic_core.directory import TenantRecord
+from mosaic_core.errors import Conflict
+from mosaic_core.head import Write
+from mosaic_core.tenants import TenantContext, TenantStatus
+from mosaic_core.types import new_id
+
+#: The key of a tenant's first site.
+MAIN_SITE = "main"
+
+
+class CreateTenant(Model):
+    """A new tenant with one site. Without ``home``, the site has no pages yet."""
+
+    slug: str
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    tier: str | None = None
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    theme: str = "iznik"
+    home: bool = True
+    #: Custom domains; the tier must allow them.
+    domains: tuple[str, ...] = ()
+
+
+class NamedTenant(Model):
+    """A tenant, by its slug."""
+
+    slug: str
+
+
+class SuspendTenant(Model):
+    """How far a tenant is suspended, and why, in words for its visitors."""
+
+    slug: str
+    reason: Annotated[str, Field(max_length=500)] = ""
+    status: Literal["read-only", "closed"] = "read-only"
+
+
+class Nothing(Model):
+    """No input."""
+
+
+class TenantView(Model):
+    """A tenant as operators see it."""
+
+    tenant_id: str
+    slug: str
+    name: str
+    tier: str
+    status: str
+    reason: str
+    host: str
+    domains: tuple[str, ...] = ()
+    revision: str = ""
+    created_at: datetime | None = None
+
+
+@action("tenants.create", needs=Permission("create", "tenants"), http="POST /tenants")
+async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantView:
+    """Makes a tenant with a site, and a published home page."""
+    product, platform = scope.product, scope.product.platform
+    tenant = TenantContext(
+        new_id().hex, command.slug, command.name, command.tier or _default_tier(scope)
+    )
+    if command.domains and not platform.tier(tenant).limits.custom_domains:
+        raise Conflict(
+            f"The {tenant.tier} tier has no custom domains.", hint="Choose another tier."
+        )
+
+    async def first(write: Write) -> None:
+        site = Site(
+            key=MAIN_SITE,
+            position=0,
+            title=command.name,
+            tagline="",
+            language=command.language,
+            theme=command.theme,
+            theme_settings={},
+            footer="",
+            menu=[],
+            footer_menu=[],
+        )
+        write.session.add(site)
+        await write.session.flush()
+        if not command.home:
+            await product.projection.place_site(write, site)
+            return
+        home = await add_page(
+            write, site, slug="", title=command.name, layout="home", body=_WELCOME
+        )
+        await product.publisher.publish(write, site, home)
+
+    await platform.create(tenant, first, actor=str(scope.actor))
+    for domain in command.domains:
+        await platform.directory.add_domain(tenant.tenant_id, domain, actor=str(scope.actor))
+    return _view(scope, tenant, command.domains)
+
+
+@action("tenants.list", needs=Permission("read", "tenants"), effect="read", http="GET /tenants")
+async def list_tenants(scope: PlatformScope, command: Nothing) -> list[TenantView]:
+    """Every tenant, by slug."""
+    return [_record(scope, found) for found in await scope.product.platform.directory.records()]
+
+
+@action(
+    "tenants.show", needs=Permission("read", "tenants"), effect="read", http="GET /tenants/{slug}"
+)
+async def show_tenant(scope: PlatformScope, command: NamedTenant) -> TenantView:
+    """One tenant."""
+    directory = scope.product.platform.directory
+    records = await directory.records()
+    tenant = directory.named(command.slug)
+    return next(
+        _record(scope, found) for found in records if found.tenant.tenant_id == tenant.tenant_id
+    )
+
+
+@action(
+    "tenants.suspend", needs=Permission("update", "tenants"), http="POST /tenants/{slug}/suspend"
+)
+async def suspend_tenant(scope: PlatformScope, command: SuspendTenant) -> TenantView:
+    """Makes a tenant read-only, or closes it."""
+    return await _set_status(scope, command.slug, TenantStatus(command.status), command.reason)
+
+
+@action("tenants.resume", needs=Permission("update", "tenants"), http="POST /tenants/{slug}/resume")
+async def resume_tenant(scope: PlatformScope, command: NamedTenant) -> TenantView:
+    """Opens a suspended tenant again."""
+    return await _set_status(scope, command.slug, TenantStatus.ACTIVE, "")
+
+
+async def _set_status(
+    scope: PlatformScope, slug: str, status: TenantStatus, reason: str
+) -> TenantView:
+    directory = scope.product.platform.directory
+    tenant = await directory.change(
+        directory.named(slug).tenant_id,
+        actor=str(scope.actor),
+        action=scope.action,
+        status=str(status),
+        reason=reason,
+    )
+    return _view(scope, tenant)
+
+
+def _default_tier(scope: PlatformScope) -> str:
+    return scope.product.platform.settings.platform.default_tier
+
+
+def _record(scope: PlatformScope, found: TenantRecord) -> TenantView:
+    view = _view(scope, found.tenant, found.domains)
+    return view.model_copy(update={"revision": found.revision, "created_at": found.created_at})
+
+
+def _view(scope: PlatformScope, tenant: TenantContext, domains: tuple[str, ...] = ()) -> TenantView:
+    domain = scope.product.platform.settings.platform.domain
+    return TenantView(
+        tenant_id=tenant.tenant_id,
+        slug=tenant.slug,
+        name=tenant.name,
+        tier=tenant.tier,
+        status=str(tenant.status),
+        reason=tenant.reason,
+        host=f"{tenant.slug}.{domain}",
+        domains=domains,
+    )
+
+
+_WELCOME = "This site is open. This is its first page: edit it, or import a folder of Markdown.\n"

@@ -1,0 +1,99 @@
+"""The product on its platform: everything that a face needs, opened and closed in one place."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import select
+
+from mosaic_cms.actions import Actions, declared_in
+from mosaic_cms.content.markup import Markup
+from mosaic_cms.content.projection import Projection, RenderedPage
+from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.operations import imports, pages, sites, tenants
+from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
+from mosaic_cms.themes import Themes
+from mosaic_core.database import History, TenantBase, TenantSchema
+from mosaic_core.head import TENANT, Write
+from mosaic_core.head.log import Message
+from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform
+from mosaic_core.plugins import Plugins
+from mosaic_core.settings import Settings
+from mosaic_core.tenants import TenantContext, TenantStatus
+
+_MIGRATIONS = Path(__file__).parent / "migrations" / "tenant"
+
+
+def tenant_schema() -> TenantSchema:
+    """The tenant tables of kernel and product, and the migrations that lead to them."""
+    return TenantSchema(
+        TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS])
+    )
+
+
+class Product:
+    """Content, themes and actions on an open platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.themes = Themes(platform.plugins)
+        self.markup = Markup()
+        self.projection = Projection(self.themes, self.markup)
+        self.publisher = Publisher(self.projection)
+        offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
+        self.actions = Actions([*declared_in([tenants, sites, pages, imports]), *offered])
+
+    def scope(self, tenant: TenantContext, actor: Actor) -> TenantScope:
+        """A scope for one tenant."""
+        return TenantScope(self, tenant, actor, self.platform.tier(tenant).limits)
+
+    def platform_scope(self, actor: Actor) -> PlatformScope:
+        """A scope for the platform as a whole."""
+        return PlatformScope(self, actor)
+
+    async def settle(self, tenant: TenantContext) -> int:
+        """Deals with what this process left in the tenant's outbox; returns how many messages."""
+        if tenant.tenant_id not in self.platform.pending:
+            return 0
+        return await self.platform.drain(tenant, self._handle)
+
+    async def settle_all(self, *, older_than: float = 0.0) -> int:
+        """Deals with every outbox that a stopped process left behind."""
+        done = 0
+        for tenant in await self.platform.directory.hinted(older_than=older_than):
+            if tenant.status is TenantStatus.ACTIVE:
+                done += await self.platform.drain(tenant, self._handle)
+        return done
+
+    async def _handle(self, tenant: TenantContext, message: Message) -> None:
+        if message.topic == RENDER:
+            await self.render(tenant, [uuid.UUID(page) for page in message.payload["pages"]])
+
+    async def render(self, tenant: TenantContext, page_ids: list[uuid.UUID]) -> None:
+        """Renders published pages, outside the write unless somebody else wrote meanwhile."""
+        scope = self.scope(tenant, SYSTEM).during(RENDER)
+        async with scope.read() as session:
+            seen = await session.scalar(select(TENANT.head.c.version))
+            made = [await self.projection.render(session, page_id) for page_id in page_ids]
+
+        async def store(write: Write) -> None:
+            ready: list[RenderedPage | None] = made
+            if seen is None or write.version != seen + 1:
+                ready = [await self.projection.render(write.session, page) for page in page_ids]
+            for rendered in ready:
+                if rendered is not None:
+                    await self.projection.store(write, rendered)
+
+        await scope.write(store)
+
+
+@asynccontextmanager
+async def open_product(
+    settings: Settings, *, plugins: Plugins | None = None
+) -> AsyncIterator[Product]:
+    """Opens the platform and the product on it."""
+    async with open_platform(settings, tenant_schema(), plugins=plugins) as platform:
+        yield Product(platform)

@@ -1,0 +1,97 @@
+"""For whom something is done, and by whom: passed explicitly to every action."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_core.head import Write
+from mosaic_core.tenants import Limits, TenantContext
+
+if TYPE_CHECKING:
+    from mosaic_cms.product import Product
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts. ``kind`` is operator, system, account, key or visitor."""
+
+    kind: str
+    name: str = ""
+
+    @property
+    def trusted(self) -> bool:
+        """The operator at the command line, and the system's own jobs."""
+        return self.kind in {"operator", "system"}
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+SYSTEM = Actor("system")
+
+
+def _unseen(what: str, done: int, of: int) -> None:
+    """For faces that show no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformScope:
+    """Something about the platform as a whole."""
+
+    product: Product
+    actor: Actor
+    action: str = ""
+
+    def during(self, action: str) -> PlatformScope:
+        """The same scope, its changes logged under an action's name."""
+        return dataclasses.replace(self, action=action)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantScope:
+    """Something about one tenant; nothing else can be reached through it."""
+
+    product: Product
+    tenant: TenantContext
+    actor: Actor
+    limits: Limits
+    action: str = ""
+    #: Told how far something long has come: what, done, of how many.
+    progress: Callable[[str, int, int], None] = _unseen
+
+    def during(self, action: str) -> TenantScope:
+        """The same scope, its changes logged under an action's name."""
+        return dataclasses.replace(self, action=action)
+
+    def read(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A session that sees one snapshot and cannot write."""
+        return self.product.platform.persistence(self.tenant).session(self.tenant)
+
+    async def write(
+        self,
+        fn: Callable[[Write], Awaitable[T]],
+        *,
+        reserve: bool = False,
+        coalesce: bool = False,
+    ) -> T:
+        """A write, logged under the action and the actor of this scope."""
+        return await self.product.platform.write(
+            self.tenant,
+            fn,
+            actor=str(self.actor),
+            action=self.action or "unnamed",
+            reserve=reserve,
+            coalesce=coalesce,
+        )
+
+    async def settle(self) -> None:
+        """Does what the writes left to be done, when there is something."""
+        await self.product.settle(self.tenant)

@@ -1,0 +1,73 @@
+"""What is not a page: a theme's assets, and stored files under their digest. All immutable."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from sqlalchemy import bindparam, select
+
+from mosaic_cms.content.models import Media
+from mosaic_cms.content.projection import MEDIA_PREFIX
+from mosaic_cms.product import Product
+from mosaic_cms.themes import ASSET_PREFIX
+from mosaic_cms.web.hosts import SiteHandle
+from mosaic_cms.web.responses import Finished, Send
+
+_FOREVER = [(b"cache-control", b"public, max-age=31536000, immutable")]
+_MEDIA = Media.__table__.c
+_MEDIA_QUERY = select(_MEDIA.key, _MEDIA.content_type, _MEDIA.size, _MEDIA.digest).where(
+    _MEDIA.digest.startswith(bindparam("digest")), _MEDIA.name == bindparam("name")
+)
+_DIGEST_LENGTH = 24
+
+
+class Files:
+    """Serves assets from memory and media from the tenant's storage."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        self._assets: OrderedDict[str, Finished] = OrderedDict()
+
+    def asset(self, path: str) -> Finished | None:
+        """A theme's asset by its hashed name."""
+        name = path.removeprefix(ASSET_PREFIX)
+        finished = self._assets.get(name)
+        if finished is None:
+            asset = self._product.themes.assets.get(name)
+            if asset is None:
+                return None
+            finished = Finished(200, asset.content_type, asset.content, _FOREVER)
+            self._assets[name] = finished
+        return finished
+
+    async def media(self, handle: SiteHandle, path: str, send: Send, *, head: bool) -> bool:
+        """Streams a stored file; False when the tenant has no such file."""
+        digest, _, name = path.removeprefix(MEDIA_PREFIX).partition("/")
+        if len(digest) != _DIGEST_LENGTH or not digest.isalnum() or not name:
+            return False
+        tenant, platform = handle.tenant, self._product.platform
+        rows = await platform.persistence(tenant).published(
+            tenant, _MEDIA_QUERY, {"digest": digest, "name": name}
+        )
+        if not rows:
+            return False
+        key, content_type, size, _ = rows[0]
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"content-length", str(size).encode()),
+            (b"etag", f'"{digest}"'.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"content-security-policy", b"default-src 'none'; sandbox"),
+            *_FOREVER,
+        ]
+        chunks = platform.storage(tenant).read(tenant, key)
+        first = b"" if head else await anext(aiter(chunks), b"")
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if head:
+            await send({"type": "http.response.body", "body": b""})
+            return True
+        await send({"type": "http.response.body", "body": first, "more_body": True})
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return True

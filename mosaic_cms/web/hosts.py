@@ -1,0 +1,90 @@
+"""The first station: from a request's host to a tenant and site. A dictionary, once it is known."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from mosaic_cms.web.responses import Scope
+from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
+from mosaic_core.head import Watched
+from mosaic_core.platform import Platform
+from mosaic_core.resolution import normalise_host
+from mosaic_core.tenants import TenantContext
+
+#: Host headers remembered; a flood of invented ones starts over.
+_MOST = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHandle:
+    """A tenant's site as hosts lead to it. ``site`` is its key, None for the tenant's first."""
+
+    tenant: TenantContext
+    site: str | None
+    head: Watched
+
+
+class Hosts:
+    """Finds the site of a request and remembers it until the directory has news."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._directory = platform.directory
+        self._known: dict[bytes, SiteHandle] = {}
+        self._generation = -1
+        self._proxies = platform.settings.platform.proxies
+
+    def known(self, host: bytes) -> SiteHandle | None:
+        """The site of a Host header that was seen before."""
+        if self._generation != self._directory.generation:
+            self._known.clear()
+            self._generation = self._directory.generation
+        return self._known.get(host)
+
+    def find(self, host: bytes) -> SiteHandle:
+        """The site of a Host header.
+
+        Raises:
+            InvalidHost: it is no host name.
+            UnknownHost: no tenant has it.
+        """
+        found = self.known(host)
+        if found is not None:
+            return found
+        name = normalise_host(host.decode("utf-8", "surrogateescape"))
+        match = self._platform.resolve(name)
+        tenant = self._directory.tenant(match.tenant_id) if match else None
+        if match is None or tenant is None:
+            raise UnknownHost(f"No site lives at {name}.", hint="Check the address.")
+        handle = SiteHandle(tenant, match.site, self._platform.heads.watched(tenant.tenant_id))
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[host] = handle
+        return handle
+
+    def host_of(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
+        """The host that the visitor asked for; a proxy's word counts when it is configured.
+
+        Raises:
+            InvalidHost: there is no Host header, or more than one.
+        """
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise InvalidHost("The request has two Host headers.", hint="Send one.")
+        forwarded = headers.get(b"x-forwarded-host")
+        if forwarded and self._proxies and self._from_proxy(scope):
+            return forwarded.split(b",")[0].strip()
+        return headers.get(b"host", b"")
+
+    def _from_proxy(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        try:
+            address = ipaddress.ip_address(client[0]) if client else None
+        except ValueError:
+            return False
+        return address is not None and any(address in network for network in self._proxies)
+
+
+def status_of(error: MosaicError) -> int:
+    """The HTTP status of an error for a visitor: what is our fault is never theirs."""
+    return error.status if error.status in {400, 404, 503} else 500

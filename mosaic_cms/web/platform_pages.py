@@ -1,0 +1,47 @@
+"""The platform's own pages, for when no tenant's site can answer. They name no tenant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mosaic_cms.web.responses import Finished, Headers, html
+
+_TEMPLATES = Path(__file__).parent.parent / "themes" / "platform"
+
+
+class PlatformPages:
+    """Renders them; all are self-contained documents."""
+
+    def __init__(self) -> None:
+        environment = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            auto_reload=False,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        names = ("unknown_host", "closed", "unavailable", "bad_request", "error")
+        self._templates = {name: environment.get_template(f"{name}.html") for name in names}
+
+    def unknown_host(self, host: str) -> Finished:
+        return self._page("unknown_host", 404, host=host)
+
+    def closed(self, reason: str) -> Finished:
+        return self._page("closed", 503, [(b"retry-after", b"3600")], reason=reason)
+
+    def unavailable(self, message: str) -> Finished:
+        return self._page("unavailable", 503, [(b"retry-after", b"30")], message=message)
+
+    def bad_request(self, message: str) -> Finished:
+        return self._page("bad_request", 400, message=message)
+
+    def error(self, reference: str) -> Finished:
+        return self._page("error", 500, reference=reference)
+
+    def _page(
+        self, name: str, status: int, headers: Headers | None = None, **context: str
+    ) -> Finished:
+        return html(status, self._templates[name].render(**context), headers)

@@ -1,0 +1,155 @@
+"""Finished responses and how they are sent."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import brotli
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+#: Smaller bodies gain nothing from compression.
+_WORTH_COMPRESSING = 600
+
+_SAFETY: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; img-src 'self' https: data:; style-src 'self' 'unsafe-inline'; "
+        b"font-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; "
+        b"frame-ancestors 'self'",
+    ),
+]
+
+
+class Finished:
+    """A response, ready to send: each encoding is made once, when it is first asked for.
+
+    ``etag`` is shared by the encodings but for a suffix; a ``304`` carries what RFC 9110, section
+    15.4.5, asks for.
+    """
+
+    __slots__ = ("_common", "_full", "_unchanged", "body", "digest", "size", "status")
+
+    def __init__(self, status: int, content_type: str, body: bytes, headers: Headers) -> None:
+        self.status = status
+        self.body = body
+        self.digest = hashlib.sha256(body).hexdigest()[:20].encode()
+        self._common = [
+            (b"content-type", content_type.encode()),
+            (b"vary", b"accept-encoding"),
+            *headers,
+            *_SAFETY,
+        ]
+        self._full: dict[str, tuple[Message, Message]] = {}
+        self._unchanged: dict[str, Message] = {}
+        #: Bytes that it may grow to in memory.
+        self.size = 2 * len(body) + 2048
+
+    def full(self, encoding: str) -> tuple[Message, Message]:
+        """The two messages of the whole response in an encoding: "", "gzip" or "br"."""
+        made = self._full.get(encoding)
+        if made is None:
+            made = self._full[encoding] = self._make(encoding)
+        return made
+
+    def unchanged(self, encoding: str) -> Message:
+        """The start of a ``304``; its body is empty."""
+        made = self._unchanged.get(encoding)
+        if made is None:
+            headers = [*self._common[1:], (b"etag", self._etag(encoding))]
+            made = {"type": "http.response.start", "status": 304, "headers": headers}
+            self._unchanged[encoding] = made
+        return made
+
+    def matches(self, if_none_match: bytes) -> bool:
+        """Whether a visitor has this content already, in whichever encoding."""
+        return self.status == 200 and (self.digest in if_none_match or if_none_match == b"*")
+
+    def _etag(self, encoding: str) -> bytes:
+        return b'"' + self.digest + (f"-{encoding}" if encoding else "").encode() + b'"'
+
+    def _make(self, encoding: str) -> tuple[Message, Message]:
+        body = self.body
+        headers = list(self._common)
+        if len(body) >= _WORTH_COMPRESSING and encoding:
+            if encoding == "br":
+                body = brotli.compress(body, mode=brotli.MODE_TEXT, quality=5)
+            else:
+                body = gzip.compress(body, 6, mtime=0)
+            headers.append((b"content-encoding", encoding.encode()))
+        if self.status == 200:
+            headers.append((b"etag", self._etag(encoding)))
+        headers.append((b"content-length", str(len(body)).encode()))
+        start = {"type": "http.response.start", "status": self.status, "headers": headers}
+        return start, {"type": "http.response.body", "body": body}
+
+
+_NO_BODY: Message = {"type": "http.response.body", "body": b""}
+
+
+async def send_finished(
+    send: Send, finished: Finished, encoding: str, if_none_match: bytes | None, *, head: bool
+) -> None:
+    """Sends a response, or ``304`` when the visitor has it."""
+    if if_none_match is not None and finished.matches(if_none_match):
+        await send(finished.unchanged(encoding))
+        await send(_NO_BODY)
+        return
+    start, body = finished.full(encoding)
+    await send(start)
+    await send(_NO_BODY if head else body)
+
+
+def redirect(status: int, location: str, *, seconds: int) -> Finished:
+    """A redirect that a CDN may keep for so many seconds."""
+    headers = [
+        (b"location", location.encode("ascii")),
+        (b"cache-control", f"public, max-age=0, s-maxage={seconds}".encode()),
+    ]
+    return Finished(status, "text/plain; charset=utf-8", b"", headers)
+
+
+def html(status: int, text: str, headers: Headers | None = None) -> Finished:
+    """A page that nobody may keep: an error, or something about one visitor."""
+    kept = [(b"cache-control", b"no-store"), *(headers or [])]
+    return Finished(status, "text/html; charset=utf-8", text.encode(), kept)
+
+
+class Encodings:
+    """Which encoding an ``Accept-Encoding`` header gets; the few forms browsers send are kept."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, str] = {}
+
+    def choose(self, header: bytes) -> str:
+        found = self._known.get(header)
+        if found is None:
+            found = _choose(header)
+            if len(self._known) < 256:
+                self._known[header] = found
+        return found
+
+
+def _choose(header: bytes) -> str:
+    accepted = {}
+    for part in header.decode("latin-1").lower().split(","):
+        name, _, parameters = part.partition(";")
+        quality = parameters.strip().removeprefix("q=")
+        try:
+            accepted[name.strip()] = float(quality) if quality else 1.0
+        except ValueError:
+            continue
+    for encoding in ("br", "gzip"):
+        if accepted.get(encoding, 0.0) > 0:
+            return encoding
+    return ""

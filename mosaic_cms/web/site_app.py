@@ -1,0 +1,173 @@
+"""The ASGI application for visitors: host → page cache → delivery."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from functools import partial
+
+from mosaic_cms.content.projection import MEDIA_PREFIX
+from mosaic_cms.product import Product
+from mosaic_cms.themes import ASSET_PREFIX
+from mosaic_cms.web.delivery import Delivery
+from mosaic_cms.web.files import Files
+from mosaic_cms.web.hosts import Hosts, SiteHandle
+from mosaic_cms.web.page_cache import PageCache
+from mosaic_cms.web.platform_pages import PlatformPages
+from mosaic_cms.web.responses import (
+    Encodings,
+    Finished,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    html,
+    send_finished,
+)
+from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
+from mosaic_core.tenants import TenantStatus
+
+_log = logging.getLogger("mosaic.web")
+READY_PATH = "/-/ready"
+
+
+class SiteApp:
+    """Serves every tenant's sites. What a visitor gets is the same for all visitors."""
+
+    def __init__(self, product: Product) -> None:
+        serve = product.platform.settings.serve
+        self._directory = product.platform.directory
+        self._heads = product.platform.heads
+        self._trusts_proxies = bool(product.platform.settings.platform.proxies)
+        self._hosts = Hosts(product.platform)
+        self._delivery = Delivery(product, serve.cdn_seconds)
+        self._files = Files(product)
+        self._pages = PlatformPages()
+        self._encodings = Encodings()
+        self.cache = PageCache(serve.page_cache)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The way of a cached page, kept short: every line here is paid by every visitor.
+        headers = dict(scope["headers"])
+        method = scope["method"]
+        now = time.monotonic()
+        if method == "GET" and now < self._directory.until and not self._trusts_proxies:
+            handle = self._hosts.known(headers.get(b"host", b""))
+            if handle is not None and now < handle.head.until:
+                tenant = handle.tenant
+                if tenant.status is not TenantStatus.CLOSED:
+                    finished = self.cache.get(
+                        (tenant.tenant_id, handle.site, scope["path"]), handle.head.published
+                    )
+                    if finished is not None and len(headers) == len(scope["headers"]):
+                        await send_finished(
+                            send,
+                            finished,
+                            self._encodings.choose(headers.get(b"accept-encoding", b"")),
+                            headers.get(b"if-none-match"),
+                            head=False,
+                        )
+                        return
+        await self._answer(scope, headers, send)
+
+    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], send: Send) -> None:
+        """Everything else: a page that is cold or stale, a file, or a refusal."""
+        sent = _Sent(send)
+        handle = None
+        try:
+            if scope["method"] not in {"GET", "HEAD"}:
+                finished: Finished | None = _not_allowed()
+            else:
+                await self._directory.refresh()
+                if scope["path"] == READY_PATH:
+                    finished = html(200, "ready\n")
+                else:
+                    handle = self._hosts.find(self._hosts.host_of(scope, headers))
+                    finished = await self._find(handle, scope, sent)
+        except MosaicError as error:
+            finished = self._refusal(error, headers)
+        except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
+            finished = await self._failure(handle, error)
+        if finished is None or sent.started:
+            return
+        await send_finished(
+            send,
+            finished,
+            self._encodings.choose(headers.get(b"accept-encoding", b"")),
+            headers.get(b"if-none-match"),
+            head=scope["method"] == "HEAD",
+        )
+
+    async def _find(self, handle: SiteHandle, scope: Scope, sent: _Sent) -> Finished | None:
+        tenant, path = handle.tenant, scope["path"]
+        if tenant.status is TenantStatus.CLOSED:
+            return self._pages.closed(tenant.reason)
+        if path.startswith(ASSET_PREFIX):
+            asset = self._files.asset(path)
+            if asset is not None:
+                return asset
+        await self._heads.look(tenant)
+        if path.startswith(MEDIA_PREFIX) and await self._files.media(
+            handle, path, sent, head=scope["method"] == "HEAD"
+        ):
+            return None
+        published = handle.head.published
+        key = (tenant.tenant_id, handle.site, path)
+        query = scope.get("query_string", b"")
+        finished = self.cache.get(key, published)
+        if finished is None:
+            make = partial(self._delivery.deliver, handle, path, query)
+            if query:
+                finished, _ = await make()
+            else:
+                finished = await self.cache.make(key, published, make)
+        return finished
+
+    def _refusal(self, error: MosaicError, headers: dict[bytes, bytes]) -> Finished:
+        if isinstance(error, UnknownHost):
+            return self._pages.unknown_host(headers.get(b"host", b"").decode("latin-1")[:253])
+        if isinstance(error, InvalidHost):
+            return self._pages.bad_request(error.message)
+        reference = _reference()
+        _log.error("%s %s: %s", reference, error.code, error)
+        return self._pages.unavailable(f"Reference: {reference}")
+
+    async def _failure(self, handle: SiteHandle | None, error: Exception) -> Finished:
+        reference = _reference()
+        _log.error("%s", reference, exc_info=error)
+        if handle is not None:
+            try:
+                themed = await self._delivery.failure(handle, reference)
+            except Exception:  # noqa: BLE001 - then the platform's own page
+                _log.exception("%s: the theme's own page failed too", reference)
+            else:
+                if themed is not None:
+                    return themed
+        return self._pages.error(reference)
+
+
+class _Sent:
+    """Remembers whether a response has begun: then nothing else can be sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        self.started = True
+        await self._send(message)
+
+
+def _reference() -> str:
+    """What a visitor can quote and an operator can find in the log."""
+    return secrets.token_hex(6)
+
+
+def _not_allowed() -> Finished:
+    return Finished(
+        405,
+        "text/plain; charset=utf-8",
+        b"A page is read with GET or HEAD.\n",
+        [(b"allow", b"GET, HEAD"), (b"cache-control", b"no-store"), (b"connection", b"close")],
+    )

@@ -1,0 +1,185 @@
+"""The isolation harness: two tenants of one provider, and every way to reach for the other's.
+
+Each check has one step for each method of its contract, and fails when a method has none: a method
+that comes later cannot be forgotten here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from mosaic_core.errors import FileMissing
+from mosaic_core.head import TENANT, Writer
+from mosaic_core.persistence import Persistence
+from mosaic_core.storage import Storage
+from mosaic_core.tenants import TenantContext
+from mosaic_core.testing.tables import ALL_SHELVES, SHELF_AT, Shelf, Toy, put_shelf, put_toy
+
+Step = Callable[[], Awaitable[Any]]
+
+
+def methods_of(contract: type) -> set[str]:
+    """The methods that a contract's ``Protocol`` names."""
+    return {name for name, value in vars(contract).items() if callable(value) and name[:1] != "_"}
+
+
+async def _each(contract: type, steps: Mapping[str, Step], secret: str) -> None:
+    """Takes every step; nothing that comes back may contain the secret."""
+    missing = methods_of(contract) - set(steps)
+    assert not missing, f"the isolation harness has no step for {contract.__name__} {missing}"
+    for name, step in steps.items():
+        answer = await step()
+        assert secret not in repr(answer), f"{name} of one tenant gave away another's"
+
+
+async def check_storage_isolation(
+    storage: Storage, ours: TenantContext, theirs: TenantContext
+) -> None:
+    """No call in the name of ``ours`` reads, counts, changes or removes a file of ``theirs``.
+
+    Raises:
+        AssertionError: naming the method that reached across.
+    """
+    secret = f"secret-{theirs.tenant_id}"
+
+    async def chunks(text: str) -> Any:
+        yield text.encode()
+
+    async def all_of(tenant: TenantContext) -> dict[str, str]:
+        found = {}
+        async for info in storage.list(tenant):
+            found[info.key] = "".join([c.decode() async for c in storage.read(tenant, info.key)])
+        return found
+
+    await storage.write(theirs, "same.txt", chunks(secret))
+    await storage.write(theirs, f"{secret}.txt", chunks(secret))
+    before = await all_of(theirs)
+    assert before == {"same.txt": secret, f"{secret}.txt": secret}
+
+    async def read() -> list[bytes]:
+        with pytest.raises(FileMissing):
+            _ = [chunk async for chunk in storage.read(ours, f"{secret}.txt")]
+        return [chunk async for chunk in storage.read(ours, "same.txt")]
+
+    async def stat() -> object:
+        with pytest.raises(FileMissing):
+            await storage.stat(ours, f"{secret}.txt")
+        return await storage.stat(ours, "same.txt")
+
+    async def copy() -> object:
+        with pytest.raises(FileMissing):
+            await storage.copy(ours, f"{secret}.txt", "mine.txt")
+        return await storage.copy(ours, "same.txt", "copy.txt")
+
+    async def usage() -> None:
+        assert await storage.usage(ours) == 2 * len("ours")
+
+    async def delete() -> None:
+        await storage.delete(ours, f"{secret}.txt")
+        await storage.delete(ours, "same.txt")
+
+    steps: dict[str, Step] = {
+        "write": lambda: storage.write(ours, "same.txt", chunks("ours")),
+        "read": read,
+        "stat": stat,
+        "copy": copy,
+        "list": lambda: all_of(ours),
+        "usage": usage,
+        "delete": delete,
+        "drop": lambda: storage.drop(ours),
+    }
+    await _each(Storage, steps, secret)
+    assert await all_of(theirs) == before, "another tenant's files were changed"
+
+
+async def check_persistence_isolation(
+    persistence: Persistence, ours: TenantContext, theirs: TenantContext
+) -> None:
+    """No call in the name of ``ours`` reads or changes a row of ``theirs``.
+
+    Both are provisioned here. Sessions of both are open at one time, and the same constant queries
+    run for both in turn, as a cache of connections or statements would have to mix them up.
+
+    Raises:
+        AssertionError: naming the method that reached across.
+    """
+    secret = f"secret-{theirs.tenant_id}"
+    writers = {
+        tenant.tenant_id: Writer(TENANT, tenant.tenant_id, partial(persistence.exclusive, tenant))
+        for tenant in (ours, theirs)
+    }
+
+    async def everything(tenant: TenantContext) -> object:
+        async with persistence.session(tenant) as session:
+            toys = (await session.execute(select(Toy.name, Toy.picture))).all()
+            shelves = (await session.execute(select(Shelf.path, Shelf.body))).all()
+            log = (await session.execute(select(TENANT.changes.c.image))).all()
+            heads = (await session.execute(select(TENANT.head.c.owner))).all()
+        return toys, shelves, log, heads
+
+    async def write(tenant: TenantContext, text: str) -> None:
+        async def fn(writing: Any) -> None:
+            await put_toy(writing, text)
+            await put_shelf(writing, "same", text)
+            await put_shelf(writing, text, text)
+
+        await writers[tenant.tenant_id].write(fn, actor=text, action="isolation.check")
+
+    await persistence.provision(theirs)
+    await write(theirs, secret)
+    before = await everything(theirs), await persistence.head(theirs)
+
+    async def provision() -> object:
+        await persistence.provision(ours)
+        return await everything(ours)
+
+    async def exclusive() -> object:
+        await asyncio.gather(write(ours, "ours"), everything(theirs))
+        async with persistence.exclusive(ours) as session:
+            return (await session.execute(select(Toy.name))).all()
+
+    async def head() -> object:
+        assert (await persistence.head(ours)).version == 1
+        return await persistence.head(ours)
+
+    async def published() -> object:
+        found: list[object] = []
+        for path in ("same", secret):
+            for _ in range(2):
+                await persistence.published(theirs, SHELF_AT, {"path": path})
+                found += await persistence.published(ours, SHELF_AT, {"path": path})
+        await persistence.published(theirs, ALL_SHELVES, {})
+        return found, await persistence.published(ours, ALL_SHELVES, {})
+
+    async def session() -> object:
+        async with persistence.session(theirs):
+            return await everything(ours)
+
+    async def check() -> object:
+        found = await persistence.check(ours)
+        assert found == []
+        return found
+
+    steps: dict[str, Step] = {
+        "provision": provision,
+        "exclusive": exclusive,
+        "session": session,
+        "head": head,
+        "published": published,
+        "revision": lambda: persistence.revision(ours),
+        "migrate": lambda: persistence.migrate(ours),
+        "compact": lambda: persistence.compact(ours),
+        "size": lambda: persistence.size(ours),
+        "check": check,
+        "drop": lambda: persistence.drop(ours),
+    }
+    await _each(Persistence, steps, secret)
+    after = await everything(theirs), await persistence.head(theirs)
+    assert after == before, "another tenant's rows were changed"
+    assert await persistence.published(theirs, SHELF_AT, {"path": secret})

@@ -1,0 +1,135 @@
+"""What is known of the disk: turns, durability, folders that come and go, and its errors."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from mosaic_core.errors import Conflict, DiskFull, FileMissing, StorageError
+
+
+@contextmanager
+def turn(home: Path) -> Iterator[None]:
+    """Holds off whoever else would change the files below ``home``, in any process."""
+    lock = home / "lock"
+    while True:
+        home.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # the tenant is being dropped
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is(handle, lock):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _is(handle: int, path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), path.stat())
+    return False
+
+
+def remove(home: Path) -> None:
+    """Removes a tenant's folder with all that is in it, if it is there."""
+    if not home.exists():
+        return
+    with turn(home):
+        for folder in (home / "content", home / "facts", home / "drafts"):
+            with suppress(FileNotFoundError):
+                shutil.rmtree(folder)
+        (home / "lock").unlink()
+    with suppress(OSError):  # somebody has begun anew
+        home.rmdir()
+
+
+def prune(folder: Path, home: Path) -> None:
+    """Removes empty folders from ``folder`` upwards, so that their names can be files."""
+    while folder.parent != home:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:  # it has something in it
+            return
+        folder = folder.parent
+
+
+def sizes(content: Path) -> dict[str, int]:
+    """Bytes by key of every file below ``content``; what vanishes meanwhile is left out."""
+
+    def unless_gone(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    found = {}
+    for folder, _, names in os.walk(content, onerror=unless_gone):
+        for name in names:
+            path = Path(folder, name)
+            with suppress(FileNotFoundError):
+                found[path.relative_to(content).as_posix()] = path.stat().st_size
+    return found
+
+
+def sync(file: BinaryIO) -> None:
+    """What was written to ``file`` survives a loss of power."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """The names in ``folder`` survive a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def instant(stamp: int) -> datetime:
+    """A file's time in nanoseconds as an instant, to the microsecond."""
+    return datetime.fromtimestamp(stamp // 1000 / 1e6, UTC)
+
+
+@contextmanager
+def reading(key: str) -> Iterator[None]:
+    """Raises the file system's errors as ours."""
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise FileMissing(f"There is no file {key!r}.") from error
+    except OSError as error:
+        raise StorageError(f"{key!r} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def storing(key: str) -> Iterator[None]:
+    """Raises the file system's errors as ours."""
+    try:
+        yield
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise Conflict(
+            f"{key!r} cannot be a file: a part of it is a file, or it is a folder, already.",
+            hint="Use another name.",
+        ) from error
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFull(
+                f"The disk has no room for {key!r}.", hint="Free some space, then send it again."
+            ) from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise StorageError(
+                f"The folder of files cannot be written: {key!r} was not changed.",
+                hint="Give this user the right to write the data folder.",
+            ) from error
+        raise StorageError(f"{key!r} was not changed: {error.strerror}.") from error
