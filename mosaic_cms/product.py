@@ -29,9 +29,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations" / "tenant"
 
 def tenant_schema() -> TenantSchema:
     """The tenant tables of kernel and product, and the migrations that lead to them."""
-    return TenantSchema(
-        TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS])
-    )
+    return TenantSchema(TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS]))
 
 
 class Product:
@@ -85,7 +83,7 @@ class Product:
                 ready = [await self.projection.render(write.session, page) for page in page_ids]
             for rendered in ready:
                 if rendered is not None:
-                    await self.projection.store(write, rendered)
+                    await self.projection.store(write.session, rendered)
 
         await scope.write(store)
 

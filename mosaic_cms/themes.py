@@ -113,9 +113,7 @@ class Theme:
 
     def shell(self, **context: Any) -> Shell:
         """The shell for one state of a site."""
-        text = self._templates["shell"].render(
-            asset=self.asset, slot=_slot, **context
-        )
+        text = self._templates["shell"].render(asset=self.asset, slot=_slot, **context)
         pieces = _SLOT.split(text)
         slots = tuple(pieces[1::2])
         if sorted(slots) != sorted(SLOTS):

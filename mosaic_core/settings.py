@@ -7,6 +7,7 @@ Every key can be set from the environment: ``MOSAIC_PLATFORM__DOMAIN=example.com
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from mosaic_core.errors import ConfigurationError, InvalidHost
@@ -25,6 +27,7 @@ from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import Plan, Tier, default_tiers
 
 CONFIG_NAME = "mosaic.toml"
+ENV_PREFIX = "MOSAIC_"
 
 
 class PlatformSettings(BaseModel):
@@ -76,7 +79,7 @@ class Settings(BaseSettings):
     """The whole configuration of a deployment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MOSAIC_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     platform: PlatformSettings = PlatformSettings()
@@ -139,12 +142,26 @@ def load_settings(path: Path) -> Settings:
 
 def make_settings(content: dict[str, Any], *, root: Path, source: str = "the settings") -> Settings:
     """Settings from the content of a ``mosaic.toml``, completed by the environment."""
-    if "root" in content:
-        raise ConfigurationError(f"In {source}: root: there is no such key.")
+    known = Settings.model_fields.keys() - {"root"}
+    strange = [
+        f"In {source}: {key}: there is no such key{nearest(key, known)}"
+        for key in content
+        if key not in known
+    ] + [
+        f"In the environment: {name}: there is no such key{nearest(_part(name), known)}"
+        for name in os.environ
+        if name.startswith(ENV_PREFIX) and "__" in name and _part(name) not in known
+    ]
+    if strange:
+        raise ConfigurationError("\n".join(strange))
     try:
-        settings = Settings(**content, root=root)
+        settings = Settings(**content).model_copy(update={"root": root})
     except ValidationError as error:
         raise ConfigurationError(problems(error, source, Settings)) from error
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"In the environment: {error}.", hint="Write lists and tables as JSON."
+        ) from error
     tier = settings.platform.default_tier
     if tier not in settings.tiers:
         raise ConfigurationError(
@@ -169,6 +186,11 @@ def nearest(name: str, known: Any) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known are {', '.join(sorted(known))}." if known else "."
+
+
+def _part(variable: str) -> str:
+    """The table that an environment variable means: ``platform`` for ``MOSAIC_PLATFORM__NAME``."""
+    return variable.removeprefix(ENV_PREFIX).partition("__")[0].lower()
 
 
 def _what(item: ErrorDetails, model: type[BaseModel]) -> str:

@@ -78,6 +78,8 @@ class Page(TenantBase):
     #: Where an import found it; None for a page made by hand.
     source: Mapped[str | None] = mapped_column(types.Text(MAX_PATH))
     live_version_id: Mapped[uuid.UUID | None] = mapped_column(types.Uuid())
+    #: How many versions it has; the newest has this number.
+    version_count: Mapped[int] = mapped_column(types.Integer())
     created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
     updated_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
 
@@ -149,15 +151,15 @@ class PublishedPage(TenantBase):
 
     __tablename__ = "published_pages"
     __table_args__ = (
-        UniqueConstraint("page_id", "language"),
+        UniqueConstraint("site_id", "language", "path"),
         Index(None, "parent_id", "position"),
         {"sqlite_strict": True, "info": derived(publishes=True)},
     )
 
-    site_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
+    page_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
     language: Mapped[str] = mapped_column(types.Text(35), primary_key=True)
-    path: Mapped[str] = mapped_column(types.Text(MAX_PATH), primary_key=True)
-    page_id: Mapped[uuid.UUID] = mapped_column(types.Uuid())
+    site_id: Mapped[uuid.UUID] = mapped_column(types.Uuid())
+    path: Mapped[str] = mapped_column(types.Text(MAX_PATH))
     parent_id: Mapped[uuid.UUID | None] = mapped_column(types.Uuid())
     position: Mapped[int] = mapped_column(types.Integer())
     layout: Mapped[str] = mapped_column(types.Text(63))

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup as Safe
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.head_tags import head_tags
@@ -31,7 +31,6 @@ from mosaic_cms.content.models import (
     Site,
 )
 from mosaic_cms.themes import Theme, Themes
-from mosaic_core.head import Write
 
 MEDIA_PREFIX = "/-/media/"
 _REFERENCE = re.compile(r"(page|media):([0-9a-f]{8}-[0-9a-f-]{27})")
@@ -65,6 +64,7 @@ class RenderedPage:
     """The values that rendering a page puts into its row, and the pages that it points to."""
 
     page_id: uuid.UUID
+    language: str
     values: dict[str, Any]
     links: frozenset[uuid.UUID]
 
@@ -94,6 +94,9 @@ class _Targets:
         return None if media is None else Picture(media_url(media), media.width, media.height)
 
 
+_NOTHING = _Targets({}, {})
+
+
 def media_url(media: Media) -> str:
     """The address of a stored file: its content's digest is in it, so it can be kept for ever."""
     return f"{MEDIA_PREFIX}{media.digest[:24]}/{media.name}"
@@ -111,105 +114,97 @@ class Projection:
         self._themes = themes
         self._markup = markup
 
-    # Placing
+    # Placing: rows are changed as objects, so what is the same is not written
 
-    async def place(self, write: Write, site: Site, page: Page, version: PageVersion) -> None:
+    async def place(
+        self, session: AsyncSession, site: Site, page: Page, version: PageVersion
+    ) -> None:
         """Puts a live version's facts into the projection."""
-        media = await _media(write.session, [version.details.get("image") or ""])
-        values = {
-            "site_id": site.id,
-            "language": site.language,
-            "path": page.path,
-            "parent_id": page.parent_id,
-            "position": page.position,
-            "layout": version.layout,
-            "title": version.title,
-            "summary": version.summary,
-            "card": _card(version, media),
-        }
-        row = await _row(write.session, page.id)
+        media = await _media(session, [version.details.get("image") or ""])
+        row = await session.get(PublishedPage, (page.id, site.language))
         if row is None:
-            await write.session.execute(
-                insert(PublishedPage).values(
-                    page_id=page.id, html=None, head="", text="", theme_revision="", **values
-                )
+            row = PublishedPage(
+                page_id=page.id,
+                language=site.language,
+                site_id=site.id,
+                html=None,
+                head="",
+                text="",
+                theme_revision="",
             )
-        elif any(getattr(row, name) != value for name, value in values.items()):
-            await write.session.execute(
-                update(PublishedPage).where(PublishedPage.page_id == page.id).values(**values)
-            )
+            session.add(row)
+        row.path = page.path
+        row.parent_id = page.parent_id
+        row.position = page.position
+        row.layout = version.layout
+        row.title = version.title
+        row.summary = version.summary
+        row.card = _card(version, media)
 
-    async def remove(self, write: Write, page_id: uuid.UUID) -> None:
+    async def remove(self, session: AsyncSession, site: Site, page_id: uuid.UUID) -> None:
         """Takes a page out of the projection."""
-        await write.session.execute(delete(PublishedPage).where(PublishedPage.page_id == page_id))
-        await write.session.execute(delete(PublishedLink).where(PublishedLink.source_id == page_id))
+        row = await session.get(PublishedPage, (page_id, site.language))
+        if row is not None:
+            await session.delete(row)
+        for link in await _links(session, page_id):
+            await session.delete(link)
+        await session.flush()
 
-    async def place_site(self, write: Write, site: Site) -> None:
-        """Puts what surrounds the pages into the projection: settings, menus, redirects."""
-        session = write.session
-        paths = set(
-            await session.scalars(
-                select(PublishedPage.path).where(PublishedPage.site_id == site.id)
+    async def place_site(self, session: AsyncSession, site: Site) -> None:
+        """Puts what surrounds the pages into the projection: settings and menus."""
+        paths: set[str] = set()
+        if site.menu or site.footer_menu:
+            paths = set(
+                await session.scalars(
+                    select(PublishedPage.path).where(PublishedPage.site_id == site.id)
+                )
             )
-        )
-        footer = self._markup.render(site.footer, _Targets({}, {})).html if site.footer else ""
-        values = {
-            "key": site.key,
-            "position": site.position,
-            "surround": {
-                "title": site.title,
-                "tagline": site.tagline,
-                "theme": site.theme,
-                "theme_settings": site.theme_settings,
-                "footer": footer,
-                "menu": [item for item in site.menu if item["path"] in paths],
-                "footer_menu": [item for item in site.footer_menu if item["path"] in paths],
-            },
-        }
-        where = (PublishedSite.site_id == site.id, PublishedSite.language == site.language)
-        row = (await session.execute(select(PublishedSite).where(*where))).scalar_one_or_none()
+        row = await session.get(PublishedSite, (site.id, site.language))
         if row is None:
-            await session.execute(
-                insert(PublishedSite).values(site_id=site.id, language=site.language, **values)
-            )
-        elif any(getattr(row, name) != value for name, value in values.items()):
-            await session.execute(update(PublishedSite).where(*where).values(**values))
-        await self._place_redirects(write, site)
+            row = PublishedSite(site_id=site.id, language=site.language)
+            session.add(row)
+        row.key = site.key
+        row.position = site.position
+        row.surround = {
+            "title": site.title,
+            "tagline": site.tagline,
+            "theme": site.theme,
+            "theme_settings": site.theme_settings,
+            "footer": self._markup.render(site.footer, _NOTHING).html if site.footer else "",
+            "menu": [item for item in site.menu if item["path"] in paths],
+            "footer_menu": [item for item in site.footer_menu if item["path"] in paths],
+        }
 
-    async def _place_redirects(self, write: Write, site: Site) -> None:
-        session = write.session
-        wanted = await _pairs(session, Redirect, site)
-        placed = await _pairs(session, PublishedRedirect, site)
-        for source in placed.keys() - wanted.keys():
-            await session.execute(
-                delete(PublishedRedirect).where(
-                    PublishedRedirect.site_id == site.id, PublishedRedirect.source == source
-                )
-            )
+    async def place_redirects(self, session: AsyncSession, site: Site) -> None:
+        """Puts a site's redirects into the projection."""
+        rows = await session.scalars(select(Redirect).where(Redirect.site_id == site.id))
+        wanted = {row.source: row.target for row in rows}
+        placed = await session.scalars(
+            select(PublishedRedirect).where(PublishedRedirect.site_id == site.id)
+        )
+        for row in placed:
+            if row.source in wanted:
+                row.target = wanted.pop(row.source)
+            else:
+                await session.delete(row)
         for source, target in wanted.items():
-            if source not in placed:
-                await session.execute(
-                    insert(PublishedRedirect).values(site_id=site.id, source=source, target=target)
-                )
-            elif placed[source] != target:
-                await session.execute(
-                    update(PublishedRedirect)
-                    .where(PublishedRedirect.site_id == site.id, PublishedRedirect.source == source)
-                    .values(target=target)
-                )
+            session.add(PublishedRedirect(site_id=site.id, source=source, target=target))
+        await session.flush()
 
     # Rendering
 
     async def render(self, session: AsyncSession, page_id: uuid.UUID) -> RenderedPage | None:
         """Renders one placed page; None when it is not placed (any more)."""
-        row = await _row(session, page_id)
         page = await session.get(Page, page_id)
-        if row is None or page is None or page.live_version_id is None:
+        if page is None or page.live_version_id is None:
             return None
-        version = await session.get(PageVersion, page.live_version_id)
         site = await session.get(Site, page.site_id)
-        assert version is not None
+        version = await session.get(PageVersion, page.live_version_id)
         assert site is not None
+        assert version is not None
+        row = await session.get(PublishedPage, (page_id, site.language))
+        if row is None:
+            return None
         theme = self._themes.get(site.theme)
         targets, links = await self._targets(session, version)
         body = self._markup.render(version.body, targets)
@@ -230,49 +225,36 @@ class Projection:
             "text": body.text,
             "theme_revision": theme.revision,
         }
-        return RenderedPage(page_id, values, links)
+        return RenderedPage(page_id, site.language, values, links)
 
-    async def store(self, write: Write, rendered: RenderedPage) -> None:
-        """Puts a rendered page into its row, when it differs from what is there."""
-        row = await _row(write.session, rendered.page_id)
-        if row is not None and any(getattr(row, k) != v for k, v in rendered.values.items()):
-            await write.session.execute(
-                update(PublishedPage)
-                .where(PublishedPage.page_id == rendered.page_id)
-                .values(**rendered.values)
-            )
-        known = set(
-            await write.session.scalars(
-                select(PublishedLink.target_id).where(PublishedLink.source_id == rendered.page_id)
-            )
-        )
-        for target in sorted(known - rendered.links):
-            await write.session.execute(
-                delete(PublishedLink).where(
-                    PublishedLink.source_id == rendered.page_id, PublishedLink.target_id == target
-                )
-            )
-        for target in sorted(rendered.links - known):
-            await write.session.execute(
-                insert(PublishedLink).values(source_id=rendered.page_id, target_id=target)
-            )
+    async def store(self, session: AsyncSession, rendered: RenderedPage) -> None:
+        """Puts a rendered page into its row, inside a write."""
+        row = await session.get(PublishedPage, (rendered.page_id, rendered.language))
+        if row is None:
+            return
+        for name, value in rendered.values.items():
+            setattr(row, name, value)
+        known = {link.target_id: link for link in await _links(session, rendered.page_id)}
+        for target in known.keys() - rendered.links:
+            await session.delete(known[target])
+        for target in sorted(rendered.links - known.keys()):
+            session.add(PublishedLink(source_id=rendered.page_id, target_id=target))
 
-    async def dependents(self, session: AsyncSession, page_id: uuid.UUID) -> set[uuid.UUID]:
+    async def dependents(
+        self, session: AsyncSession, site: Site, page_id: uuid.UUID
+    ) -> set[uuid.UUID]:
         """The published pages that show something of this one, itself left out."""
-        row = await _row(session, page_id)
         linked = select(PublishedLink.source_id).where(PublishedLink.target_id == page_id)
         found = set(await session.scalars(linked))
+        row = await session.get(PublishedPage, (page_id, site.language))
         if row is not None:
             if row.parent_id is not None:
                 found.add(row.parent_id)
-            found |= set(
-                await session.scalars(
-                    select(PublishedPage.page_id).where(
-                        PublishedPage.site_id == row.site_id,
-                        PublishedPage.path.startswith(row.path, autoescape=True),
-                    )
-                )
+            below = select(PublishedPage.page_id).where(
+                PublishedPage.site_id == row.site_id,
+                PublishedPage.path.startswith(row.path, autoescape=True),
             )
+            found |= set(await session.scalars(below))
             if row.layout == _DATED:
                 found |= {item.id for item in await _neighbours(session, row) if item}
         return found - {page_id}
@@ -282,10 +264,12 @@ class Projection:
     ) -> tuple[_Targets, frozenset[uuid.UUID]]:
         found = _REFERENCE.findall(version.body)
         ids = {uuid.UUID(key) for kind, key in found if kind == "page"}
-        rows = await session.execute(
-            select(PublishedPage.page_id, PublishedPage.path).where(PublishedPage.page_id.in_(ids))
-        )
-        pages = {str(page_id): path for page_id, path in rows}
+        pages: dict[str, str] = {}
+        if ids:
+            placed = select(PublishedPage.page_id, PublishedPage.path).where(
+                PublishedPage.page_id.in_(ids)
+            )
+            pages = {str(page_id): path for page_id, path in await session.execute(placed)}
         media = await _media(session, [f"media:{key}" for kind, key in found if kind == "media"])
         return _Targets(pages, media), frozenset(ids)
 
@@ -350,18 +334,14 @@ def _item(row: PublishedPage) -> Item:
     return Item(row.page_id, row.title, row.path, row.summary, date, tuple(card["tags"]), image)
 
 
-async def _row(session: AsyncSession, page_id: uuid.UUID) -> PublishedPage | None:
-    query = select(PublishedPage).where(PublishedPage.page_id == page_id)
-    found = await session.execute(query, execution_options={"populate_existing": True})
-    return found.scalar_one_or_none()
+async def _links(session: AsyncSession, page_id: uuid.UUID) -> list[PublishedLink]:
+    query = select(PublishedLink).where(PublishedLink.source_id == page_id)
+    return list(await session.scalars(query))
 
 
 async def _items(session: AsyncSession, *where: Any) -> list[Item]:
     rows = await session.scalars(
-        select(PublishedPage)
-        .where(*where)
-        .order_by(PublishedPage.position, PublishedPage.path)
-        .execution_options(populate_existing=True)
+        select(PublishedPage).where(*where).order_by(PublishedPage.position, PublishedPage.path)
     )
     return [_item(row) for row in rows]
 
@@ -406,8 +386,3 @@ async def _media(session: AsyncSession, references: Sequence[str]) -> dict[str, 
         return {}
     rows = await session.scalars(select(Media).where(Media.id.in_(ids)))
     return {str(row.id): row for row in rows}
-
-
-async def _pairs(session: AsyncSession, table: Any, site: Site) -> dict[str, str]:
-    rows = await session.execute(select(table.source, table.target).where(table.site_id == site.id))
-    return {row[0]: row[1] for row in rows}

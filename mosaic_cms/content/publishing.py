@@ -12,6 +12,7 @@ from mosaic_cms.content.projection import Projection
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.log import enqueue
+from mosaic_core.types import new_id
 
 #: The topic of messages that name pages to render again.
 RENDER = "projection.render"
@@ -27,13 +28,16 @@ class Publisher:
 
     async def publish(self, write: Write, site: Site, page: Page) -> PageVersion:
         """Makes the draft live. The page shows at once; what depends on it follows by a job."""
-        before = await self._projection.dependents(write.session, page.id)
+        session = write.session
+        before: set[uuid.UUID] = set()
+        if page.live_version_id is not None:
+            before = await self._projection.dependents(session, site, page.id)
         version = await self._go_live(write, site, page)
-        rendered = await self._projection.render(write.session, page.id)
+        rendered = await self._projection.render(session, page.id)
         assert rendered is not None
-        await self._projection.store(write, rendered)
-        after = await self._projection.dependents(write.session, page.id)
-        await self._projection.place_site(write, site)
+        await self._projection.store(session, rendered)
+        after = await self._projection.dependents(session, site, page.id)
+        await self._projection.place_site(session, site)
         await self.render_later(write, before | after)
         return version
 
@@ -41,7 +45,7 @@ class Publisher:
         """Makes many drafts live; they show as jobs render them, an already live one whole."""
         for page in pages:
             await self._go_live(write, site, page)
-        await self._projection.place_site(write, site)
+        await self._projection.place_site(write.session, site)
         await self.render_later(write, [page.id for page in pages])
 
     async def unpublish(self, write: Write, site: Site, page: Page) -> None:
@@ -63,11 +67,11 @@ class Publisher:
                 f"The page {page.path!r} has {below} published pages below it.",
                 hint="Unpublish those first.",
             )
-        dependents = await self._projection.dependents(write.session, page.id)
+        dependents = await self._projection.dependents(write.session, site, page.id)
         page.live_version_id = None
         await write.session.flush()
-        await self._projection.remove(write, page.id)
-        await self._projection.place_site(write, site)
+        await self._projection.remove(write.session, site, page.id)
+        await self._projection.place_site(write.session, site)
         await self.render_later(write, dependents)
 
     async def readdress(self, write: Write, site: Site, pages: list[Page]) -> None:
@@ -76,11 +80,13 @@ class Publisher:
         for page in pages:
             version = await self._live(write, page)
             if version is not None:
-                touched |= await self._projection.dependents(write.session, page.id) | {page.id}
-                await self._projection.place(write, site, page, version)
-                touched |= await self._projection.dependents(write.session, page.id)
+                touched |= await self._projection.dependents(write.session, site, page.id) | {
+                    page.id
+                }
+                await self._projection.place(write.session, site, page, version)
+                touched |= await self._projection.dependents(write.session, site, page.id)
         if touched:
-            await self._projection.place_site(write, site)
+            await self._projection.place_site(write.session, site)
             await self.render_later(write, touched)
 
     async def refresh_site(self, write: Write, site: Site) -> None:
@@ -92,7 +98,7 @@ class Publisher:
         for page in pages:
             version = await self._live(write, page)
             assert version is not None
-            await self._projection.place(write, site, page, version)
+            await self._projection.place(write.session, site, page, version)
             ids.append(page.id)
         await self.render_later(write, ids)
 
@@ -112,21 +118,18 @@ class Publisher:
             name: getattr(page, name) for name in ("layout", "title", "summary", "body", "details")
         }
         if version is None or any(getattr(version, k) != v for k, v in draft.items()):
-            last = await write.session.scalar(
-                select(func.max(PageVersion.number)).where(PageVersion.page_id == page.id)
-            )
+            page.version_count += 1
             version = PageVersion(
+                id=new_id(),
                 page_id=page.id,
-                number=(last or 0) + 1,
+                number=page.version_count,
                 at=write.at,
                 actor=write.info.actor,
                 **draft,
             )
             write.session.add(version)
-            await write.session.flush()
             page.live_version_id = version.id
-            await write.session.flush()
-        await self._projection.place(write, site, page, version)
+        await self._projection.place(write.session, site, page, version)
         return version
 
     @staticmethod

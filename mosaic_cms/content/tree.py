@@ -100,6 +100,7 @@ async def add_page(
         details={},
         source=source,
         live_version_id=None,
+        version_count=0,
         created_at=write.at,
         updated_at=write.at,
     )

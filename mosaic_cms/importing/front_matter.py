@@ -14,6 +14,11 @@ import yaml
 #: Bytes of UTF-8, at most.
 MAX_FRONT_MATTER = 64 * 1024
 _MAX_DEPTH = 20
+_OPENING = re.compile(r"(---|\+\+\+)[ \t]*\r?\n")
+_CLOSING = {
+    "---": re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.MULTILINE),
+    "+++": re.compile(r"^\+\+\+[ \t]*(?:\r?\n|\Z)", re.MULTILINE),
+}
 _TOML_LINE = re.compile(r"at line (\d+)")
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -45,8 +50,8 @@ class FrontMatter:
 
     def line_of(self, key: str) -> int | None:
         """The line of the file on which a top-level key stands."""
-        pattern = re.compile(rf"""["']?{re.escape(key)}["']?\\s*[:=]""")
-        for number, line in enumerate(self.raw.splitlines(), start=2):
+        pattern = re.compile(rf"""[\[ ]*["']?{re.escape(key)}["']?\s*[:=\]]""")
+        for number, line in enumerate(self.raw.split("\n"), start=2):
             if pattern.match(line):
                 return number
         return None
@@ -58,23 +63,20 @@ def split(text: str) -> FrontMatter:
     Raises:
         BrokenFrontMatter: it is not closed, too long, or not what its marks promise.
     """
-    lines = text.splitlines(keepends=True) if text[:3] in {"---", "+++"} else []
-    mark = lines[0].rstrip() if lines else ""
-    if mark not in {"---", "+++"}:
+    opening = _OPENING.match(text)
+    if opening is None:
         return _with_body("", text, None, {}, 1)
-    ends = {"---", "..."} if mark == "---" else {"+++"}
-    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ends), None)
-    if end is None:
+    mark = opening[1]
+    closing = _CLOSING[mark].search(text, opening.end())
+    if closing is None:
         raise BrokenFrontMatter(f"the front matter opened by {mark} is never closed", 1)
-    raw = "".join(lines[1:end])
+    raw, body = text[opening.end() : closing.start()], text[closing.end() :]
     if len(raw.encode()) > MAX_FRONT_MATTER:
-        raise BrokenFrontMatter(
-            f"the front matter has more than {MAX_FRONT_MATTER // 1024} KB", 1
-        )
-    body = "".join(lines[end + 1 :])
+        raise BrokenFrontMatter(f"the front matter has more than {MAX_FRONT_MATTER // 1024} KB", 1)
+    line = raw.count("\n") + 3
     if mark == "---":
-        return _with_body(raw, body, "YAML", _read_yaml(raw), end + 2)
-    return _with_body(raw, body, "TOML", _read_toml(raw), end + 2)
+        return _with_body(raw, body, "YAML", _read_yaml(raw), line)
+    return _with_body(raw, body, "TOML", _read_toml(raw), line)
 
 
 def _with_body(
@@ -89,10 +91,15 @@ def _with_body(
 def _read_toml(raw: str) -> dict[str, Any]:
     try:
         return _checked(tomllib.loads(raw.replace("\r\n", "\n")))
+    except BrokenFrontMatter:
+        raise
     except tomllib.TOMLDecodeError as error:
         found = _TOML_LINE.search(str(error))
         line = int(found[1]) + 1 if found else raw.count("\n") + 1
-        raise BrokenFrontMatter(f"the TOML front matter is broken: {error}", line) from error
+        what = str(error).split(" (at ")[0]
+        raise BrokenFrontMatter(f"the TOML front matter is broken: {what}", line) from error
+    except ValueError as error:
+        raise BrokenFrontMatter(f"the TOML front matter is broken: {error}", 1) from error
     except RecursionError:
         raise BrokenFrontMatter("the front matter is nested too deeply", 1) from None
 

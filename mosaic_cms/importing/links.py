@@ -79,9 +79,9 @@ def apply(text: str, changes: Sequence[tuple[Target, str | None]]) -> str:
 
 def encode(target: str) -> str:
     """A target such that it can stand in Markdown: spaces, brackets and the like as ``%xx``."""
-    return "".join(
-        char if char.isalnum() or char in "/:#?&=%+,;~@!$.-_" else quote(char) for char in target
-    )
+    kept = "/:#?&=%+,;~@!$.-_"
+    encoded = "".join(char if char.isalnum() or char in kept else quote(char) for char in target)
+    return encoded.replace("&", "&amp;")
 
 
 def encode_source(source: str) -> str:

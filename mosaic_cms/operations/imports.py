@@ -216,7 +216,8 @@ class _Import:
                 elif there[source].target != page.path:
                     there[source].target = page.path
         await write.session.flush()
-        await self._scope.product.projection.place_site(write, site)
+        await self._scope.product.projection.place_site(write.session, site)
+        await self._scope.product.projection.place_redirects(write.session, site)
 
     def _note(self, source: str, message: str) -> None:
         self._lines.append(_line(source, "note", message))

@@ -73,7 +73,8 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
         if command.redirects is not None:
             await _set_redirects(write, site, command.redirects)
         await write.session.flush()
-        await scope.product.projection.place_site(write, site)
+        await scope.product.projection.place_site(write.session, site)
+        await scope.product.projection.place_redirects(write.session, site)
         if site.theme != before:
             await scope.product.publisher.refresh_site(write, site)
         return SiteView(

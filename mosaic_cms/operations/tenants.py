@@ -95,7 +95,7 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
         write.session.add(site)
         await write.session.flush()
         if not command.home:
-            await product.projection.place_site(write, site)
+            await product.projection.place_site(write.session, site)
             return
         home = await add_page(
             write, site, slug="", title=command.name, layout="home", body=_WELCOME

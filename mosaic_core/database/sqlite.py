@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-import aiosqlite
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
+from mosaic_core.database.inline import InlineConnection
 from mosaic_core.errors import (
     Conflict,
     DatabaseBusy,
@@ -32,6 +32,8 @@ from mosaic_core.errors import (
 PAGE_SIZE = 4096
 #: Seconds to wait for a lock that something else than MOSAIC holds.
 BUSY_TIMEOUT = 5.0
+#: The same in the event loop's thread, where waiting would stop everything else.
+INLINE_TIMEOUT = 0.01
 #: Seconds to wait for another process's turn at writing.
 TURN_TIMEOUT = 30.0
 
@@ -92,29 +94,35 @@ def connect(
     return connection
 
 
-async def connect_async(
-    path: Path, *, writable: bool, pages: int | None = None, mode: str = "rw"
-) -> aiosqlite.Connection:
-    """A connection for SQLAlchemy's engine. One that is cancelled while it opens is closed."""
-    opening = aiosqlite.connect(
-        uri(path, mode=mode), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT
+async def connect_inline(
+    path: Path,
+    *,
+    writable: bool,
+    durable: bool = True,
+    pages: int | None = None,
+    mode: str = "rw",
+) -> InlineConnection:
+    """A connection for SQLAlchemy's engine, in the event loop's thread.
+
+    Args:
+        durable: what is committed survives a power cut; False is for drafts, which are synced whole.
+    """
+    connection = sqlite3.connect(
+        uri(path, mode=mode),
+        uri=True,
+        isolation_level=None,
+        timeout=INLINE_TIMEOUT,
+        check_same_thread=False,  # a durable commit runs in another thread, and nothing beside it
     )
-    task = asyncio.ensure_future(_open(opening, pragmas(writable=writable, pages=pages)))
     try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(lambda _: asyncio.ensure_future(opening.close()))
-        raise
-
-
-async def _open(opening: aiosqlite.Connection, told: list[str]) -> aiosqlite.Connection:
-    connection = await opening
-    try:
-        await connection.executescript(";".join(told))
+        for pragma in pragmas(writable=writable, pages=pages, timeout=INLINE_TIMEOUT):
+            connection.execute(pragma)
+        if not durable:
+            connection.execute("PRAGMA synchronous = OFF")
     except BaseException:
-        await connection.close()
+        connection.close()
         raise
-    return connection
+    return InlineConnection(connection, durable=durable)
 
 
 def explicit_transactions(engine: Engine) -> None:

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiosqlite
 from sqlalchemy import AsyncAdaptedQueuePool, insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from mosaic_core.database import History, sqlite
+from mosaic_core.database.inline import InlineConnection
 from mosaic_core.errors import DatabaseMissing
 from mosaic_core.head import PLATFORM, first_head, install_guard
 from mosaic_core.head.guard import Permit, migrating, permitted
@@ -39,8 +39,8 @@ class PlatformDatabase:
         sqlite.explicit_transactions(self._engine.sync_engine)
         install_guard(self._engine.sync_engine)
 
-    async def _connect(self) -> aiosqlite.Connection:
-        return await sqlite.connect_async(self.path, writable=True, mode="rwc")
+    async def _connect(self) -> InlineConnection:
+        return await sqlite.connect_inline(self.path, writable=True, mode="rwc")
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -24,10 +24,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "published_pages",
-        sa.Column("site_id", types.Uuid(), primary_key=True),
+        sa.Column("page_id", types.Uuid(), primary_key=True),
         sa.Column("language", types.Text(35), primary_key=True),
-        sa.Column("path", types.Text(500), primary_key=True),
-        sa.Column("page_id", types.Uuid(), nullable=False),
+        sa.Column("site_id", types.Uuid(), nullable=False),
+        sa.Column("path", types.Text(500), nullable=False),
         sa.Column("parent_id", types.Uuid()),
         sa.Column("position", types.Integer(), nullable=False),
         sa.Column("layout", types.Text(63), nullable=False),
@@ -38,7 +38,9 @@ def upgrade() -> None:
         sa.Column("head", types.Text(), nullable=False),
         sa.Column("text", types.Text(), nullable=False),
         sa.Column("theme_revision", types.Text(64), nullable=False),
-        sa.UniqueConstraint("page_id", "language", name="uq_published_pages_page_id_language"),
+        sa.UniqueConstraint(
+            "site_id", "language", "path", name="uq_published_pages_site_id_language_path"
+        ),
         schema="tenant",
         sqlite_strict=True,
     )
@@ -115,6 +117,7 @@ def upgrade() -> None:
         sa.Column("details", types.Json(), nullable=False),
         sa.Column("source", types.Text(500)),
         sa.Column("live_version_id", types.Uuid()),
+        sa.Column("version_count", types.Integer(), nullable=False),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.Column("updated_at", types.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["parent_id"], ["tenant.pages.id"], name="fk_pages_parent_id"),

@@ -18,12 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from mosaic_core.database import TenantSchema, sqlite
+from mosaic_core.database.inline import InlineConnection
 from mosaic_core.errors import (
     Conflict,
     DatabaseDamaged,
@@ -56,6 +56,7 @@ class _Target:
     path: Path
     writable: bool
     pages: int | None = None
+    durable: bool = True
 
 
 class TenantFiles:
@@ -147,9 +148,11 @@ class TenantFiles:
         except QuotaExceeded as error:
             raise self._full(tenant, target) from error
 
-    async def _connect(self) -> aiosqlite.Connection:
+    async def _connect(self) -> InlineConnection:
         target = self._target.get()
-        return await sqlite.connect_async(target.path, writable=target.writable, pages=target.pages)
+        return await sqlite.connect_inline(
+            target.path, writable=target.writable, pages=target.pages, durable=target.durable
+        )
 
     # Visitors' reads
 
@@ -241,7 +244,8 @@ class TenantFiles:
     async def _filling(
         self, tenant: TenantContext, draft: Path, *, reserve: bool
     ) -> AsyncIterator[AsyncSession]:
-        target = _Target(draft, writable=True, pages=self._pages(tenant, reserve=reserve))
+        pages = self._pages(tenant, reserve=reserve)
+        target = _Target(draft, writable=True, pages=pages, durable=False)
         async with self._connected(tenant, target) as session:
             yield session
 

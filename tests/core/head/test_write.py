@@ -301,6 +301,12 @@ async def _driver(write: Write) -> None:
     await (await write.session.connection()).exec_driver_sql("DELETE FROM boxes")
 
 
+async def _from_statement(write: Write) -> None:
+    await write.session.execute(
+        select(Box).from_statement(update(Box).values(label="all").returning(Box))
+    )
+
+
 async def _cte(write: Write) -> None:
     gone = delete(Box).returning(Box.id).cte("gone")
     await write.session.execute(select(func.count()).select_from(gone))
@@ -348,6 +354,7 @@ FORBIDDEN = [
     _text_inside,
     _text_select,
     _driver,
+    _from_statement,
     _cte,
     _cte_in_derived,
     _kernel,

@@ -1,0 +1,83 @@
+"""Addresses from names and from permalink patterns."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import unquote
+
+from mosaic_cms.content.paths import check_slug, normalise_path
+from mosaic_core.errors import InvalidInput
+
+_DROPPED = set("'’‘`´")
+_PLACEHOLDER = re.compile(r":([a-z_]+)")
+_STYLES = {
+    "pretty": "/:categories/:year/:month/:day/:title/",
+    "date": "/:categories/:year/:month/:day/:title/",
+    "ordinal": "/:categories/:year/:y_day/:title/",
+    "none": "/:categories/:title/",
+}
+
+
+def slugify(name: str) -> str:
+    """One path segment: lower case, in NFC, hyphens for everything but letters and digits.
+
+    Never empty, and a fixed point: what it makes it leaves alone.
+    """
+    text = unicodedata.normalize("NFC", name)
+    text = "".join(char for char in text if char not in _DROPPED).lower()
+    text = unicodedata.normalize("NFC", text)
+    kept = "".join(char if unicodedata.category(char)[0] in "LMN" else "-" for char in text)
+    slug = unicodedata.normalize("NFC", re.sub("-{2,}", "-", kept).strip("-"))
+    return slug or f"page-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def written_path(address: str) -> str | None:
+    """An address from front matter as a path, with slashes around; None if it cannot be one."""
+    text = unquote(address.strip())
+    if re.match(r"[a-z][a-z0-9+.-]*:|//", text, re.IGNORECASE):
+        return None
+    path = normalise_path(text if text.startswith("/") else f"/{text}")
+    if path is None:
+        return None
+    path = re.sub(r"(?:/index)?\.html?/$", "/", path)
+    try:
+        check_slug(path)
+    except InvalidInput:
+        segments = [slugify(segment) for segment in path.split("/") if segment]
+        return f"/{'/'.join(segments)}/"
+    return path
+
+
+def expand_permalink(
+    pattern: str, *, slug: str, date: datetime | None, categories: Sequence[str]
+) -> str | None:
+    """A Jekyll permalink as a path; None when it asks for what the page does not have."""
+    values = {
+        "title": slug,
+        "slug": slug,
+        "name": slug,
+        "basename": slug,
+        "categories": "/".join(slugify(category) for category in categories),
+        "output_ext": "",
+    }
+    if date is not None:
+        values |= {
+            "year": f"{date:%Y}",
+            "short_year": f"{date:%y}",
+            "month": f"{date:%m}",
+            "i_month": str(date.month),
+            "day": f"{date:%d}",
+            "i_day": str(date.day),
+            "y_day": f"{date:%j}",
+            "hour": f"{date:%H}",
+            "minute": f"{date:%M}",
+            "second": f"{date:%S}",
+        }
+    pattern = _STYLES.get(pattern, pattern)
+    if any(name not in values for name in _PLACEHOLDER.findall(pattern)):
+        return None
+    return written_path(_PLACEHOLDER.sub(lambda found: values[found[1]], pattern))
