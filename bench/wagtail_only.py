@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from bench.harness import Result, Sample, Server, measure, rounds
+from bench.harness import Result, Sample, measure, rounds
+from bench.process import Server
 from bench.wagtail.content import MEASURED_PATH, MEASURED_TEXT
 from bench.wagtail.prepare import DEFAULT_FOLDER, Environment, prepare
 from bench.wagtail.servers import commands

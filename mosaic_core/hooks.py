@@ -8,6 +8,7 @@ which hook API it was written for and marks its functions::
 
     HOOK_API = ">=1,<2"
 
+
     @hookimpl
     def mosaic_storage():
         return Provider(name="attic", settings=AtticSettings, open=open_attic)

@@ -80,7 +80,8 @@ def normalise_host(raw: str) -> str:
 def _ipv6(raw: str) -> str:
     address, bracket, port = raw[1:].partition("]")
     try:
-        if not bracket or (port and not _PORT.match(port)):
+        # A zone such as %eth0 means something on the sender's machine only (RFC 6874, section 1).
+        if not bracket or "%" in address or (port and not _PORT.match(port)):
             raise ValueError(raw)
         return f"[{ipaddress.IPv6Address(address).compressed}]"
     except ValueError:

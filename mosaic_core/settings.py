@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -28,6 +37,17 @@ from mosaic_core.tenants import Plan, Tier, default_tiers
 
 CONFIG_NAME = "mosaic.toml"
 ENV_PREFIX = "MOSAIC_"
+_KEY = re.compile(r"[\w-]+")
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    return value
+
+
+#: A whole number, also as text, which is all that the environment has.
+Whole = Annotated[int, BeforeValidator(_no_truth)]
 
 
 class PlatformSettings(BaseModel):
@@ -67,12 +87,12 @@ class ServeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    workers: Annotated[int, Field(ge=1, le=256)] = 1
-    #: Bytes of finished pages that each process keeps.
-    page_cache: Annotated[int, Field(ge=0)] = 64 * 1024 * 1024
+    port: Annotated[Whole, Field(ge=0, le=65535)] = 8000
+    workers: Annotated[Whole, Field(ge=1, le=256)] = 1
+    #: Finished pages that each process keeps, in bytes or as in "64 MB".
+    page_cache: ByteSize = ByteSize(64 * 1024 * 1024)
     #: Seconds for which a CDN may keep a page.
-    cdn_seconds: Annotated[int, Field(ge=0)] = 60
+    cdn_seconds: Annotated[Whole, Field(ge=0)] = 60
 
 
 class Settings(BaseSettings):
@@ -160,14 +180,16 @@ def make_settings(content: dict[str, Any], *, root: Path, source: str = "the set
         raise ConfigurationError(problems(error, source, Settings)) from error
     except SettingsError as error:
         raise ConfigurationError(
-            f"In the environment: {error}.", hint="Write lists and tables as JSON."
+            f"In the environment: one of {', '.join(_variables(str(error)))} is no JSON.",
+            hint="""Write lists and tables as JSON, such as ["subdomain"].""",
         ) from error
-    tier = settings.platform.default_tier
-    if tier not in settings.tiers:
-        raise ConfigurationError(
-            f"In {source}: platform.default_tier: there is no tier {tier!r}"
-            f"{nearest(tier, settings.tiers)}"
-        )
+    tiers = {"platform.default_tier": settings.platform.default_tier}
+    tiers |= {f"plans.{name}.tier": plan.tier for name, plan in settings.plans.items()}
+    for where, tier in tiers.items():
+        if tier not in settings.tiers:
+            raise ConfigurationError(
+                f"In {source}: {where}: there is no tier {tier!r}{nearest(tier, settings.tiers)}"
+            )
     return settings
 
 
@@ -175,9 +197,14 @@ def problems(error: ValidationError, source: str, model: type[BaseModel]) -> str
     """A validation error in words: one line for each key, with the nearest known one."""
     lines = []
     for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
-        lines.append(f"In {source}: {where}: {_what(item, model)}")
-    return "\n".join(lines)
+        # Between the keys stand pydantic's own names for the members of a union.
+        path = [str(part) for part in item["loc"] if _KEY.fullmatch(str(part))]
+        variable = ENV_PREFIX + "__".join(path).upper()
+        origin = (
+            ("the environment", variable) if variable in os.environ else (source, ".".join(path))
+        )
+        lines.append(f"In {origin[0]}: {origin[1]}: {_what(item, model)}")
+    return "\n".join(dict.fromkeys(lines))
 
 
 def nearest(name: str, known: Any) -> str:
@@ -193,9 +220,20 @@ def _part(variable: str) -> str:
     return variable.removeprefix(ENV_PREFIX).partition("__")[0].lower()
 
 
+def _variables(error: str) -> list[str]:
+    """The environment variables that can be meant by an error that names a table."""
+    names = (name for name in os.environ if name.startswith(ENV_PREFIX))
+    return sorted(name for name in names if f'"{_part(name)}"' in error)
+
+
 def _what(item: ErrorDetails, model: type[BaseModel]) -> str:
+    if item["type"] == "missing":
+        return "it is needed, and is not there."
     if item["type"] != "extra_forbidden":
-        return f"{item['msg']} (given: {str(item['input'])[:80]!r})."
+        what, given = item["msg"].removeprefix("Value error, "), item["input"]
+        # A whole table is not shown: it may hold a secret beside what is wrong.
+        shown = "" if isinstance(given, dict | list) else f" (given: {str(given)[:80]!r})"
+        return f"{what}{shown}."
     return f"there is no such key{nearest(str(item['loc'][-1]), _keys(model, item['loc'][:-1]))}"
 
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.harness import BenchError
+from bench.process import BenchError
 from bench.wagtail import content
 
 HERE = Path(__file__).resolve().parent
@@ -105,8 +105,8 @@ def _fill(environment: Environment) -> None:
 
 
 def _source() -> dict[str, object]:
-    home = _branch("home", content.SITE_NAME, in_menu=False, seed=100)
-    section = _branch(content.SECTION, content.SECTION.title(), in_menu=True, seed=101)
+    home = branch("home", content.SITE_NAME, in_menu=False, seed=100)
+    section = branch(content.SECTION, content.SECTION.title(), in_menu=True, seed=101)
     return {
         "site_name": content.SITE_NAME,
         "home": asdict(home),
@@ -115,7 +115,7 @@ def _source() -> dict[str, object]:
     }
 
 
-def _branch(slug: str, title: str, *, in_menu: bool, seed: int) -> content.Page:
+def branch(slug: str, title: str, *, in_menu: bool, seed: int) -> content.Page:
     summary = "Notes from a house where tiles are made, mended and looked at."
     return content.Page(slug, title, summary, in_menu, False, content.lead_blocks(seed))
 

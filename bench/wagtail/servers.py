@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.harness import Command
+from bench.process import Command
 from bench.wagtail.prepare import PROJECT, Environment
 
 _APPLICATION = "config.wsgi:application"

@@ -23,6 +23,9 @@ from mosaic_core.errors import ConfigurationError
 if TYPE_CHECKING:
     from mosaic_core.settings import ServeSettings
 
+#: What makes the application that visitors are served by.
+APPLICATION = "mosaic_cms.app:create_app"
+
 Port = Annotated[int | None, typer.Option(envvar="PORT", help="The port; 0 takes a free one.")]
 
 
@@ -51,7 +54,7 @@ def serve(
                 f"Serving *.{settings.platform.domain} on [bold]{address}[/] "
                 f"with {chosen.workers} worker{'s' * (chosen.workers != 1)}. Ctrl-C stops."
             )
-        _run(chosen)
+        run_server(APPLICATION, chosen)
 
 
 def demo(
@@ -81,7 +84,7 @@ def demo(
             for address in sites.values():
                 say(f"  [bold cyan]{address}[/]")
             say("\nCtrl-C stops.")
-        _run(chosen)
+        run_server(APPLICATION, chosen)
 
 
 def _free(chosen: ServeSettings) -> ServeSettings:
@@ -103,14 +106,15 @@ def _free(chosen: ServeSettings) -> ServeSettings:
         return chosen.model_copy(update={"port": probe.getsockname()[1]})
 
 
-def _run(chosen: ServeSettings) -> None:
-    """Runs the web server until it is stopped."""
+def run_server(target: str, chosen: ServeSettings) -> None:
+    """Runs the web server until it is stopped. ``target`` names a function that makes the ASGI
+    application, as ``module:function``."""
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
     Granian(
-        "mosaic_cms.app:create_app",
+        target,
         factory=True,
         interface=Interfaces.ASGI,
         address=chosen.host,
@@ -119,5 +123,4 @@ def _run(chosen: ServeSettings) -> None:
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=chosen.workers > 1,
-        process_name="mosaic",
     ).serve()

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup as Safe
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.head_tags import head_tags
@@ -117,11 +117,19 @@ class Projection:
     # Placing: rows are changed as objects, so what is the same is not written
 
     async def place(
-        self, session: AsyncSession, site: Site, page: Page, version: PageVersion
-    ) -> None:
-        """Puts a live version's facts into the projection."""
+        self,
+        session: AsyncSession,
+        site: Site,
+        page: Page,
+        version: PageVersion,
+        *,
+        first: bool = False,
+    ) -> PublishedPage:
+        """Puts a live version's facts into its row; ``first`` saves looking for one."""
         media = await _media(session, [version.details.get("image") or ""])
-        row = await session.get(PublishedPage, (page.id, site.language))
+        row = None
+        if not first:
+            row = await session.get(PublishedPage, (page.id, site.language))
         if row is None:
             row = PublishedPage(
                 page_id=page.id,
@@ -140,6 +148,7 @@ class Projection:
         row.title = version.title
         row.summary = version.summary
         row.card = _card(version, media)
+        return row
 
     async def remove(self, session: AsyncSession, site: Site, page_id: uuid.UUID) -> None:
         """Takes a page out of the projection."""
@@ -203,13 +212,18 @@ class Projection:
         assert site is not None
         assert version is not None
         row = await session.get(PublishedPage, (page_id, site.language))
-        if row is None:
-            return None
+        return None if row is None else await self.render_row(session, site, version, row)
+
+    async def render_row(
+        self, session: AsyncSession, site: Site, version: PageVersion, row: PublishedPage
+    ) -> RenderedPage:
+        """Renders a row that was placed from ``version``."""
         theme = self._themes.get(site.theme)
         targets, links = await self._targets(session, version)
         body = self._markup.render(version.body, targets)
         context = await self._context(session, row)
-        html = self._html(theme, site, row, version, Safe(body.html), context)  # noqa: S704 - sanitised by Markup
+        safe = Safe(body.html)  # noqa: S704 - Markup sanitised it
+        html = self._html(theme, site, row, version, safe, context)
         image = row.card.get("image") or {}
         values = {
             "html": html,
@@ -225,16 +239,21 @@ class Projection:
             "text": body.text,
             "theme_revision": theme.revision,
         }
-        return RenderedPage(page_id, site.language, values, links)
+        return RenderedPage(row.page_id, site.language, values, links)
 
     async def store(self, session: AsyncSession, rendered: RenderedPage) -> None:
         """Puts a rendered page into its row, inside a write."""
         row = await session.get(PublishedPage, (rendered.page_id, rendered.language))
-        if row is None:
-            return
+        if row is not None:
+            await self.fill(session, row, rendered)
+
+    async def fill(self, session: AsyncSession, row: PublishedPage, rendered: RenderedPage) -> None:
+        """Puts what was rendered into its row."""
+        known = {}
+        if row.html is not None or rendered.links:
+            known = {link.target_id: link for link in await _links(session, rendered.page_id)}
         for name, value in rendered.values.items():
             setattr(row, name, value)
-        known = {link.target_id: link for link in await _links(session, rendered.page_id)}
         for target in known.keys() - rendered.links:
             await session.delete(known[target])
         for target in sorted(rendered.links - known.keys()):
@@ -244,17 +263,19 @@ class Projection:
         self, session: AsyncSession, site: Site, page_id: uuid.UUID
     ) -> set[uuid.UUID]:
         """The published pages that show something of this one, itself left out."""
-        linked = select(PublishedLink.source_id).where(PublishedLink.target_id == page_id)
-        found = set(await session.scalars(linked))
+        shown = select(PublishedLink.source_id).where(PublishedLink.target_id == page_id)
         row = await session.get(PublishedPage, (page_id, site.language))
         if row is not None:
-            if row.parent_id is not None:
-                found.add(row.parent_id)
             below = select(PublishedPage.page_id).where(
                 PublishedPage.site_id == row.site_id,
                 PublishedPage.path.startswith(row.path, autoescape=True),
             )
-            found |= set(await session.scalars(below))
+            found = set(await session.scalars(union(shown, below)))
+        else:
+            found = set(await session.scalars(shown))
+        if row is not None:
+            if row.parent_id is not None:
+                found.add(row.parent_id)
             if row.layout == _DATED:
                 found |= {item.id for item in await _neighbours(session, row) if item}
         return found - {page_id}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import func, select
 
-from mosaic_cms.content.models import Page, PageVersion, Site
+from mosaic_cms.content.models import Page, PageVersion, PublishedPage, Site
 from mosaic_cms.content.projection import Projection
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import TENANT, Write
@@ -32,10 +32,12 @@ class Publisher:
         before: set[uuid.UUID] = set()
         if page.live_version_id is not None:
             before = await self._projection.dependents(session, site, page.id)
-        version = await self._go_live(write, site, page)
-        rendered = await self._projection.render(session, page.id)
-        assert rendered is not None
-        await self._projection.store(session, rendered)
+        with session.no_autoflush:  # so that a new row is written once, with its page in it
+            version, row = await self._go_live(write, site, page)
+            if version.layout == "post":
+                await session.flush()  # it is found among its neighbours
+            rendered = await self._projection.render_row(session, site, version, row)
+            await self._projection.fill(session, row, rendered)
         after = await self._projection.dependents(session, site, page.id)
         await self._projection.place_site(session, site)
         await self.render_later(write, before | after)
@@ -108,12 +110,15 @@ class Publisher:
         for start in range(0, len(ids), BATCH):
             await enqueue(write, TENANT, RENDER, {"pages": ids[start : start + BATCH]})
 
-    async def _go_live(self, write: Write, site: Site, page: Page) -> PageVersion:
+    async def _go_live(
+        self, write: Write, site: Site, page: Page
+    ) -> tuple[PageVersion, PublishedPage]:
         if not page.title.strip():
             raise InvalidInput(
                 f"The page {page.path!r} has no title.", hint="Give it one, then publish."
             )
         version = await self._live(write, page)
+        first = False
         draft = {
             name: getattr(page, name) for name in ("layout", "title", "summary", "body", "details")
         }
@@ -129,8 +134,9 @@ class Publisher:
             )
             write.session.add(version)
             page.live_version_id = version.id
-        await self._projection.place(write.session, site, page, version)
-        return version
+            first = version.number == 1
+        row = await self._projection.place(write.session, site, page, version, first=first)
+        return version, row
 
     @staticmethod
     async def _live(write: Write, page: Page) -> PageVersion | None:

@@ -140,8 +140,8 @@ class _Keys:
 
     def number(self, key: str) -> float | None:
         value = self._left.pop(key, None)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value) if abs(value) < 1e15 else None
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15:
+            return float(value)
         if value is not None:
             self._keep(key, value, "is not a number")
         return None

@@ -25,6 +25,8 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _TAG = re.compile(r"\{[{%][^\r\n]*?[%}]\}")
 #: Stands for a space within a template tag while parsing, because targets cannot hold spaces.
 _SPACE = "\ue000"
+#: What would end a target, or begin something else.
+_MARKS = frozenset("()<>[]\\|`")
 #: What stands before a definition's target, whose line may begin with quote marks.
 _DEFINITION = re.compile(r"\]:[ \t]*(?:(?:\r\n|\r|\n)[ \t>]*)?")
 _MARKER = re.compile(r"\ue001(\d+):(\d+):(.*)\Z", re.DOTALL)
@@ -78,10 +80,11 @@ def apply(text: str, changes: Sequence[tuple[Target, str | None]]) -> str:
 
 
 def encode(target: str) -> str:
-    """A target such that it can stand in Markdown: spaces, brackets and the like as ``%xx``."""
-    kept = "/:#?&=%+,;~@!$.-_"
-    encoded = "".join(char if char.isalnum() or char in kept else quote(char) for char in target)
-    return encoded.replace("&", "&amp;")
+    """A target such that Markdown reads it as it is: marks escaped, and spaces as ``%20``."""
+    return "".join(
+        f"\\{char}" if char in _MARKS else quote(char) if char <= " " or char == "\x7f" else char
+        for char in target.replace("&", "&amp;")
+    )
 
 
 def encode_source(source: str) -> str:

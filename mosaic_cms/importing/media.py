@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import imagesize
-from mosaic_cms.importing.folder import SourceFile
 from sqlalchemy import select
 
 from mosaic_cms.content.models import Media, Site
 from mosaic_cms.content.tree import find_site
+from mosaic_cms.importing.folder import SourceFile
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidKey
 from mosaic_core.head import Write

@@ -98,7 +98,7 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
             await product.projection.place_site(write.session, site)
             return
         home = await add_page(
-            write, site, slug="", title=command.name, layout="home", body=_WELCOME
+            write, site, slug="", title=command.name, layout="home", body=_WELCOME, position=0
         )
         await product.publisher.publish(write, site, home)
 

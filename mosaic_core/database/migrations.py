@@ -12,8 +12,10 @@ import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from alembic.config import Config
+from alembic.ddl.base import AlterTable
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -105,6 +107,7 @@ class History:
                 version_table_schema=self._actual_schema(connection),
                 transactional_ddl=True,
             )
+            self._translate_alter(environment.get_context(), connection)
             environment.run_migrations()
         return self.current
 
@@ -113,6 +116,18 @@ class History:
         return MigrationContext.configure(
             connection, opts={"version_table_schema": schema, "transactional_ddl": True}
         )
+
+    def _translate_alter(self, context: MigrationContext, connection: Connection) -> None:
+        """Alembic's ALTER statements are its own, and know nothing of schemas translated."""
+        execute = context.impl._exec
+        actual = self._actual_schema(connection)
+
+        def translated(construct: Any, *args: Any, **options: Any) -> Any:
+            if isinstance(construct, AlterTable) and construct.schema == self.schema:
+                construct.schema = actual
+            return execute(construct, *args, **options)
+
+        context.impl._exec = translated  # type: ignore[method-assign]
 
     def _actual_schema(self, connection: Connection) -> str | None:
         """Where the tables really are; Alembic inspects its own table without the translation."""

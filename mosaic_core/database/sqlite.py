@@ -105,7 +105,7 @@ async def connect_inline(
     """A connection for SQLAlchemy's engine, in the event loop's thread.
 
     Args:
-        durable: what is committed survives a power cut; False is for drafts, which are synced whole.
+        durable: what is committed survives a power cut; drafts need not, they are synced whole.
     """
     connection = sqlite3.connect(
         uri(path, mode=mode),

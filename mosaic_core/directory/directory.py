@@ -169,11 +169,6 @@ class Directory:
         """
 
         async def fn(write: Write) -> None:
-            taken = await write.session.scalar(
-                select(TenantRow.tenant_id).where(TenantRow.slug == tenant.slug)
-            )
-            if taken is not None:
-                raise slug_taken(tenant.slug)
             write.session.add(
                 TenantRow(
                     tenant_id=tenant.tenant_id,
@@ -191,7 +186,10 @@ class Directory:
                 )
             )
 
-        await self.write(fn, actor=actor, action="tenants.create")
+        try:
+            await self.write(fn, actor=actor, action="tenants.create")
+        except Conflict:  # the database's own constraint: another process was faster
+            raise slug_taken(tenant.slug) from None
 
     async def change(
         self, tenant_id: str, *, actor: str, action: str, **values: Any

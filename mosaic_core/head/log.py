@@ -24,6 +24,7 @@ from mosaic_core.types import new_id
 #: entity → row id → the row's image; None for an image that was erased.
 Content = dict[str, dict[str, dict[str, Any] | None]]
 
+_KEEP = "Restore a backup, or keep the file for an investigation: it was not changed by us."
 _ROW_OPERATIONS = (chain.INSERT, chain.UPDATE)
 
 
@@ -51,6 +52,15 @@ async def verify(session: AsyncSession, tables: HeadTables) -> int:
     Raises:
         ChainBroken: naming the first version at which the log is not what was written.
     """
+    try:
+        return await _verify(session, tables)
+    except (ValueError, TypeError) as error:
+        raise ChainBroken(
+            f"The change log is broken: it holds what was never written ({error}).", hint=_KEEP
+        ) from error
+
+
+async def _verify(session: AsyncSession, tables: HeadTables) -> int:
     head = (await session.execute(select(tables.head))).mappings().one()
     base = head["base_version"]
     value, version, count = GENESIS, base, 0
@@ -191,7 +201,7 @@ async def _checkpoint(session: AsyncSession, tables: HeadTables, base: int) -> d
 def _broken(version: int, why: str) -> ChainBroken:
     return ChainBroken(
         f"The change log is broken at version {version}: {why}.",
-        hint="Restore a backup, or keep the file for an investigation: it was not changed by us.",
+        hint=_KEEP,
     )
 
 
@@ -239,11 +249,11 @@ async def migrate(writer: Writer, tables: HeadTables, schema: TenantSchema, subj
 
     async def upgrade(write: Write) -> str:
         connection = await write.session.connection()
+        await connection.execution_options(**migrating())
         before = await connection.run_sync(schema.history.read)
         if before == schema.history.current:
             return before
         old = await rebuild(write.session, tables, write.version - 1)
-        await connection.execution_options(**migrating())
         async with schema.history.turn:
             after = await connection.run_sync(schema.history.upgrade, subject)
         new = await content_of(write.session, schema.metadata)

@@ -485,7 +485,7 @@ def test_a_read_session_refuses_every_change(tmp_path: Path) -> None:
             driver = (await (await session.connection()).get_raw_connection()).driver_connection
             assert driver is not None
             with pytest.raises(Exception, match="readonly"):
-                await driver.execute("DELETE FROM boxes")
+                await driver.cursor().execute("DELETE FROM boxes")
         assert await toys.content() == before
 
     with_toys(tmp_path, scenario)

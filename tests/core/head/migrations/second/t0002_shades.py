@@ -13,14 +13,15 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("boxes", sa.Column("shade", types.Text(20)), schema="tenant")
-    boxes = sa.table(
+    tables = sa.MetaData(schema="tenant")
+    boxes = sa.Table(
         "boxes",
-        sa.column("shade", types.Text(20)),
-        sa.column("label", types.Text(100)),
-        sa.column("sealed", types.Boolean()),
-        schema="tenant",
+        tables,
+        sa.Column("shade", types.Text(20)),
+        sa.Column("label", types.Text(100)),
+        sa.Column("sealed", types.Boolean()),
     )
-    pairs = sa.table("pairs", sa.column("right", types.Integer()), schema="tenant")
+    pairs = sa.Table("pairs", tables, sa.Column("right", types.Integer()))
     op.execute(boxes.update().values(shade="cobalt"))
     op.execute(boxes.update().where(boxes.c.sealed.is_(True)).values(label=None))
     op.execute(pairs.delete().where(pairs.c.right > 100))

@@ -1,0 +1,1 @@
+"""The figures that MOSAIC is held to: `python -m bench [NAME …]`."""

@@ -1,0 +1,1 @@
+"""Reading folders of Markdown, and making pages of them."""

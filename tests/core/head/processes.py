@@ -1,0 +1,76 @@
+"""Real processes that run :mod:`tests.core.head.worker`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[3]
+
+
+class Worker:
+    """One process. ``said`` collects what it printed."""
+
+    def __init__(self, mode: str, folder: Path, number: int = 0, count: int = 0, **kw: Any) -> None:
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.core.head.worker"),
+                *(mode, str(folder), str(number), str(count)),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            **kw,
+        )
+        self.said: list[list[str]] = []
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.kill()
+        self.finish()
+
+    def line(self) -> list[str]:
+        """The next line's words; empty at the end."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if line.endswith("\n"):
+            self.said.append(line.split())
+        return line.split()
+
+    def ready(self) -> Worker:
+        assert self.line() == ["ready"]
+        return self
+
+    def go(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        """kill -9; what it had printed before is read."""
+        self.process.kill()
+        self.finish()
+
+    def finish(self) -> int:
+        """Waits for its end; what it printed is in ``said``."""
+        while self.line():
+            pass
+        code = self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            try:
+                stream.close()
+            except BrokenPipeError:
+                pass
+        return code
+
+    def words(self, first: str) -> list[str]:
+        """The second words of its lines that begin so."""
+        return [line[1] for line in self.said if line[0] == first]

@@ -1,0 +1,137 @@
+"""A real process on a toy tenant: ``python -m tests.core.head.worker MODE FOLDER NUMBER COUNT``.
+
+It prints ``ready``, waits for a line, does what MODE says and prints a line for each thing done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from mosaic_core.directory import PlatformDatabase, open_directory
+from mosaic_core.head import Write
+from mosaic_core.platform import platform_history
+from tests.core.head.toys import Pair, Shown, Toys, a_box, opened, toy, toy_tenant
+
+TASKS = 5
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+async def started() -> None:
+    say("ready")
+    await asyncio.to_thread(sys.stdin.readline)
+
+
+async def _at_once(count: int, write: Callable[[int], Awaitable[object]]) -> None:
+    """``TASKS`` tasks with ``count`` writes each; prints the longest wait in seconds."""
+
+    async def task(number: int) -> float:
+        longest = 0.0
+        for i in range(count):
+            begun = time.monotonic()
+            await write(number * count + i)
+            longest = max(longest, time.monotonic() - begun)
+        return longest
+
+    say("longest", max(await asyncio.gather(*(task(n) for n in range(TASKS)))))
+
+
+async def contend(folder: Path, number: int, count: int) -> None:
+    async with toy(folder) as toys:
+        await started()
+
+        async def write(i: int) -> None:
+            say("done", await toys.count_up())
+
+        await _at_once(count, write)
+
+
+async def enrol(folder: Path, number: int, count: int) -> None:
+    database = PlatformDatabase(folder / "platform.db", platform_history())
+    async with open_directory(database, "localhost", 0.5) as directory:
+        await started()
+
+        async def write(i: int) -> None:
+            tenant = toy_tenant(number * 1000 + i)
+            await directory.add(tenant, "r", actor="tester")
+            assert directory.named(tenant.slug) == tenant
+
+        await _at_once(count, write)
+    await database.close()
+
+
+async def endless(folder: Path, number: int, count: int) -> None:
+    """Writes until it is killed: each write is two rows of the truth and one that visitors see."""
+    async with toy(folder) as toys:
+        await started()
+        for i in range(count):
+
+            async def fn(write: Write, i: int = i) -> None:
+                write.session.add(a_box(f"{number}-{i}", note="x" * 3000))
+                await write.session.flush()
+                await asyncio.sleep(0)
+                write.session.add(Pair(left=str(number), right=i, value="v" * 500))
+                await write.session.merge(Shown(path="/", text=f"{number}-{i}"))
+
+            await toys.write(fn)
+            say("done", i)
+
+
+async def provision(folder: Path, number: int, count: int) -> None:
+    """Makes tenants, each with content of some hundred kilobytes, until it is killed."""
+    async with opened(folder) as files:
+        await started()
+        for i in range(count):
+            tenant = toy_tenant(number * 1000 + i)
+            say("start", tenant.tenant_id)
+            await files.provision(tenant, lambda begin, t=tenant: fill(begin, t))
+            say("done", tenant.tenant_id)
+
+
+async def fill(begin: object, tenant: object) -> None:
+    from mosaic_core.head import TENANT, Writer
+
+    writer = Writer(TENANT, tenant.tenant_id, begin)  # type: ignore[arg-type, attr-defined]
+    for part in range(3):
+
+        async def fn(write: Write, part: int = part) -> None:
+            for i in range(20):
+                write.session.add(a_box(f"{part}-{i}", note="x" * 2000))
+            await write.session.flush()
+            await asyncio.sleep(0)
+
+        await writer.write(fn, actor="tester", action="fill")
+
+
+async def hold(folder: Path, number: int, count: int) -> None:
+    """Stops in the middle of a write, holding the turn, until it is killed."""
+    async with toy(folder) as toys:
+        await started()
+        await toys.write(_stop)
+
+
+async def _stop(write: Write) -> None:
+    write.session.add(a_box("held"))
+    await write.session.flush()
+    say("done", "holding")
+    await asyncio.sleep(600)
+
+
+async def look(folder: Path, number: int, count: int) -> None:
+    """Prints the head's version each time it gets a line."""
+    async with opened(folder) as files:
+        toys = Toys(files, toy_tenant(number))
+        while True:
+            await started()
+            say("done", (await toys.head()).version)
+
+
+if __name__ == "__main__":
+    mode, folder, number, count = sys.argv[1:]
+    asyncio.run(globals()[mode](Path(folder), int(number), int(count)))
