@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,9 @@ def show(figures: Sequence[Figure]) -> None:
             f"{_number(spread.low)}–{_number(spread.high)}",
             figure.note,
         )
-    console = Console(highlight=False)
     # A file or a pipe has no width: then nothing is folded.
-    console.print(table, width=None if console.is_terminal else 220)
+    width = None if sys.stdout.isatty() else 200
+    Console(highlight=False, width=width).print(table)
 
 
 def write(figures: Sequence[Figure], path: Path) -> None:

@@ -180,10 +180,18 @@ def _make(function: Callable[..., Awaitable[Any]]) -> Action:
     where = f"{function.__module__}.{getattr(function, '__name__', function)}"
     if declaration is None:
         raise PluginInvalid(f"{where} is not declared with @action.", hint="Decorate it.")
-    hints = get_type_hints(function)
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise PluginInvalid(
+            f"The action {declaration.name!r} ({where}) has an annotation that names nothing: "
+            f"{error}.",
+            hint="Import the type at the module's top level, not under TYPE_CHECKING.",
+        ) from error
     parameters = [hints.get(name) for name in inspect.signature(function).parameters]
     fits = (
-        len(parameters) == 2
+        inspect.iscoroutinefunction(function)
+        and len(parameters) == 2
         and parameters[0] in (PlatformScope, TenantScope)
         and isinstance(parameters[1], type)
         and issubclass(parameters[1], BaseModel)
@@ -191,8 +199,8 @@ def _make(function: Callable[..., Awaitable[Any]]) -> Action:
     )
     if not fits:
         raise PluginInvalid(
-            f"The action {declaration.name!r} ({where}) must take a scope and a pydantic model, "
-            f"and say what it returns.",
+            f"The action {declaration.name!r} ({where}) must be async, take a scope and a "
+            f"pydantic model, and say what it returns.",
             hint="Write: async def f(scope: TenantScope, command: MyCommand) -> MyResult",
         )
     scope, model = parameters

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Actions, declared_in
 from mosaic_cms.content.markup import Markup
@@ -17,6 +19,7 @@ from mosaic_cms.operations import imports, pages, sites, tenants
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
 from mosaic_core.database import History, TenantBase, TenantSchema
+from mosaic_core.errors import ConfigurationError
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.log import Message
 from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform
@@ -24,6 +27,7 @@ from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings
 from mosaic_core.tenants import TenantContext, TenantStatus
 
+_log = logging.getLogger("mosaic.product")
 _MIGRATIONS = Path(__file__).parent / "migrations" / "tenant"
 
 
@@ -56,36 +60,60 @@ class Product:
         """Deals with what this process left in the tenant's outbox; returns how many messages."""
         if tenant.tenant_id not in self.platform.pending:
             return 0
-        return await self.platform.drain(tenant, self._handle)
+        return await self._drain(tenant)
 
     async def settle_all(self, *, older_than: float = 0.0) -> int:
         """Deals with every outbox that a stopped process left behind."""
         done = 0
         for tenant in await self.platform.directory.hinted(older_than=older_than):
             if tenant.status is TenantStatus.ACTIVE:
-                done += await self.platform.drain(tenant, self._handle)
+                done += await self._drain(tenant)
         return done
+
+    async def _drain(self, tenant: TenantContext) -> int:
+        """What fails is logged and stays in the outbox, and its hint in the directory: what was
+        written is written, and no other tenant waits for this one."""
+        try:
+            return await self.platform.drain(tenant, self._handle)
+        except Exception:  # noqa: BLE001 - whatever it is, the next sweep tries again
+            _log.exception("the outbox of %s could not be dealt with", tenant.slug)
+            return 0
 
     async def _handle(self, tenant: TenantContext, message: Message) -> None:
         if message.topic == RENDER:
             await self.render(tenant, [uuid.UUID(page) for page in message.payload["pages"]])
 
     async def render(self, tenant: TenantContext, page_ids: list[uuid.UUID]) -> None:
-        """Renders published pages, outside the write unless somebody else wrote meanwhile."""
+        """Renders published pages, outside the write unless somebody else wrote meanwhile.
+
+        A page that its theme cannot render is logged and stays as it is.
+        """
         scope = self.scope(tenant, SYSTEM).during(RENDER)
         async with scope.read() as session:
             seen = await session.scalar(select(TENANT.head.c.version))
-            made = [await self.projection.render(session, page_id) for page_id in page_ids]
+            made = await self._rendered(session, page_ids)
 
         async def store(write: Write) -> None:
-            ready: list[RenderedPage | None] = made
-            if seen is None or write.version != seen + 1:
-                ready = [await self.projection.render(write.session, page) for page in page_ids]
+            ready = made
+            if write.version != (seen or 0) + 1:
+                ready = await self._rendered(write.session, page_ids)
             for rendered in ready:
-                if rendered is not None:
-                    await self.projection.store(write.session, rendered)
+                await self.projection.store(write.session, rendered)
 
         await scope.write(store)
+
+    async def _rendered(
+        self, session: AsyncSession, page_ids: list[uuid.UUID]
+    ) -> list[RenderedPage]:
+        made = []
+        for page_id in page_ids:
+            try:
+                rendered = await self.projection.render(session, page_id)
+            except ConfigurationError as error:
+                _log.error("the page %s: %s", page_id, error)
+            else:
+                made += [rendered] if rendered is not None else []
+        return made
 
 
 @asynccontextmanager

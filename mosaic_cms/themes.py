@@ -3,27 +3,102 @@
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 import re
+import secrets
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateNotFound,
+)
 from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from mosaic_core.errors import ConfigurationError, NotFound
+from mosaic_core.errors import ConfigurationError, NotFound, PluginConflict
 from mosaic_core.hooks import ThemeFolder
 from mosaic_core.plugins import Plugins
+from mosaic_core.settings import problems
 
 _BUILT_IN = Path(__file__).parent / "themes"
-_SLOT = re.compile("\x02([a-z_]+)\x03")
+#: Stands for the slots while a shell is made. Nobody outside can write it into a title.
+_MARK = secrets.token_hex(16)
+_SLOT = re.compile(_MARK + "([a-z_]+);")
 _CSS_URL = re.compile(r"""url\(\s*["']?([\w.-]+)["']?\s*\)""")
 #: The slots of a shell, each used once.
 SLOTS = ("title", "head", "body_class", "main")
+#: Templates that every theme has beside those of its layouts.
+_TEMPLATES = ("shell", "404", "500")
 ASSET_PREFIX = "/-/assets/"
+#: By the name's ending, since what a machine knows of types differs from the next one.
+_TYPES = {
+    "avif": "image/avif",
+    "css": "text/css; charset=utf-8",
+    "gif": "image/gif",
+    "ico": "image/vnd.microsoft.icon",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
+    "mjs": "text/javascript; charset=utf-8",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "txt": "text/plain; charset=utf-8",
+    "webmanifest": "application/manifest+json",
+    "webp": "image/webp",
+    "woff": "font/woff",
+    "woff2": "font/woff2",
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Layout(_Part):
+    """What a page can look like; its template has the layout's name."""
+
+    title: str
+    regions: tuple[str, ...] = ("main",)
+
+
+class Setting(_Part):
+    """Something that a site chooses."""
+
+    title: str
+    choices: tuple[str, ...]
+    default: str
+
+    @model_validator(mode="after")
+    def _default_is_a_choice(self) -> Self:
+        if self.default not in self.choices:
+            raise ValueError(f"the default {self.default!r} is none of the choices")
+        return self
+
+
+class Manifest(_Part):
+    """``theme.toml``."""
+
+    name: str
+    title: str
+    version: str
+    description: str = ""
+    author: str = ""
+    layouts: dict[str, Layout]
+    settings: dict[str, Setting] = {}
+
+    @model_validator(mode="after")
+    def _has_a_page(self) -> Self:
+        if "page" not in self.layouts:
+            raise ValueError("there must be a layout 'page', which stands in for those missing")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,35 +134,14 @@ class Theme:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        self._folder = folder
-        try:
-            self.manifest = tomllib.loads((folder / "theme.toml").read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                f"The theme {name!r} has no valid theme.toml: {error}."
-            ) from error
-        self.layouts = frozenset(self.manifest.get("layouts", {}))
+        self.manifest = self._read_manifest(folder / "theme.toml")
+        self.layouts = frozenset(self.manifest.layouts)
         self.assets: dict[str, Asset] = {}
         self._hashed: dict[str, str] = {}
         self._load_assets(folder / "assets")
         self.revision = self._revision(folder)
-        self._environment = Environment(
-            loader=FileSystemLoader(folder / "templates"),
-            autoescape=True,
-            auto_reload=False,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters.update(date=_date, isodate=_isodate)
-        self._templates: dict[str, Template] = {}
-        for file in sorted((folder / "templates").glob("*.html")):
-            try:
-                self._templates[file.stem] = self._environment.get_template(file.name)
-            except TemplateError as error:
-                raise ConfigurationError(
-                    f"The theme {name!r} has a faulty template {file.name}: {error}."
-                ) from error
+        self._templates = self._load_templates(folder / "templates")
+        self.shell(menu=[], footer_menu=[], site=self._specimen())
 
     def asset(self, name: str) -> str:
         """The address of an asset, with a hash of its content in it.
@@ -101,43 +155,98 @@ class Theme:
 
     def settings(self, given: dict[str, Any]) -> dict[str, Any]:
         """A site's settings for this theme, completed; a choice that is none gets the default."""
-        settings = {}
-        for key, known in self.manifest.get("settings", {}).items():
-            value = given.get(key)
-            settings[key] = value if value in known["choices"] else known["default"]
-        return settings
+        return {
+            key: given[key] if given.get(key) in setting.choices else setting.default
+            for key, setting in self.manifest.settings.items()
+        }
 
     def render(self, template: str, **context: Any) -> str:
-        """What goes into the main slot, from the template of a layout."""
-        return self._templates[template].render(**context)
+        """What goes into the main slot, from the template of a layout.
+
+        Raises:
+            ConfigurationError: the template fails; it names the theme and the file.
+        """
+        try:
+            return self._templates[template].render(**context)
+        except Exception as error:
+            raise self._faulty(f"templates/{template}.html", error) from error
 
     def shell(self, **context: Any) -> Shell:
         """The shell for one state of a site."""
-        text = self._templates["shell"].render(asset=self.asset, slot=_slot, **context)
+        text = self.render("shell", asset=self.asset, slot=_slot, **context)
         pieces = _SLOT.split(text)
         slots = tuple(pieces[1::2])
         if sorted(slots) != sorted(SLOTS):
             raise ConfigurationError(
-                f"The shell of the theme {self.name!r} must use each of the slots "
-                f"{', '.join(SLOTS)} once; it uses {', '.join(slots) or 'none'}."
+                f"The theme {self.name!r} has a faulty templates/shell.html: it must use each of "
+                f"the slots {', '.join(SLOTS)} once; it uses {', '.join(slots) or 'none'}."
             )
         return Shell(tuple(pieces[0::2]), slots)
 
+    def _faulty(self, file: str, error: object) -> ConfigurationError:
+        return ConfigurationError(f"The theme {self.name!r} has a faulty {file}: {str(error).rstrip('.')}.")
+
+    def _read_manifest(self, file: Path) -> Manifest:
+        try:
+            return Manifest.model_validate(tomllib.loads(file.read_text("utf-8")))
+        except ValidationError as error:
+            told = problems(error, "theme.toml", Manifest)
+            raise ConfigurationError(f"The theme {self.name!r}: {told}") from error
+        except (OSError, ValueError) as error:
+            raise self._faulty(file.name, error) from error
+
+    def _load_templates(self, folder: Path) -> dict[str, Template]:
+        environment = Environment(
+            loader=FileSystemLoader(folder),
+            autoescape=True,
+            auto_reload=False,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters.update(date=_date, isodate=_isodate)
+        templates = {}
+        present = {file.stem for file in folder.glob("*.html")}
+        for name in sorted(present.union(self.layouts, _TEMPLATES)):
+            try:
+                templates[name] = environment.get_template(f"{name}.html")
+            except TemplateNotFound as error:
+                raise ConfigurationError(
+                    f"The theme {self.name!r} has no templates/{error.name}.",
+                    hint="Every layout of theme.toml has one, and there are shell, 404 and 500.",
+                ) from error
+            except (TemplateError, ValueError) as error:
+                raise self._faulty(f"templates/{name}.html", error) from error
+        return templates
+
     def _load_assets(self, folder: Path) -> None:
-        files = {file.name: file.read_bytes() for file in sorted(folder.glob("*.*"))}
+        files = {file.name: file.read_bytes() for file in folder.glob("[!.]*") if file.is_file()}
         # Style sheets last: they name other assets by their hashed names.
         for name in sorted(files, key=lambda name: (name.endswith(".css"), name)):
             content = files[name]
             if name.endswith(".css"):
-                content = _CSS_URL.sub(self._rewritten, content.decode("utf-8")).encode()
+                try:
+                    content = _CSS_URL.sub(self._rewritten, content.decode("utf-8")).encode()
+                except UnicodeDecodeError as error:
+                    raise self._faulty(f"assets/{name}", error) from error
             digest = hashlib.sha256(content).hexdigest()[:12]
-            stem, _, suffix = name.rpartition(".")
-            hashed = f"{stem}-{digest}.{suffix}"
-            kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-            if kind.startswith("text/") or kind.endswith("javascript"):
-                kind += "; charset=utf-8"
+            stem, dot, suffix = name.partition(".")
+            hashed = f"{stem}-{digest}{dot}{suffix}"
+            kind = _TYPES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
             self._hashed[name] = hashed
             self.assets[hashed] = Asset(hashed, content, kind)
+
+    def _specimen(self) -> dict[str, Any]:
+        """A site with which a shell is tried when the theme is loaded."""
+        return {
+            "title": "Title",
+            "tagline": "Tagline",
+            "language": "en",
+            "direction": "ltr",
+            "branding": True,
+            "footer": Markup("<p>Footer</p>"),
+            **self.settings({}),
+        }
 
     def _rewritten(self, match: re.Match[str]) -> str:
         name = match.group(1)
@@ -157,9 +266,17 @@ class Themes:
     """Every theme that sites can choose: those that ship, and the plugins'."""
 
     def __init__(self, plugins: Plugins) -> None:
-        folders = [ThemeFolder("iznik", _BUILT_IN / "iznik")]
-        folders += [offer.value for offer in plugins.offers("mosaic_themes")]
-        self._themes = {folder.name: Theme(folder.name, folder.path) for folder in folders}
+        found = {"iznik": ("MOSAIC itself", _BUILT_IN / "iznik")}
+        for offer in plugins.offers("mosaic_themes"):
+            folder: ThemeFolder = offer.value
+            if folder.name in found:
+                raise PluginConflict(
+                    f"Two themes are named {folder.name!r}: from {found[folder.name][0]} and from "
+                    f"{offer.plugin.origin}.",
+                    hint="Select one of the two plugins in [platform] plugins.",
+                )
+            found[folder.name] = (offer.plugin.origin, folder.path)
+        self._themes = {name: Theme(name, path) for name, (_, path) in found.items()}
         self.assets = {
             name: asset for theme in self._themes.values() for name, asset in theme.assets.items()
         }
@@ -173,8 +290,8 @@ class Themes:
 
 
 def _slot(name: str) -> Markup:
-    """A mark that no text can contain, at which the shell is split."""
-    return Markup("\x02{}\x03").format(name)
+    """A mark at which the shell is split."""
+    return Markup("{}{};").format(_MARK, name)
 
 
 def _date(value: datetime | None) -> str:

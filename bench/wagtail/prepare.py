@@ -116,6 +116,7 @@ def _source() -> dict[str, object]:
 
 
 def branch(slug: str, title: str, *, in_menu: bool, seed: int) -> content.Page:
+    """A page that others are below: the home page, or the section."""
     summary = "Notes from a house where tiles are made, mended and looked at."
     return content.Page(slug, title, summary, in_menu, False, content.lead_blocks(seed))
 

@@ -9,15 +9,18 @@ from mosaic_core.errors import InvalidInput
 
 #: The first segment of everything that is not a page: assets, media, health.
 RESERVED_SEGMENT = "-"
+#: Characters of a requested path that are looked at; its one form may be shorter.
+_MAX_REQUEST = 4 * MAX_PATH
 _FORBIDDEN = set('\\?#%<>"{}|^`')
 
 
 def normalise_path(path: str) -> str | None:
     """A requested path's one form, with a slash at both ends; None when no page can have it.
 
-    NFC, no empty or dot segments, no control characters. The form is a fixed point.
+    NFC, no empty or dot segments, no control characters, and no longer than a page's address can
+    be. The form is a fixed point.
     """
-    if not path.startswith("/") or len(path) > 4 * MAX_PATH:
+    if not path.startswith("/") or len(path) > _MAX_REQUEST:
         return None
     text = unicodedata.normalize("NFC", path)
     if any(ord(c) < 0x20 or ord(c) == 0x7F or 0xD800 <= ord(c) < 0xE000 for c in text):
@@ -26,7 +29,8 @@ def normalise_path(path: str) -> str | None:
     if any(segment in {".", ".."} for segment in segments):
         return None
     joined = "/".join(segments)
-    return f"/{joined}/" if joined else "/"
+    form = f"/{joined}/" if joined else "/"
+    return form if len(form) <= MAX_PATH else None
 
 
 def check_slug(slug: str) -> str:
@@ -37,10 +41,8 @@ def check_slug(slug: str) -> str:
     """
     text = unicodedata.normalize("NFC", slug).strip("/")
     for segment in text.split("/") if text else ():
-        bad = (
-            segment in {"", ".", "..", RESERVED_SEGMENT}
-            or segment != segment.strip()
-            or any(c in _FORBIDDEN or unicodedata.category(c)[0] in "CZ" for c in segment)
+        bad = segment in {"", ".", "..", RESERVED_SEGMENT} or any(
+            c in _FORBIDDEN or unicodedata.category(c)[0] in "CZ" for c in segment
         )
         if bad:
             raise InvalidInput(

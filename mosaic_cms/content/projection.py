@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup as Safe
-from sqlalchemy import or_, select, union
+from sqlalchemy import Row, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.head_tags import head_tags
@@ -150,6 +151,25 @@ class Projection:
         row.card = _card(version, media)
         return row
 
+    async def translate(self, session: AsyncSession, site: Site, before: str) -> None:
+        """Gives the rows of a site the language that it has now. Until they are rendered, their
+        words stay as they were."""
+        for rows in (
+            await session.scalars(
+                select(PublishedPage).where(
+                    PublishedPage.site_id == site.id, PublishedPage.language == before
+                )
+            ),
+            await session.scalars(
+                select(PublishedSite).where(
+                    PublishedSite.site_id == site.id, PublishedSite.language == before
+                )
+            ),
+        ):
+            for row in rows:
+                row.language = site.language
+        await session.flush()
+
     async def remove(self, session: AsyncSession, site: Site, page_id: uuid.UUID) -> None:
         """Takes a page out of the projection."""
         row = await session.get(PublishedPage, (page_id, site.language))
@@ -183,6 +203,10 @@ class Projection:
             "menu": [item for item in site.menu if item["path"] in paths],
             "footer_menu": [item for item in site.footer_menu if item["path"] in paths],
         }
+
+    def revision(self, site: Site) -> str:
+        """The state of a site's theme."""
+        return self._themes.get(site.theme).revision
 
     async def place_redirects(self, session: AsyncSession, site: Site) -> None:
         """Puts a site's redirects into the projection."""
@@ -219,7 +243,7 @@ class Projection:
     ) -> RenderedPage:
         """Renders a row that was placed from ``version``."""
         theme = self._themes.get(site.theme)
-        targets, links = await self._targets(session, version)
+        targets, links = await self._targets(session, version, row)
         body = self._markup.render(version.body, targets)
         context = await self._context(session, row)
         safe = Safe(body.html)  # noqa: S704 - Markup sanitised it
@@ -260,37 +284,45 @@ class Projection:
             session.add(PublishedLink(source_id=rendered.page_id, target_id=target))
 
     async def dependents(
-        self, session: AsyncSession, site: Site, page_id: uuid.UUID
+        self, session: AsyncSession, rows: Collection[PublishedPage]
     ) -> set[uuid.UUID]:
-        """The published pages that show something of this one, itself left out."""
-        shown = select(PublishedLink.source_id).where(PublishedLink.target_id == page_id)
-        row = await session.get(PublishedPage, (page_id, site.language))
-        if row is not None:
-            below = select(PublishedPage.page_id).where(
-                PublishedPage.site_id == row.site_id,
-                PublishedPage.path.startswith(row.path, autoescape=True),
+        """The rendered pages of a site that show something of these, themselves left out.
+
+        One that is placed and not rendered yet has its message, and will show what holds then.
+        """
+        if not rows:
+            return set()
+        ids = {row.page_id for row in rows}
+        site_id = next(iter(rows)).site_id
+        rendered = select(PublishedPage.page_id).where(PublishedPage.html.is_not(None))
+        parents = {row.parent_id for row in rows} - {None}
+        within = [PublishedPage.path.startswith(top, autoescape=True) for top in _tops(rows)]
+        found = set(
+            await session.scalars(
+                union(
+                    select(PublishedLink.source_id).where(PublishedLink.target_id.in_(ids)),
+                    rendered.where(PublishedPage.page_id.in_(parents)),
+                    rendered.where(PublishedPage.site_id == site_id, or_(*within)),
+                )
             )
-            found = set(await session.scalars(union(shown, below)))
-        else:
-            found = set(await session.scalars(shown))
-        if row is not None:
-            if row.parent_id is not None:
-                found.add(row.parent_id)
-            if row.layout == _DATED:
-                found |= {item.id for item in await _neighbours(session, row) if item}
-        return found - {page_id}
+        )
+        for parent_id in {row.parent_id for row in rows if row.layout == _DATED}:
+            posts = [post.id for post in await _posts(session, site_id, parent_id)]
+            for pair in pairwise(posts):
+                found |= set(pair) if ids.intersection(pair) else set()
+        return found - ids
 
     async def _targets(
-        self, session: AsyncSession, version: PageVersion
+        self, session: AsyncSession, version: PageVersion, row: PublishedPage
     ) -> tuple[_Targets, frozenset[uuid.UUID]]:
         found = _REFERENCE.findall(version.body)
         ids = {uuid.UUID(key) for kind, key in found if kind == "page"}
-        pages: dict[str, str] = {}
-        if ids:
+        pages = {str(row.page_id): row.path}
+        if ids - {row.page_id}:
             placed = select(PublishedPage.page_id, PublishedPage.path).where(
                 PublishedPage.page_id.in_(ids)
             )
-            pages = {str(page_id): path for page_id, path in await session.execute(placed)}
+            pages |= {str(page_id): path for page_id, path in await session.execute(placed)}
         media = await _media(session, [f"media:{key}" for kind, key in found if kind == "media"])
         return _Targets(pages, media), frozenset(ids)
 
@@ -348,11 +380,22 @@ def _card(version: PageVersion, media: dict[str, Media]) -> dict[str, Any]:
     return {"date": details.get("date"), "tags": details.get("tags") or [], "image": image}
 
 
-def _item(row: PublishedPage) -> Item:
+def _item(row: PublishedPage | Row[Any]) -> Item:
     card = row.card
     image = _Image(**card["image"]) if card.get("image") else None
     date = datetime.fromisoformat(card["date"]) if card.get("date") else None
+    if date is not None and date.tzinfo is None:  # the machine's own zone must not count
+        date = date.replace(tzinfo=UTC)
     return Item(row.page_id, row.title, row.path, row.summary, date, tuple(card["tags"]), image)
+
+
+def _tops(rows: Collection[PublishedPage]) -> list[str]:
+    """The paths of rows that are not below another's."""
+    tops: list[str] = []
+    for path in sorted(row.path for row in rows):
+        if not tops or not path.startswith(tops[-1]):
+            tops.append(path)
+    return tops
 
 
 async def _links(session: AsyncSession, page_id: uuid.UUID) -> list[PublishedLink]:
@@ -361,8 +404,16 @@ async def _links(session: AsyncSession, page_id: uuid.UUID) -> list[PublishedLin
 
 
 async def _items(session: AsyncSession, *where: Any) -> list[Item]:
-    rows = await session.scalars(
-        select(PublishedPage).where(*where).order_by(PublishedPage.position, PublishedPage.path)
+    rows = await session.execute(
+        select(
+            PublishedPage.page_id,
+            PublishedPage.path,
+            PublishedPage.title,
+            PublishedPage.summary,
+            PublishedPage.card,
+        )
+        .where(*where)
+        .order_by(PublishedPage.position, PublishedPage.path)
     )
     return [_item(row) for row in rows]
 
@@ -379,15 +430,22 @@ async def _trail(session: AsyncSession, row: PublishedPage) -> list[Item]:
     return sorted(found, key=lambda item: len(item.url))
 
 
-async def _neighbours(session: AsyncSession, row: PublishedPage) -> tuple[Item | None, Item | None]:
-    """The post before and the post after this one, in time."""
+async def _posts(
+    session: AsyncSession, site_id: uuid.UUID, parent_id: uuid.UUID | None
+) -> list[Item]:
+    """The posts below one page, the newest first."""
     posts = await _items(
         session,
-        PublishedPage.site_id == row.site_id,
-        PublishedPage.parent_id.is_not_distinct_from(row.parent_id),
-        or_(PublishedPage.layout == _DATED, PublishedPage.page_id == row.page_id),
+        PublishedPage.site_id == site_id,
+        PublishedPage.parent_id.is_not_distinct_from(parent_id),
+        PublishedPage.layout == _DATED,
     )
-    posts.sort(key=_newest_first)
+    return sorted(posts, key=_newest_first)
+
+
+async def _neighbours(session: AsyncSession, row: PublishedPage) -> tuple[Item | None, Item | None]:
+    """The post before and the post after this one, in time."""
+    posts = await _posts(session, row.site_id, row.parent_id)
     at = next(n for n, item in enumerate(posts) if item.id == row.page_id)
     older = posts[at + 1] if at + 1 < len(posts) else None
     return older, posts[at - 1] if at > 0 else None

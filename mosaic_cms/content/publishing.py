@@ -31,24 +31,25 @@ class Publisher:
         session = write.session
         before: set[uuid.UUID] = set()
         if page.live_version_id is not None:
-            before = await self._projection.dependents(session, site, page.id)
+            before = await self._dependents(write, site, [page])
         with session.no_autoflush:  # so that a new row is written once, with its page in it
             version, row = await self._go_live(write, site, page)
             if version.layout == "post":
                 await session.flush()  # it is found among its neighbours
             rendered = await self._projection.render_row(session, site, version, row)
             await self._projection.fill(session, row, rendered)
-        after = await self._projection.dependents(session, site, page.id)
+        after = await self._projection.dependents(session, [row])
         await self._projection.place_site(session, site)
         await self.render_later(write, before | after)
         return version
 
     async def publish_many(self, write: Write, site: Site, pages: list[Page]) -> None:
         """Makes many drafts live; they show as jobs render them, an already live one whole."""
-        for page in pages:
-            await self._go_live(write, site, page)
+        touched = await self._dependents(write, site, pages)
+        rows = [(await self._go_live(write, site, page))[1] for page in pages]
+        touched |= await self._projection.dependents(write.session, rows)
         await self._projection.place_site(write.session, site)
-        await self.render_later(write, [page.id for page in pages])
+        await self.render_later(write, touched.union(page.id for page in pages))
 
     async def unpublish(self, write: Write, site: Site, page: Page) -> None:
         """Takes a page from visitors; its draft stays.
@@ -69,7 +70,7 @@ class Publisher:
                 f"The page {page.path!r} has {below} published pages below it.",
                 hint="Unpublish those first.",
             )
-        dependents = await self._projection.dependents(write.session, site, page.id)
+        dependents = await self._dependents(write, site, [page])
         page.live_version_id = None
         await write.session.flush()
         await self._projection.remove(write.session, site, page.id)
@@ -78,18 +79,17 @@ class Publisher:
 
     async def readdress(self, write: Write, site: Site, pages: list[Page]) -> None:
         """Moves published pages to their new addresses."""
-        touched: set[uuid.UUID] = set()
+        touched = await self._dependents(write, site, pages)
+        rows = []
         for page in pages:
             version = await self._live(write, page)
             if version is not None:
-                touched |= await self._projection.dependents(write.session, site, page.id) | {
-                    page.id
-                }
-                await self._projection.place(write.session, site, page, version)
-                touched |= await self._projection.dependents(write.session, site, page.id)
-        if touched:
+                rows.append(await self._projection.place(write.session, site, page, version))
+                await write.session.flush()  # one at a time: each may take another's old address
+        touched |= await self._projection.dependents(write.session, rows)
+        if rows:
             await self._projection.place_site(write.session, site)
-            await self.render_later(write, touched)
+            await self.render_later(write, touched.union(row.page_id for row in rows))
 
     async def refresh_site(self, write: Write, site: Site) -> None:
         """Places every live page anew and has it rendered: its theme or its pictures changed."""
@@ -103,6 +103,14 @@ class Publisher:
             await self._projection.place(write.session, site, page, version)
             ids.append(page.id)
         await self.render_later(write, ids)
+
+    async def renew(self, write: Write, site: Site, *, everything: bool) -> None:
+        """Has pages rendered again: all of them, or those made with another state of the theme."""
+        outdated = select(PublishedPage.page_id).where(PublishedPage.site_id == site.id)
+        if not everything:
+            revision = self._projection.revision(site)
+            outdated = outdated.where(PublishedPage.theme_revision != revision)
+        await self.render_later(write, await write.session.scalars(outdated))
 
     async def render_later(self, write: Write, page_ids: Iterable[uuid.UUID]) -> None:
         """Leaves messages that name pages to render again."""
@@ -137,6 +145,12 @@ class Publisher:
             first = version.number == 1
         row = await self._projection.place(write.session, site, page, version, first=first)
         return version, row
+
+    async def _dependents(self, write: Write, site: Site, pages: list[Page]) -> set[uuid.UUID]:
+        """What shows something of these pages as they are placed now."""
+        keys = [(page.id, site.language) for page in pages if page.live_version_id is not None]
+        rows = [await write.session.get(PublishedPage, key) for key in keys]
+        return await self._projection.dependents(write.session, [row for row in rows if row])
 
     @staticmethod
     async def _live(write: Write, page: Page) -> PageVersion | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -27,7 +29,9 @@ async def find_site(session: AsyncSession, key: str | None = None) -> Site:
     for site in sites:
         if key is None or site.key == key:
             return site
-    known = ", ".join(site.key for site in sites) or "none"
+    if not sites:
+        raise NotFound("The tenant has no site.")
+    known = ", ".join(site.key for site in sites)
     raise NotFound(f"There is no site {key!r}.", hint=f"The tenant's sites: {known}.")
 
 
@@ -152,7 +156,24 @@ def _content_problems(content: dict[str, Any]) -> list[tuple[str, str]]:
             problems.append((name, f"its {name} contains a NUL character."))
     if content.get("layout", "page") not in LAYOUTS:
         problems.append(("layout", f"there is no layout {content['layout']!r}."))
+    problems += _details_problems(content.get("details", {}))
     return problems
+
+
+def _details_problems(details: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What publishing would stumble over. Other keys are kept as they are, and not shown."""
+    for name in ("author", "date", "image", "image_alt"):
+        if not isinstance(details.get(name) or "", str):
+            yield f"details.{name}", f"its {name} is no text."
+    tags = details.get("tags") or []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        yield "details.tags", "its tags are no list of texts."
+    date = details.get("date")
+    if isinstance(date, str) and date:
+        try:
+            datetime.fromisoformat(date)
+        except ValueError:
+            yield "details.date", f"its date {date[:40]!r} is none; write it as in '2025-03-14'."
 
 
 async def move_page(
@@ -166,9 +187,11 @@ async def move_page(
 ) -> list[Page]:
     """Moves a page with all below it; returns the pages whose address changed.
 
+    What raises leaves every page as it was.
+
     Raises:
         InvalidInput: the new parent is the page itself or below it, or an address gets too long.
-        Conflict: another page has the address.
+        Conflict: another page has one of the addresses.
     """
     ancestor = parent
     while ancestor is not None:
@@ -178,31 +201,42 @@ async def move_page(
                 hint="Choose a parent outside of it.",
             )
         ancestor = await get_page(write.session, ancestor.parent_id) if ancestor.parent_id else None
+    slug = page.slug if slug is None else check_slug(slug)
+    path = join(parent.path if parent else None, slug)
+    moves: list[tuple[Page, str]] = []
+    if path != page.path:
+        # Where an address takes the place of another of these, the one that leaves goes first.
+        moves = sorted(
+            await _addresses_below(write.session, page, path),
+            key=lambda move: len(move[0].path),
+            reverse=len(path) > len(page.path),
+        )
+        for _, address in moves:
+            await _require_free(write.session, site, address, {moved.id for moved, _ in moves})
     page.parent_id = parent.id if parent else None
-    if slug is not None:
-        page.slug = check_slug(slug)
+    page.slug = slug
     if position is not None:
         page.position = position
-    path = join(parent.path if parent else None, page.slug)
-    if path == page.path:
-        return []
-    await _require_free(write.session, site, path)
-    return await _readdress(write, page, path)
+    for moved, address in moves:
+        moved.path = address
+        moved.updated_at = write.at
+        await write.session.flush()
+    return [moved for moved, _ in moves]
 
 
-async def _readdress(write: Write, page: Page, path: str) -> list[Page]:
-    changed = [page]
-    page.path = path
-    page.updated_at = write.at
-    below = list(await write.session.scalars(select(Page).where(Page.parent_id == page.id)))
-    for child in below:
-        changed += await _readdress(write, child, join(path, child.slug))
-    return changed
+async def _addresses_below(session: AsyncSession, page: Page, path: str) -> list[tuple[Page, str]]:
+    """The page and all below it, each with its address once the page's is ``path``."""
+    found = [(page, path)]
+    for child in await session.scalars(select(Page).where(Page.parent_id == page.id)):
+        found += await _addresses_below(session, child, join(path, child.slug))
+    return found
 
 
-async def _require_free(session: AsyncSession, site: Site, path: str) -> None:
+async def _require_free(
+    session: AsyncSession, site: Site, path: str, moving: Collection[uuid.UUID] = ()
+) -> None:
     taken = await session.scalar(select(Page.id).where(Page.site_id == site.id, Page.path == path))
-    if taken is not None:
+    if taken is not None and taken not in moving:
         raise Conflict(
             f"The site {site.key!r} has a page at {path!r} already.", hint="Use another slug."
         )

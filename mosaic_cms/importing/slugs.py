@@ -80,4 +80,6 @@ def expand_permalink(
     pattern = _STYLES.get(pattern, pattern)
     if any(name not in values for name in _PLACEHOLDER.findall(pattern)):
         return None
-    return written_path(_PLACEHOLDER.sub(lambda found: values[found[1]], pattern))
+    path = _PLACEHOLDER.sub(lambda found: values[found[1]], pattern)
+    # A placeholder may stand for nothing, as the categories of a page without any.
+    return written_path(re.sub(r"(?<!:)/{2,}", "/", path))

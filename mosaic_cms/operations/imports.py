@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +14,12 @@ from sqlalchemy import select
 from mosaic_cms.actions import Model, Permission, action
 from mosaic_cms.content.models import Page, PageVersion, Redirect, Site
 from mosaic_cms.content.paths import normalise_path
-from mosaic_cms.content.tree import add_page, find_site, get_page, move_page, set_content
+from mosaic_cms.content.tree import add_page, find_site, move_page, set_content
 from mosaic_cms.importing.folder import SourceFolder, SourcePage, read_folder
 from mosaic_cms.importing.media import store_media
 from mosaic_cms.importing.references import resolve_references
 from mosaic_cms.scope import TenantScope
-from mosaic_core.errors import Conflict, InvalidInput
+from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
 
@@ -80,7 +81,7 @@ class _Import:
             ImportLine(source=x.source, line=x.line, level=x.level, message=x.message)
             for x in found.report.lines
         ]
-        self._created = self._updated = self._unchanged = self._published = 0
+        self._counts: Counter[str] = Counter()
         self._ids: dict[str, uuid.UUID] = {}
         self._media: dict[str, uuid.UUID] = {}
 
@@ -94,14 +95,18 @@ class _Import:
         pages = self._found.pages
         for start in range(0, len(pages), _BATCH):
             batch = pages[start : start + _BATCH]
-            await self._scope.write(lambda write, batch=batch: self._write(write, batch))  # type: ignore[misc]
+            counts, lines = await self._scope.write(
+                lambda write, batch=batch: self._write(write, batch)  # type: ignore[misc]
+            )
+            self._counts.update(counts)
+            self._lines += lines
             self._scope.progress("pages", start + len(batch), len(pages))
         await self._scope.write(self._redirects)
         return ImportReport(
-            created=self._created,
-            updated=self._updated,
-            unchanged=self._unchanged,
-            published=self._published,
+            created=self._counts["created"],
+            updated=self._counts["updated"],
+            unchanged=self._counts["unchanged"],
+            published=self._counts["published"],
             files=len(self._media),
             lines=tuple(self._lines),
         )
@@ -123,30 +128,30 @@ class _Import:
         for source in sorted(known.keys() - set(sources)):
             self._note(source, "it is not in the folder any more; its page is left as it is")
 
-    async def _write(self, write: Write, batch: Sequence[SourcePage]) -> None:
-        created = updated = unchanged = 0
+    async def _write(
+        self, write: Write, batch: Sequence[SourcePage]
+    ) -> tuple[Counter[str], list[ImportLine]]:
+        """Writes some pages; returns what became of how many, and what is to be reported."""
+        counts: Counter[str] = Counter()
         lines: list[ImportLine] = []
         site = await find_site(write.session, self._command.site)
         ready: list[Page] = []
         for source in batch:
             try:
                 page, outcome = await self._put(write, site, source)
-            except (Conflict, InvalidInput) as error:
+            except (Conflict, InvalidInput, NotFound) as error:
                 lines.append(_line(source.source, "problem", str(error)))
                 continue
-            created += outcome == "created"
-            updated += outcome == "updated"
-            unchanged += outcome == "unchanged"
-            if self._command.publish and not source.draft and await _differs(write, page):
+            counts[outcome] += 1
+            if source.draft and page.live_version_id is not None:
+                note = "it is a draft now; what is published stays until it is unpublished"
+                lines.append(_line(source.source, "note", note))
+            elif self._command.publish and not source.draft and await _differs(write, page):
                 ready.append(page)
         await write.session.flush()
         await self._scope.product.publisher.publish_many(write, site, ready)
-        # Counted at the end: a write may run again.
-        self._created += created
-        self._updated += updated
-        self._unchanged += unchanged
-        self._published += len(ready)
-        self._lines += lines
+        counts["published"] = len(ready)
+        return counts, lines
 
     async def _put(
         self, write: Write, site: Site, source: SourcePage
@@ -155,7 +160,9 @@ class _Import:
         page = await write.session.get(Page, self._ids[source.source])
         parent = None
         if source.parent is not None:
-            parent = await get_page(write.session, self._ids[source.parent])
+            parent = await write.session.get(Page, self._ids[source.parent])
+            if parent is None:
+                raise NotFound(f"The page above it, {source.parent}, was not imported.")
         if page is None:
             page = await add_page(
                 write,

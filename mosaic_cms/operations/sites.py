@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import select
 
 from mosaic_cms.actions import Model, Permission, action
@@ -16,18 +17,25 @@ from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
 
 
+def _page_path(path: str) -> str:
+    normal = normalise_path(path)
+    if normal is None:
+        raise ValueError("it is no path of a page; write it as in '/visit/'")
+    return normal
+
+
 class MenuItem(Model):
     """An entry of a menu. It shows while the page at ``path`` is published."""
 
     title: Annotated[str, Field(min_length=1, max_length=100)]
-    path: str
+    path: Annotated[str, AfterValidator(_page_path)]
 
 
 class RedirectRule(Model):
-    """An old address and where it leads."""
+    """An old address and where it leads; an empty target takes the redirect away."""
 
     source: str
-    target: str
+    target: Annotated[str, Field(max_length=2000)]
 
 
 class ConfigureSite(Model):
@@ -42,7 +50,7 @@ class ConfigureSite(Model):
     footer: Annotated[str, Field(max_length=10_000)] | None = None
     menu: tuple[MenuItem, ...] | None = None
     footer_menu: tuple[MenuItem, ...] | None = None
-    #: All redirects of the site; those that are not named are removed.
+    #: Those to add, change or take away; an import adds others, which stay.
     redirects: tuple[RedirectRule, ...] | None = None
 
 
@@ -66,17 +74,19 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
     async def fn(write: Write) -> SiteView:
         site = await find_site(write.session, command.site)
         given = command.model_dump(exclude={"site", "redirects"}, exclude_none=True, mode="json")
-        before = site.theme
+        before = (site.language, site.theme, site.title)
         for name, value in given.items():
             if getattr(site, name) != value:
                 setattr(site, name, value)
         if command.redirects is not None:
             await _set_redirects(write, site, command.redirects)
         await write.session.flush()
+        if site.language != before[0]:
+            await scope.product.projection.translate(write.session, site, before[0])
         await scope.product.projection.place_site(write.session, site)
         await scope.product.projection.place_redirects(write.session, site)
-        if site.theme != before:
-            await scope.product.publisher.refresh_site(write, site)
+        everything = before != (site.language, site.theme, site.title)
+        await scope.product.publisher.renew(write, site, everything=everything)
         return SiteView(
             key=site.key,
             title=site.title,
@@ -92,32 +102,36 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
 async def _set_redirects(write: Write, site: Site, rules: tuple[RedirectRule, ...]) -> None:
     rows = await write.session.scalars(select(Redirect).where(Redirect.site_id == site.id))
     there = {row.source: row for row in rows}
-    wanted = {}
+    wanted: dict[str, str] = {}
     for rule in rules:
         source = normalise_path(rule.source)
-        if source is None or source == "/":
+        target = _target(rule.target) if rule.target else ""
+        if source is None or source == "/" or target == source:
             raise InvalidInput(
-                f"{rule.source!r} cannot be redirected.", hint="Write a path such as '/old/'."
+                f"{rule.source!r} cannot be redirected to {rule.target!r}.",
+                hint="Write a path such as '/old/', and another one that it leads to.",
             )
-        wanted[source] = _target(rule.target)
-    for source in there.keys() - wanted.keys():
-        await write.session.delete(there[source])
+        wanted[source] = target
     for source, target in wanted.items():
-        if source not in there:
+        row = there.get(source)
+        if row is None and target:
             write.session.add(Redirect(site_id=site.id, source=source, target=target))
-        elif there[source].target != target:
-            there[source].target = target
-    await write.session.flush()
+        elif row is not None and target:
+            row.target = target
+        elif row is not None:
+            await write.session.delete(row)
 
 
 def _target(target: str) -> str:
     plain = target.isprintable() and " " not in target
     if plain and target.startswith(("https://", "http://")):
         return target
-    path = normalise_path(target) if plain and not target.startswith("//") else None
-    if path is None:
+    at = re.search("[?#]|$", target)
+    path, rest = (target[: at.start()], target[at.start() :]) if plain and at else ("", "")
+    normal = normalise_path(path) if not path.startswith("//") and "\\" not in path else None
+    if normal is None:
         raise InvalidInput(
             f"{target[:80]!r} is no target of a redirect.",
             hint="Write a path such as '/new/', or an address that begins with https://.",
         )
-    return path
+    return normal + rest

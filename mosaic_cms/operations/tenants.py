@@ -12,8 +12,9 @@ from mosaic_cms.content.models import Site
 from mosaic_cms.content.tree import add_page
 from mosaic_cms.scope import PlatformScope
 from mosaic_core.directory import TenantRecord
-from mosaic_core.errors import Conflict
+from mosaic_core.errors import Conflict, InvalidInput
 from mosaic_core.head import Write
+from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext, TenantStatus
 from mosaic_core.types import new_id
 
@@ -74,10 +75,9 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
     tenant = TenantContext(
         new_id().hex, command.slug, command.name, command.tier or _default_tier(scope)
     )
-    if command.domains and not platform.tier(tenant).limits.custom_domains:
-        raise Conflict(
-            f"The {tenant.tier} tier has no custom domains.", hint="Choose another tier."
-        )
+    if command.theme not in product.themes:
+        raise InvalidInput(f"There is no theme {command.theme!r}.", hint="Install its plugin.")
+    domains = _domains(scope, tenant, command.domains)
 
     async def first(write: Write) -> None:
         site = Site(
@@ -103,9 +103,9 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
         await product.publisher.publish(write, site, home)
 
     await platform.create(tenant, first, actor=str(scope.actor))
-    for domain in command.domains:
+    for domain in domains:
         await platform.directory.add_domain(tenant.tenant_id, domain, actor=str(scope.actor))
-    return _view(scope, tenant, command.domains)
+    return _view(scope, tenant, domains)
 
 
 @action("tenants.list", needs=Permission("read", "tenants"), effect="read", http="GET /tenants")
@@ -139,6 +139,22 @@ async def suspend_tenant(scope: PlatformScope, command: SuspendTenant) -> Tenant
 async def resume_tenant(scope: PlatformScope, command: NamedTenant) -> TenantView:
     """Opens a suspended tenant again."""
     return await _set_status(scope, command.slug, TenantStatus.ACTIVE, "")
+
+
+def _domains(
+    scope: PlatformScope, tenant: TenantContext, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    """A new tenant's domains in their one form, as far as can be said before it is made."""
+    platform = scope.product.platform
+    if given and not platform.tier(tenant).limits.custom_domains:
+        raise Conflict(
+            f"The {tenant.tier} tier has no custom domains.", hint="Choose another tier."
+        )
+    domains = tuple(dict.fromkeys(normalise_host(domain) for domain in given))
+    for domain in domains:
+        if platform.directory.tenant_of_domain(domain) is not None:
+            raise Conflict(f"The domain {domain} is in use.", hint="Check the spelling.")
+    return domains
 
 
 async def _set_status(

@@ -97,9 +97,9 @@ class InlineConnection:
     async def commit(self) -> None:
         connection = self._open
         if not self._durable or not connection.in_transaction:
-            connection.commit()
+            _commit(connection)
             return
-        self._committing = asyncio.ensure_future(asyncio.to_thread(connection.commit))
+        self._committing = asyncio.ensure_future(asyncio.to_thread(_commit, connection))
         # Whoever is cancelled here leaves the commit to finish, and the connection to wait for it.
         await asyncio.shield(self._committing)
         self._committing = None
@@ -134,3 +134,13 @@ class InlineConnection:
         if self._connection is None:
             raise ValueError("connection closed")  # the dialect knows this text
         return self._connection
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    """A commit that fails may leave its transaction open, and the pool would not end it."""
+    try:
+        connection.commit()
+    except BaseException:
+        if connection.in_transaction:
+            connection.rollback()
+        raise

@@ -83,6 +83,11 @@ def test_code_and_what_only_looks_like_a_link_stay(text: str) -> None:
 
 LINKLESS = st.text(st.characters(exclude_characters="[<", exclude_categories=["Cs"]), max_size=300)
 WORDS = st.text("ab é\t\n>-*#`|:.1~_\\\r", max_size=40)
+PIECES = [
+    *("[a](b.md)", "![a](c.png)", "[r]", "\n\n[r]: d\n\n", "[s]:\n  <e> 't'\n", "[![a](f)](g)"),
+    *("| [a](b\\|c) | x |\n|---|---|\n", "[^1]", "\n\n[^1]: ", "> ", "    ", "[", "]", "(", ")"),
+    *("\n\n", "```\n", "[a](<b> 't')", "![[x](y)](z)", "# ", ": ", "&amp;"),
+]
 NAMES = st.text("abc é()'\"_*&;%#?|", min_size=1, max_size=12)
 
 
@@ -92,7 +97,7 @@ def test_a_text_without_links_stays_byte_for_byte(text: str) -> None:
     assert marked(text) == text
 
 
-@given(st.lists(WORDS | st.sampled_from(["[a](b.md)", "![a](c.png)", "[r]", "\n\n[r]: d\n\n"])))
+@given(st.lists(WORDS | st.sampled_from(PIECES), max_size=30))
 @settings(max_examples=300, deadline=None)
 def test_a_rewritten_text_links_to_what_was_written_and_nothing_else(parts: list[str]) -> None:
     text = "".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 from html.parser import HTMLParser
@@ -320,22 +321,30 @@ HOSTILE = [
 PREFIXES = {"reference": "[x]: y\n\n", "note": "[^x]: y\n\n", "nothing": ""}
 
 
-def _cpu_seconds(text: str) -> float:
-    start = time.process_time()
-    render(text)
-    return time.process_time() - start
+def _cpu_seconds(text: str, rounds: int = 1) -> float:
+    """The least of several measurements; collecting garbage is not the parser's time."""
+    found = []
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            start = time.process_time()
+            render(text)
+            found.append(time.process_time() - start)
+    finally:
+        gc.enable()
+    return min(found)
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_hostile_text_takes_time_in_proportion_to_its_length(prefix: str) -> None:
-    slow = []
-    for unit in HOSTILE:
+    def grows(unit: str, rounds: int) -> bool:
         small = PREFIXES[prefix] + unit * (2_000 // len(unit))
         large = PREFIXES[prefix] + unit * (16_000 // len(unit))
         # Eight times the text: a quadratic parser would need 64 times the time.
-        if _cpu_seconds(large) > 24 * max(min(_cpu_seconds(small) for _ in range(2)), 0.003):
-            slow.append(unit)
-    assert not slow
+        return _cpu_seconds(large, rounds) > 24 * max(_cpu_seconds(small, rounds), 0.003)
+
+    # A machine with much else to do is asked again before the parser is blamed.
+    assert not [unit for unit in HOSTILE if grows(unit, 1) and grows(unit, 5)]
 
 
 def test_a_hundred_thousand_brackets_end_soon() -> None:
@@ -365,4 +374,4 @@ def test_an_ordinary_page_is_rendered_in_a_few_milliseconds() -> None:
         + "\n\n"
     ) * 21 + "[^1]: a note"
     assert len(page) > 12_000
-    assert min(_cpu_seconds(page) for _ in range(5)) < 0.025
+    assert _cpu_seconds(page, 9) < 0.025

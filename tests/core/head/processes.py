@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +68,25 @@ class Worker:
         code = self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 stream.close()
-            except BrokenPipeError:
-                pass
         return code
+
+    def killed_child(self, first: str, after: float) -> None:
+        """A nursery's next child, killed so many seconds after it first said ``first``."""
+        del self.said[:]
+        self.go()
+        while not self.words("child"):
+            self.line()
+        (child,) = self.words("child")
+        while not any(line[0] == first for line in self.said):
+            self.line()
+        time.sleep(after)
+        os.kill(int(child), signal.SIGKILL)
+        while ["gone"] not in self.said:
+            self.line()
+        while self.line() != ["ready"]:
+            pass
 
     def words(self, first: str) -> list[str]:
         """The second words of its lines that begin so."""

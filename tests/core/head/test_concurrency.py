@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -38,9 +37,7 @@ def _in_processes(mode: str, folder: Path, count: int) -> list[Worker]:
     return workers
 
 
-def test_twenty_writers_in_one_process_lose_nothing(
-    tmp_path: Path, record_property: Any
-) -> None:
+def test_twenty_writers_in_one_process_lose_nothing(tmp_path: Path) -> None:
     async def main() -> float:
         async with toy(tmp_path) as toys:
 
@@ -57,7 +54,7 @@ def test_twenty_writers_in_one_process_lose_nothing(
 
     with nothing_leaks():
         longest = asyncio.run(main())
-    record_property("longest wait for five writes among twenty writers, s", longest)
+    print("longest wait for five writes among twenty writers, s:", longest)
     assert longest < PATIENCE
 
 
@@ -91,25 +88,21 @@ def _processes_lose_nothing(folder: Path, count: int) -> float:
     return max(float(worker.words("longest")[0]) for worker in workers)
 
 
-def test_writers_in_four_processes_lose_nothing(tmp_path: Path, record_property: Any) -> None:
+def test_writers_in_four_processes_lose_nothing(tmp_path: Path) -> None:
     longest = _processes_lose_nothing(tmp_path, 10)
-    record_property("longest wait of 20 writers in four processes, s", longest)
+    print("longest wait of 20 writers in four processes, s:", longest)
     assert longest < PATIENCE
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
-def test_writers_in_four_processes_lose_nothing_for_long(
-    tmp_path: Path, record_property: Any
-) -> None:
+def test_writers_in_four_processes_lose_nothing_for_long(tmp_path: Path) -> None:
     longest = _processes_lose_nothing(tmp_path, 300)
-    record_property("longest wait of 20 writers in four processes, s", longest)
+    print("longest wait of 20 writers in four processes, s:", longest)
     assert longest < PATIENCE
 
 
-def test_the_directory_takes_writes_from_four_processes(
-    tmp_path: Path, record_property: Any
-) -> None:
+def test_the_directory_takes_writes_from_four_processes(tmp_path: Path) -> None:
     path = tmp_path / "platform.db"
 
     async def prepare() -> None:
@@ -132,7 +125,7 @@ def test_the_directory_takes_writes_from_four_processes(
     connection.close()
     assert changed == versions == list(range(1, PROCESSES * TASKS * 5 + 1))
     longest = max(float(worker.words("longest")[0]) for worker in workers)
-    record_property("longest wait of 20 directory writers in four processes, s", longest)
+    print("longest wait of 20 directory writers in four processes, s:", longest)
     assert longest < PATIENCE
 
 

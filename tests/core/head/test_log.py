@@ -53,9 +53,7 @@ VALUES = st.fixed_dictionaries(
         "count": st.integers(-(2**63), 2**63 - 1),
         "sealed": st.booleans(),
         "packed_at": st.none()
-        | st.datetimes(
-            datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.timezones()
-        ),
+        | st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.timezones()),
         "picture": st.none() | st.binary(max_size=8),
     }
 )
@@ -184,9 +182,7 @@ def _any_history_can_be_rebuilt(empty: Path, writes: list[Any]) -> None:
         asyncio.run(main(folder))
 
 
-@settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(WRITES, min_size=1, max_size=8))
 def test_any_version_of_any_history_can_be_rebuilt(empty: Path, writes: list[Any]) -> None:
     _any_history_can_be_rebuilt(empty, writes)
@@ -263,7 +259,7 @@ def test_every_change_of_every_cell_of_the_log_is_found(tmp_path: Path, compacte
             assert len(rows) >= 7
             for row in rows:
                 for column, value in row.items():
-                    if column == "rowid" or value is None and column != "image":
+                    if column == "rowid" or (value is None and column != "image"):
                         continue
                     for other in dict.fromkeys(_others(column, value)):
                         if other == value:
@@ -280,7 +276,6 @@ def test_every_change_of_every_cell_of_the_log_is_found(tmp_path: Path, compacte
                         assert changed == 1
                         with pytest.raises(ChainBroken) as caught:
                             await toys.verify()
-                            pytest.fail(f"{column}: {value!r} → {other!r} in {row} went unseen")
                         assert caught.value.hint
                         _tampered(
                             toys.path,
@@ -545,5 +540,3 @@ def test_times_in_the_log_are_instants_in_utc(tmp_path: Path) -> None:
             assert row.at.utcoffset() == timedelta(0)
 
     asyncio.run(main())
-
-

@@ -19,7 +19,7 @@ from mosaic_tenancy_sqlite.files import TenantFiles
 from mosaic_tenancy_sqlite.plugin import SQLiteSettings
 from pydantic import ByteSize
 from sqlalchemy import Column, ForeignKey, MetaData, UniqueConstraint, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, make_transient, mapped_column, relationship
 
 from mosaic_core import types
 from mosaic_core.database import History, TenantBase, TenantSchema, derived
@@ -120,9 +120,7 @@ async def opened(
     reserve: int = 8_000_000,
     **settings: Any,
 ) -> AsyncIterator[TenantFiles]:
-    tier = Tier(
-        persistence="tenancy_sqlite", storage="-", limits=Limits(database=ByteSize(limit))
-    )
+    tier = Tier(persistence="tenancy_sqlite", storage="-", limits=Limits(database=ByteSize(limit)))
     files = await TenantFiles.open(
         folder / "tenants",
         SQLiteSettings(reserve=ByteSize(reserve), **settings),
@@ -154,13 +152,17 @@ class Toys:
         self.path: Path = files._path(tenant)
         self.writer = Writer(TENANT, tenant.tenant_id, partial(files.exclusive, tenant), **writer)
 
-    async def write(self, fn: Any, *, actor: str = "tester", action: str = "test", **kw: Any) -> Any:
+    async def write(
+        self, fn: Any, *, actor: str = "tester", action: str = "test", **kw: Any
+    ) -> Any:
         return await self.writer.write(fn, actor=actor, action=action, **kw)
 
     async def add(self, *rows: Any, **kw: Any) -> int:
         """Adds rows and returns the version."""
 
         async def fn(write: Write) -> int:
+            for row in rows:
+                make_transient(row)  # as it was before an earlier try
             write.session.add_all(rows)
             return write.version
 

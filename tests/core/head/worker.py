@@ -6,6 +6,8 @@ It prints ``ready``, waits for a line, does what MODE says and prints a line for
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -109,6 +111,18 @@ async def fill(begin: object, tenant: object) -> None:
         await writer.write(fn, actor="tester", action="fill")
 
 
+async def churn(folder: Path, number: int, count: int) -> None:
+    """Makes, fills and drops one tenant until it is killed."""
+    async with opened(folder) as files:
+        toys = Toys(files, toy_tenant(number))
+        await started()
+        for i in range(count):
+            await files.drop(toys.tenant)
+            await files.provision(toys.tenant, lambda begin: fill(begin, toys.tenant))
+            await toys.count_up()
+            say("done", i)
+
+
 async def hold(folder: Path, number: int, count: int) -> None:
     """Stops in the middle of a write, holding the turn, until it is killed."""
     async with toy(folder) as toys:
@@ -132,6 +146,25 @@ async def look(folder: Path, number: int, count: int) -> None:
             say("done", (await toys.head()).version)
 
 
+def nursery(folder: Path, first: int, count: int, mode: str) -> None:
+    """Forks a process for MODE for each line it gets, so that each need not import everything."""
+    for number in range(first, first + 10_000):
+        say("ready")
+        if not sys.stdin.readline():
+            return
+        child = os.fork()
+        if child == 0:
+            sys.stdin = io.StringIO("go\n")
+            asyncio.run(globals()[mode](folder, number, count))
+            os._exit(0)
+        say("child", child)
+        os.waitpid(child, 0)
+        say("gone")
+
+
 if __name__ == "__main__":
     mode, folder, number, count = sys.argv[1:]
-    asyncio.run(globals()[mode](Path(folder), int(number), int(count)))
+    if mode.startswith("nursery-"):
+        nursery(Path(folder), int(number), int(count), mode.removeprefix("nursery-"))
+    else:
+        asyncio.run(globals()[mode](Path(folder), int(number), int(count)))

@@ -1,0 +1,16 @@
+"""The contract of persistence, as tests. Subclass :class:`PersistenceContract`, set ``provider``.
+
+The tests bring tables of their own (:mod:`mosaic_core.testing.tables`) beside the kernel's, and
+write as the product does: through the head.
+"""
+
+from __future__ import annotations
+
+from mosaic_core.testing.persistence.life import LifeContract
+from mosaic_core.testing.persistence.sessions import SessionContract
+
+__all__ = ["PersistenceContract"]
+
+
+class PersistenceContract(LifeContract, SessionContract):
+    """What every persistence strategy does."""

@@ -1,0 +1,236 @@
+"""How a tenant's database comes, is brought up to date, and goes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from mosaic_core.errors import (
+    Conflict,
+    DatabaseBehind,
+    DatabaseMissing,
+    DatabaseNewer,
+)
+from mosaic_core.head import TENANT
+from mosaic_core.head.log import content_of, rebuild, verify
+from mosaic_core.persistence import Begin, Capabilities, HeadState, HeadStatus, Persistence
+from mosaic_core.provider import PlatformServices
+from mosaic_core.testing.contract import Contract, contract_test
+from mosaic_core.testing.persistence.tools import (
+    add_toy,
+    assert_missing,
+    fill_with,
+    names_of,
+    set_shelf,
+)
+from mosaic_core.testing.services import make_services, make_tenant
+from mosaic_core.testing.tables import (
+    ALL_SHELVES,
+    ToyBase,
+    toy_schema,
+)
+
+
+class LifeContract(Contract[Persistence]):
+    """How a database comes, is brought up to date, and goes."""
+
+    def make_services(self, data_dir: Path) -> PlatformServices:
+        return make_services(data_dir, provider=self.provider.name, schema=toy_schema())
+
+    def newer(self) -> PlatformServices:
+        """The services of code that is one migration ahead, over the same data."""
+        return make_services(
+            self.services.data_dir, provider=self.provider.name, schema=toy_schema(newer=True)
+        )
+
+    @contract_test
+    async def test_it_says_what_it_can_do(self, persistence: Persistence) -> None:
+        assert isinstance(persistence, Persistence)
+        assert isinstance(persistence.capabilities, Capabilities)
+
+    @contract_test
+    async def test_a_new_database_is_empty_current_and_whole(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = make_tenant()
+        await assert_missing(persistence, tenant)
+        await persistence.provision(tenant)
+        assert await persistence.head(tenant) == HeadState(0, 0, HeadStatus.OPEN, 1)
+        assert await persistence.revision(tenant) == self.services.schema.history.current
+        assert await names_of(persistence, tenant) == []
+        assert list(await persistence.published(tenant, ALL_SHELVES, {})) == []
+        assert await persistence.check(tenant) == []
+        async with persistence.session(tenant) as session:
+            assert await session.scalar(select(TENANT.head.c.owner)) == tenant.tenant_id
+            assert await verify(session, TENANT) == 0
+
+    @contract_test
+    async def test_a_database_is_seen_only_with_its_first_content(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = make_tenant()
+
+        async def fill(begin: Begin) -> None:
+            await fill_with(tenant, "the first")(begin)
+            with pytest.raises(DatabaseMissing):
+                await persistence.head(tenant)
+            with pytest.raises(DatabaseMissing):
+                await names_of(persistence, tenant)
+
+        await persistence.provision(tenant, fill)
+        assert await names_of(persistence, tenant) == ["the first"]
+        rows = await persistence.published(tenant, ALL_SHELVES, {})
+        assert list(rows) == [("home", "the first")]
+        assert (await persistence.head(tenant)).version == 1
+
+    @contract_test
+    async def test_a_failing_fill_leaves_nothing(self, persistence: Persistence) -> None:
+        tenant = make_tenant()
+
+        async def fails(begin: Begin) -> None:
+            await fill_with(tenant, "lost")(begin)
+            raise RuntimeError("the first content could not be written")
+
+        with pytest.raises(RuntimeError, match="could not be written"):
+            await persistence.provision(tenant, fails)
+        await assert_missing(persistence, tenant)
+        await persistence.provision(tenant, fill_with(tenant, "second try"))
+        assert await names_of(persistence, tenant) == ["second try"]
+
+    @contract_test
+    async def test_a_cancelled_fill_leaves_nothing(self, persistence: Persistence) -> None:
+        tenant, begun = make_tenant(), asyncio.Event()
+
+        async def never_ends(begin: Begin) -> None:
+            await fill_with(tenant, "lost")(begin)
+            begun.set()
+            await asyncio.Event().wait()
+
+        making = asyncio.create_task(persistence.provision(tenant, never_ends))
+        await begun.wait()
+        making.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await making
+        await assert_missing(persistence, tenant)
+        await persistence.provision(tenant)
+
+    @contract_test
+    async def test_what_exists_is_not_made_again(self, persistence: Persistence) -> None:
+        tenant = make_tenant()
+        await persistence.provision(tenant, fill_with(tenant, "kept"))
+        with pytest.raises(Conflict):
+            await persistence.provision(tenant, fill_with(tenant, "intruder"))
+        assert await names_of(persistence, tenant) == ["kept"]
+        assert (await persistence.head(tenant)).version == 1
+
+    @contract_test
+    async def test_of_many_who_make_one_database_one_succeeds(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = make_tenant()
+        done = await asyncio.gather(
+            *(persistence.provision(tenant, fill_with(tenant, f"n{n}")) for n in range(8)),
+            return_exceptions=True,
+        )
+        assert sorted(type(result).__name__ for result in done) == ["Conflict"] * 7 + ["NoneType"]
+        assert await names_of(persistence, tenant) == [f"n{done.index(None)}"]
+
+    @contract_test
+    async def test_a_tenant_s_next_home_is_another_database(self, persistence: Persistence) -> None:
+        old, new = make_tenant(tenant_id="a1b2c3"), make_tenant(tenant_id="a1b2c3", epoch=2)
+        await persistence.provision(old, fill_with(old, "old"))
+        await assert_missing(persistence, new)
+        await persistence.provision(new, fill_with(new, "new"))
+        assert (await persistence.head(new)).epoch == 2
+        await persistence.drop(old)
+        assert await names_of(persistence, new) == ["new"]
+        assert await persistence.check(new) == []
+
+    @contract_test
+    async def test_older_code_is_migrated_and_newer_is_refused(
+        self, persistence: Persistence
+    ) -> None:
+        tenant, newer = make_tenant(), self.newer()
+        await persistence.provision(tenant, fill_with(tenant, "kept"))
+        assert await persistence.migrate(tenant) == self.services.schema.history.current
+        assert (await persistence.head(tenant)).version == 1, "nothing to do leaves no trace"
+        async with self.open(newer) as ahead:
+            assert await ahead.revision(tenant) == self.services.schema.history.current
+            with pytest.raises(DatabaseBehind, match="mosaic migrate"):
+                await names_of(ahead, tenant)
+            with pytest.raises(DatabaseBehind, match="mosaic migrate"):
+                await add_toy(ahead, tenant, "early")
+            assert await ahead.migrate(tenant) == newer.schema.history.current
+            assert await ahead.revision(tenant) == newer.schema.history.current
+            assert await ahead.migrate(tenant) == newer.schema.history.current
+            assert await names_of(ahead, tenant) == ["kept"]
+            await add_toy(ahead, tenant, "new")
+            async with ahead.session(tenant) as session:
+                await verify(session, TENANT)
+                now = await content_of(session, ToyBase.metadata)
+                assert await rebuild(session, TENANT) == now
+        async with self.open(self.services) as behind:
+            with pytest.raises(DatabaseNewer):
+                await names_of(behind, tenant)
+            with pytest.raises(DatabaseNewer):
+                await add_toy(behind, tenant, "late")
+            with pytest.raises(DatabaseNewer):
+                await behind.migrate(tenant)
+            assert await behind.check(tenant) != []
+        async with self.open(newer) as ahead:
+            assert await names_of(ahead, tenant) == ["kept", "new"]
+
+    @contract_test
+    async def test_dropping_removes_everything_and_twice_is_no_error(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = make_tenant()
+        await persistence.drop(tenant)
+        await persistence.provision(tenant, fill_with(tenant, "old"))
+        await persistence.published(tenant, ALL_SHELVES, {})
+        await persistence.drop(tenant)
+        await persistence.drop(tenant)
+        left = [path for path in self.services.data_dir.rglob("*") if tenant.tenant_id in path.name]
+        assert left == []
+        await assert_missing(persistence, tenant)
+
+    @contract_test
+    async def test_what_is_made_again_shows_nothing_of_what_was(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = make_tenant()
+        await persistence.provision(tenant, fill_with(tenant, "old"))
+        await names_of(persistence, tenant)
+        await persistence.published(tenant, ALL_SHELVES, {})
+        await persistence.drop(tenant)
+        await persistence.provision(tenant)
+        assert await persistence.head(tenant) == HeadState(0, 0, HeadStatus.OPEN, 1)
+        assert await names_of(persistence, tenant) == []
+        assert list(await persistence.published(tenant, ALL_SHELVES, {})) == []
+        await set_shelf(persistence, tenant, "home", "new")
+        assert list(await persistence.published(tenant, ALL_SHELVES, {})) == [("home", "new")]
+
+    @contract_test
+    async def test_size_grows_and_compacting_gives_room_back(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = make_tenant()
+        await persistence.provision(tenant, fill_with(tenant, "kept"))
+        empty = await persistence.size(tenant)
+        assert empty > 0
+        for n in range(4):
+            await set_shelf(persistence, tenant, f"s{n}", "x" * 500_000)
+        full = await persistence.size(tenant)
+        assert full > empty + 1_500_000
+        for n in range(4):
+            await set_shelf(persistence, tenant, f"s{n}", "")
+        await persistence.compact(tenant)
+        assert await persistence.size(tenant) < empty + 500_000
+        assert await names_of(persistence, tenant) == ["kept"]
+        assert len(await persistence.published(tenant, ALL_SHELVES, {})) == 5
+        assert await persistence.check(tenant) == []
+        async with persistence.session(tenant) as session:
+            await verify(session, TENANT)

@@ -1,0 +1,31 @@
+"""The contract of storage, as tests. Subclass :class:`StorageContract` and set ``provider``."""
+
+from __future__ import annotations
+
+from mosaic_core.storage import Storage
+from mosaic_core.testing.contract import contract_test
+from mosaic_core.testing.services import make_tenant
+from mosaic_core.testing.storage.company import CompanyContract
+from mosaic_core.testing.storage.files import FilesContract
+from mosaic_core.testing.storage.keys import KeysContract
+from mosaic_core.testing.storage.tools import chunked, content_of, keys_of
+
+__all__ = ["DurableStorageContract", "StorageContract"]
+
+
+class StorageContract(FilesContract, KeysContract, CompanyContract):
+    """What every storage does."""
+
+
+class DurableStorageContract(StorageContract):
+    """What every storage does that outlives its process."""
+
+    @contract_test
+    async def test_files_outlive_the_process_that_wrote_them(self, storage: Storage) -> None:
+        tenant = make_tenant()
+        written = await storage.write(tenant, "a/b.txt", chunked(b"to stay"))
+        async with self.open(self.services) as again:
+            assert await again.stat(tenant, "a/b.txt") == written
+            assert await content_of(again, tenant, "a/b.txt") == b"to stay"
+            await again.write(tenant, "a/c.txt", chunked(b"from the other"))
+        assert await keys_of(storage, tenant) == ["a/b.txt", "a/c.txt"]

@@ -1,0 +1,83 @@
+"""What the tests of storage have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mosaic_core.errors import (
+    FileMissing,
+)
+from mosaic_core.storage import Storage
+from mosaic_core.tenants import TenantContext
+
+#: Keys that would leave the tenant's folder, or that not every file system can hold.
+HOSTILE_KEYS = (
+    "",
+    ".",
+    "..",
+    "/",
+    "/etc/passwd",
+    "../other/a.txt",
+    "a/../../other/a.txt",
+    "a/./b.txt",
+    "a//b.txt",
+    "a/",
+    "a\\b.txt",
+    "..\\..\\a.txt",
+    "a\0.txt",
+    "a\n.txt",
+    "a\x7f.txt",
+    "a\x85.txt",
+    "a\u202etxt.exe",
+    "a\u2066b.txt",
+    "a\ud800.txt",
+    "x" * 181,
+    "é" * 91,
+    "/".join(["abcdefg"] * 65),
+    "con",
+    "NUL.txt",
+    "a/Com1.log",
+    "lpt9",
+    "aux .txt",
+    "a.",
+    "a /b.txt",
+    "a./b.txt",
+    "a... ",
+)
+
+
+async def chunked(content: bytes, size: int = 7_000) -> AsyncIterator[bytes]:
+    """The content in chunks of ``size`` bytes, as an upload brings it."""
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+        await asyncio.sleep(0)
+
+
+async def content_of(
+    storage: Storage, tenant: TenantContext, key: str, start: int = 0, end: int | None = None
+) -> bytes:
+    """What ``read`` streams, joined."""
+    return b"".join([chunk async for chunk in storage.read(tenant, key, start=start, end=end)])
+
+
+async def keys_of(storage: Storage, tenant: TenantContext, prefix: str = "") -> list[str]:
+    """The keys in the order in which ``list`` gives them."""
+    return [info.key async for info in storage.list(tenant, prefix)]
+
+
+def digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+async def assert_nothing(storage: Storage, tenant: TenantContext, key: str) -> None:
+    """Nothing of the file is there to be seen in any way."""
+    with pytest.raises(FileMissing):
+        await storage.stat(tenant, key)
+    with pytest.raises(FileMissing):
+        await content_of(storage, tenant, key)
+    assert key not in await keys_of(storage, tenant)
+    assert await storage.usage(tenant) == 0

@@ -1,0 +1,182 @@
+"""kill -9, at any moment: what was acknowledged is there, and nothing is half there."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from mosaic_core.head import TENANT, Writer
+from tests.core.head.processes import Worker
+from tests.core.head.toys import Shown, Toys, opened, toy, toy_tenant
+from tests.core.head.worker import fill
+
+
+def _writes_survive(folder: Path, kills: int) -> None:
+    acknowledged: set[str] = set()
+    newest = ""
+    chance = random.Random(kills)
+
+    async def look() -> None:
+        nonlocal newest
+        async with toy(folder) as toys:
+            await toys.whole()
+            assert await toys.files.check(toys.tenant) == []
+            content = await toys.content()
+            boxes = set(content.get("boxes", {}))
+            pairs = {f"{r['left']}-{r['right']}" for r in content.get("pairs", {}).values() if r}
+            assert boxes == pairs
+            assert acknowledged <= boxes
+            # The one that was being written may be there, if all of it is.
+            assert len(boxes - acknowledged) <= 1
+            acknowledged.update(boxes)
+            log = [row.entity_id for row in await toys.log() if row.entity == "boxes"]
+            shown = await toys.get(Shown, "/")
+            assert (shown.text if shown else None) == (log[-1] if log else None)
+            newest = log[-1] if log else ""
+
+    asyncio.run(look())
+    with Worker("nursery-endless", folder, 0, 1_000_000) as nursery:
+        nursery.ready()
+        for kill in range(kills):
+            nursery.killed_child(chance.choice(["ready", "done", "done"]), chance.uniform(0, 0.06))
+            done = nursery.words("done")
+            assert done == [str(n) for n in range(len(done))]
+            acknowledged |= {f"{kill}-{n}" for n in done}
+            asyncio.run(look())
+    print(f"kills: {kills}, acknowledged writes: {len(acknowledged)}")
+    assert len(acknowledged) > kills
+
+
+def test_ten_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    _writes_survive(tmp_path, 10)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_a_hundred_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    _writes_survive(tmp_path, 100)
+
+
+def _provisioning_is_all_or_nothing(folder: Path, kills: int) -> None:
+    chance = random.Random(kills)
+    found = {True: 0, False: 0}
+
+    async def look(started: list[str], done: set[str]) -> None:
+        async with opened(folder) as files:
+            for tenant_id in started:
+                tenant = toy_tenant(int(tenant_id, 16))
+                toys = Toys(files, tenant)
+                there = toys.path.exists()
+                assert there or tenant_id not in done
+                if tenant_id not in done:
+                    found[there] += 1
+                if not there:
+                    await files.provision(tenant, lambda begin, t=tenant: fill(begin, t))
+                assert (await toys.head()).version == 3
+                assert await toys.whole() == 60
+                assert await files.check(tenant) == []
+
+    with Worker("nursery-provision", folder, 0, 1_000) as nursery:
+        nursery.ready()
+        for _ in range(kills):
+            nursery.killed_child(chance.choice(["start", "done"]), chance.uniform(0, 0.06))
+            asyncio.run(look(nursery.words("start"), set(nursery.words("done"))))
+    print(f"kills: {kills}, tenants in the making: {found}")
+    assert sum(found.values()) == kills
+    assert found[False]
+
+
+def test_killed_provisioning_makes_a_whole_tenant_or_none(tmp_path: Path) -> None:
+    _provisioning_is_all_or_nothing(tmp_path, 8)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_very_often_killed_provisioning_makes_a_whole_tenant_or_none(tmp_path: Path) -> None:
+    _provisioning_is_all_or_nothing(tmp_path, 100)
+
+
+def _nothing_haunts(folder: Path, kills: int) -> None:
+    chance = random.Random(kills)
+
+    async def look(number: int) -> None:
+        async with opened(folder) as files:
+            toys = Toys(files, toy_tenant(number))
+            if toys.path.exists():
+                await toys.whole()
+                await files.drop(toys.tenant)
+            await files.provision(toys.tenant)
+            assert (await toys.head()).version == 0
+            assert await toys.content() == {}
+            assert await toys.count_up() == 1
+            await toys.whole()
+
+    with Worker("nursery-churn", folder, 0, 100_000) as nursery:
+        nursery.ready()
+        for number in range(kills):
+            nursery.killed_child(chance.choice(["ready", "done"]), chance.uniform(0, 0.06))
+            asyncio.run(look(number))
+
+
+def test_a_killed_drop_leaves_nothing_that_haunts_the_next_tenant(tmp_path: Path) -> None:
+    _nothing_haunts(tmp_path, 8)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_very_many_killed_drops_leave_nothing_that_haunts(tmp_path: Path) -> None:
+    _nothing_haunts(tmp_path, 100)
+
+
+def test_the_log_of_a_draft_that_was_killed_is_not_replayed_into_the_next(tmp_path: Path) -> None:
+    import shutil
+
+    async def main() -> None:
+        async with opened(tmp_path) as files:
+            tenant = toy_tenant()
+            toys = Toys(files, tenant)
+            draft = toys.path.with_suffix(".new")
+
+            async def leave(begin: object) -> None:
+                writer = Writer(TENANT, tenant.tenant_id, begin)  # type: ignore[arg-type]
+
+                async def fn(write: object) -> None:
+                    from tests.core.head.toys import a_box
+
+                    write.session.add(a_box("ghost"))  # type: ignore[attr-defined]
+
+                await writer.write(fn, actor="a", action="b")
+                # Held open, as by the process that is about to be killed, so that a log stays.
+                import sqlite3
+
+                holder = sqlite3.connect(draft)
+                holder.execute("SELECT * FROM head").fetchone()
+                await writer.write(fn_two, actor="a", action="b")
+                for name in ("", "-wal", "-shm"):
+                    file = draft.with_name(draft.name + name)
+                    shutil.copy(file, file.with_name(f"kept{name}"))
+                holder.close()
+                raise LookupError
+
+            async def fn_two(write: object) -> None:
+                from tests.core.head.toys import a_box
+
+                write.session.add(a_box("ghost two"))  # type: ignore[attr-defined]
+
+            with pytest.raises(LookupError):
+                await files.provision(tenant, leave)
+            for name in ("", "-wal", "-shm"):
+                shutil.move(draft.with_name(f"kept{name}"), draft.with_name(draft.name + name))
+                shutil.copy(
+                    draft.with_name(draft.name + name), toys.path.with_name(toys.path.name + name)
+                )
+            toys.path.unlink()
+            await files.provision(tenant)
+            assert await toys.content() == {}
+            assert (await toys.head()).version == 0
+            assert await files.check(tenant) == []
+
+    asyncio.run(main())

@@ -1,0 +1,110 @@
+"""The documentation's examples run, and what it lists is what there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from mosaic_core.resolution import TenantMatch
+from mosaic_core.settings import PlatformSettings, ServeSettings, make_settings
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text("utf-8"), re.M | re.S)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_its_commands_do_what_it_says(document: Path, tmp_path: Path) -> None:
+    """Lines after `$ ` are run one after the other; the lines below are in what they print."""
+    found = blocks(document, "console")
+    if not found:
+        return
+    script, expected = ["set -e"], []
+    for line in "".join(found).splitlines():
+        if line.startswith("$ "):
+            script.append(line[2:])
+        elif line.strip():
+            expected.append(line.strip())
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MOSAIC_") and k != "PORT"}
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        cwd=tmp_path,
+        env=clean | {"PATH": path, "COLUMNS": "300", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in expected:
+        assert line in done.stdout
+
+
+def test_the_example_plugin_works(tmp_path: Path) -> None:
+    (code,) = blocks(ROOT / "docs" / "plugins.md", "python")
+    space: dict[str, object] = {"__name__": "example"}
+    exec(compile(code, "docs/plugins.md", "exec"), space)
+
+    class Hosts:
+        platform_domain = "example.com"
+
+        def tenant_of_domain(self, host: str) -> TenantMatch | None:
+            return None
+
+        def tenant_of_slug(self, slug: str) -> TenantMatch | None:
+            return TenantMatch("t1") if slug == "blue" else None
+
+    resolver = space["PreviewDomain"](Hosts(), "preview.example.com")  # type: ignore[operator]
+    assert resolver.resolve("blue.preview.example.com") == TenantMatch("t1")
+    assert resolver.resolve("blue.example.com") is None
+    (provider,) = space["mosaic_tenant_resolvers"]()  # type: ignore[operator]
+    assert provider.name == "preview_domain"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
+    import tomllib
+
+    for block in blocks(document, "toml"):
+        content = tomllib.loads(block)
+        if "project" not in content:
+            make_settings(content, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"), [("platform", PlatformSettings), ("serve", ServeSettings)]
+)
+def test_every_key_is_documented(heading: str, model: type[BaseModel]) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    section = text.split(f"## `[{heading}]`")[1].split("\n## ")[0]
+    documented = set(re.findall(r"^\| (.*?) \|", section, re.M))
+    names = {name for cell in documented for name in re.findall(r"`(\w+)`", cell)}
+    assert names == set(model.model_fields)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name} → {target}"
+
+
+def test_the_sites_that_ship_are_valid_deployments() -> None:
+    from mosaic_core.plugins import Plugins
+    from mosaic_core.settings import load_settings
+
+    found = sorted(path.parent for path in (ROOT / "sites").glob("*/mosaic.toml"))
+    assert [folder.name for folder in found] == ["demo", "platform", "selfhost"]
+    for folder in found:
+        assert Plugins(load_settings(folder).platform.plugins).names
+    assert shutil.which("git") is None or not list((ROOT / "sites").rglob("*.py"))
