@@ -184,7 +184,8 @@ class Theme:
         return Shell(tuple(pieces[0::2]), slots)
 
     def _faulty(self, file: str, error: object) -> ConfigurationError:
-        return ConfigurationError(f"The theme {self.name!r} has a faulty {file}: {str(error).rstrip('.')}.")
+        why = str(error).rstrip(".")
+        return ConfigurationError(f"The theme {self.name!r} has a faulty {file}: {why}.")
 
     def _read_manifest(self, file: Path) -> Manifest:
         try:

@@ -40,8 +40,8 @@ _REDIRECT_QUERY = select(_REDIRECTS.target).where(
 #: Sites whose surroundings each process keeps.
 _MOST_SITES = 512
 _RIGHT_TO_LEFT = {"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"}
-#: An address longer than this names nothing.
-_MAX_REQUEST_PATH = 2000
+#: What an address may have in it as it is; ``%`` is there because a query is encoded already.
+_PLAIN = "/:?#[]@!$&'()*+,;=%~-._"
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class Delivery:
         surround = await self._surround(handle)
         normal = normalise_path(path)
         row = None
-        if normal is not None and len(path) <= _MAX_REQUEST_PATH:
+        if normal is not None:
             row = await self._page(handle.tenant, surround, normal)
             if row is None:
                 target = await self._redirect(handle.tenant, surround, normal)
@@ -199,7 +199,7 @@ def _entries(items: list[dict[str, str]], section: str) -> list[dict[str, Any]]:
 
 def _location(target: str, query: bytes) -> str:
     """An address for the Location header: ASCII, with the query that was asked for."""
-    encoded = quote(target, safe="/:?#[]@!$&'()*+,;=%~-._")
-    if query and "?" not in encoded:
-        encoded += "?" + quote(query.decode("latin-1"), safe="/:?#[]@!$&'()*+,;=%~-._")
-    return encoded
+    address, mark, fragment = quote(target, safe=_PLAIN).partition("#")
+    if query and "?" not in address:
+        address += "?" + quote(query, safe=_PLAIN)
+    return address + mark + fragment

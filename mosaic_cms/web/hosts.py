@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from mosaic_cms.web.responses import Scope
-from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
+from mosaic_core.errors import InvalidHost, UnknownHost
 from mosaic_core.head import Watched
 from mosaic_core.platform import Platform
 from mosaic_core.resolution import normalise_host
@@ -83,8 +83,3 @@ class Hosts:
         except ValueError:
             return False
         return address is not None and any(address in network for network in self._proxies)
-
-
-def status_of(error: MosaicError) -> int:
-    """The HTTP status of an error for a visitor: what is our fault is never theirs."""
-    return error.status if error.status in {400, 404, 503} else 500

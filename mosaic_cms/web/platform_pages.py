@@ -12,9 +12,13 @@ _TEMPLATES = Path(__file__).parent.parent / "themes" / "platform"
 
 
 class PlatformPages:
-    """Renders them; all are self-contained documents."""
+    """Renders them; all are self-contained documents.
 
-    def __init__(self) -> None:
+    Args:
+        platform: what the platform calls itself.
+    """
+
+    def __init__(self, platform: str) -> None:
         environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -23,6 +27,7 @@ class PlatformPages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        environment.globals["platform"] = platform
         names = ("unknown_host", "closed", "unavailable", "bad_request", "error")
         self._templates = {name: environment.get_template(f"{name}.html") for name in names}
 

@@ -34,16 +34,21 @@ _SAFETY: Headers = [
 class Finished:
     """A response, ready to send: each encoding is made once, when it is first asked for.
 
-    ``etag`` is shared by the encodings but for a suffix; a ``304`` carries what RFC 9110, section
-    15.4.5, asks for.
+    Each encoding has an ``ETag`` of its own, the digest and a suffix: it tells a cache which of the
+    responses it keeps a ``304`` is about (RFC 9110, sections 8.8.3.3 and 15.4.5).
     """
 
-    __slots__ = ("_common", "_full", "_unchanged", "body", "digest", "size", "status")
+    __slots__ = ("_common", "_etags", "_full", "_unchanged", "body", "size", "status")
 
     def __init__(self, status: int, content_type: str, body: bytes, headers: Headers) -> None:
         self.status = status
         self.body = body
-        self.digest = hashlib.sha256(body).hexdigest()[:20].encode()
+        digest = hashlib.sha256(body).hexdigest()[:20]
+        self._etags = {
+            "": f'"{digest}"'.encode(),
+            "br": f'"{digest}-br"'.encode(),
+            "gzip": f'"{digest}-gzip"'.encode(),
+        }
         self._common = [
             (b"content-type", content_type.encode()),
             (b"vary", b"accept-encoding"),
@@ -66,17 +71,16 @@ class Finished:
         """The start of a ``304``; its body is empty."""
         made = self._unchanged.get(encoding)
         if made is None:
-            headers = [*self._common[1:], (b"etag", self._etag(encoding))]
+            headers = [*self._common[1:], (b"etag", self._etags[encoding])]
             made = {"type": "http.response.start", "status": 304, "headers": headers}
             self._unchanged[encoding] = made
         return made
 
-    def matches(self, if_none_match: bytes) -> bool:
-        """Whether a visitor has this content already, in whichever encoding."""
-        return self.status == 200 and (self.digest in if_none_match or if_none_match == b"*")
-
-    def _etag(self, encoding: str) -> bytes:
-        return b'"' + self.digest + (f"-{encoding}" if encoding else "").encode() + b'"'
+    def matches(self, if_none_match: bytes, encoding: str) -> bool:
+        """Whether a visitor has this content already. A list and ``W/`` are as good."""
+        return self.status == 200 and (
+            self._etags[encoding] in if_none_match or if_none_match.strip() == b"*"
+        )
 
     def _make(self, encoding: str) -> tuple[Message, Message]:
         body = self.body
@@ -88,7 +92,7 @@ class Finished:
                 body = gzip.compress(body, 6, mtime=0)
             headers.append((b"content-encoding", encoding.encode()))
         if self.status == 200:
-            headers.append((b"etag", self._etag(encoding)))
+            headers.append((b"etag", self._etags[encoding]))
         headers.append((b"content-length", str(len(body)).encode()))
         start = {"type": "http.response.start", "status": self.status, "headers": headers}
         return start, {"type": "http.response.body", "body": body}
@@ -101,7 +105,7 @@ async def send_finished(
     send: Send, finished: Finished, encoding: str, if_none_match: bytes | None, *, head: bool
 ) -> None:
     """Sends a response, or ``304`` when the visitor has it."""
-    if if_none_match is not None and finished.matches(if_none_match):
+    if if_none_match is not None and finished.matches(if_none_match, encoding):
         await send(finished.unchanged(encoding))
         await send(_NO_BODY)
         return

@@ -43,7 +43,7 @@ class SiteApp:
         self._hosts = Hosts(product.platform)
         self._delivery = Delivery(product, serve.cdn_seconds)
         self._files = Files(product)
-        self._pages = PlatformPages()
+        self._pages = PlatformPages(product.platform.settings.platform.name)
         self._encodings = Encodings()
         self.cache = PageCache(serve.page_cache)
 
@@ -86,7 +86,7 @@ class SiteApp:
                     handle = self._hosts.find(self._hosts.host_of(scope, headers))
                     finished = await self._find(handle, scope, sent)
         except MosaicError as error:
-            finished = self._refusal(error, headers)
+            finished = self._refusal(error)
         except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
             finished = await self._failure(handle, error)
         if finished is None or sent.started:
@@ -124,9 +124,9 @@ class SiteApp:
                 finished = await self.cache.make(key, published, make)
         return finished
 
-    def _refusal(self, error: MosaicError, headers: dict[bytes, bytes]) -> Finished:
+    def _refusal(self, error: MosaicError) -> Finished:
         if isinstance(error, UnknownHost):
-            return self._pages.unknown_host(headers.get(b"host", b"").decode("latin-1")[:253])
+            return self._pages.unknown_host(error.host)
         if isinstance(error, InvalidHost):
             return self._pages.bad_request(error.message)
         reference = _reference()
