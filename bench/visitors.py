@@ -34,7 +34,9 @@ def zipf(tenants: int, length: int, *, exponent: float = 1.1, seed: int = 1) -> 
     return choices.choices(range(tenants), cum_weights=weights, k=length)
 
 
-def visit(port: int, hosts: Sequence[str], sequence: Sequence[int], connections: int) -> list[Visit]:
+def visit(
+    port: int, hosts: Sequence[str], sequence: Sequence[int], connections: int
+) -> list[Visit]:
     """Asks for the home page of each tenant of the sequence, each connection as fast as it goes.
 
     BenchError when an answer is not 200.

@@ -1,2 +1,166 @@
-NAMES=()
-def take(): return []
+"""What 10,000 tenants cost beside 10: to start with, to their visitors, and in memory."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from bench.deployment import READY_PATH, Deployment
+from bench.figures import Figure, Target
+from bench.fleet import fleet, host
+from bench.harness import Spread
+from bench.process import BenchError, Server, Usage
+from bench.progress import tell
+from bench.visitors import Visit, visit, zipf
+
+NAMES = ("fleet_start", "fleet_hits", "fleet_memory", "fleet_threads", "fleet_files")
+_MANY, _FEW = 10_000, 10
+_ROUNDS = 5
+_VISITS = 12_000  # in a round
+_CONNECTIONS = 4
+_MIB = 1024 * 1024
+
+
+def take() -> list[Figure]:
+    deployments = {size: fleet(size) for size in (_FEW, _MANY)}
+    return [*_start(deployments), *_visits(deployments)]
+
+
+def _start(deployments: dict[int, Deployment]) -> list[Figure]:
+    """From the start of the process to a tenant's page."""
+    seconds: dict[int, list[float]] = {size: [] for size in deployments}
+    for turn in range(_ROUNDS):
+        tell(f"round {turn + 1} of {_ROUNDS}: starts")
+        for size, deployment in deployments.items():
+            last = {"Host": host(size - 1)}
+            with Server(deployment.serve(), ready_path="/", ready_headers=last) as server:
+                seconds[size].append(server.seconds_to_answer)
+    pairs = zip(seconds[_MANY], seconds[_FEW], strict=True)
+    medians = [statistics.median(seconds[size]) for size in (_MANY, _FEW)]
+    return [
+        Figure(
+            "fleet_start",
+            Spread.of([many / few for many, few in pairs]),
+            f"× {_FEW} tenants",
+            Target("≤", 1.2),
+            f"{medians[0]:.2f} against {medians[1]:.2f} s to the first page",
+        )
+    ]
+
+
+def _visits(deployments: dict[int, Deployment]) -> list[Figure]:
+    hosts = [host(number) for number in range(_MANY)]
+    found: dict[int, list[_Kinds]] = {size: [] for size in deployments}
+    with ExitStack() as running:
+        servers = {
+            size: running.enter_context(Server(deployment.serve(), ready_path=READY_PATH))
+            for size, deployment in deployments.items()
+        }
+        kinds = {
+            size: _Classes(deployment.settings().platform.freshness)
+            for size, deployment in deployments.items()
+        }
+        with _watching(servers[_MANY]) as usage:
+            tell("every tenant once")
+            for size, server in servers.items():
+                visits = visit(server.port, hosts, range(size), _CONNECTIONS)
+                kinds[size].sort(visits)
+            for turn in range(_ROUNDS):
+                tell(f"round {turn + 1} of {_ROUNDS}: {_VISITS:,} visits each")
+                for size, server in servers.items():
+                    sequence = zipf(size, _VISITS, seed=turn)
+                    visits = visit(server.port, hosts, sequence, _CONNECTIONS)
+                    found[size].append(kinds[size].sort(visits))
+    note = f"{_MANY:,} tenants touched; all processes together"
+    most = usage.most
+    return [
+        *_latencies(found),
+        _one("fleet_memory", most.resident / _MIB, "MiB", Target("<", 400), note),
+        _one("fleet_threads", most.threads, "threads", Target("≤", 32), note),
+        _one("fleet_files", most.files, "open files", Target("≤", 512), note),
+    ]
+
+
+@dataclass(slots=True)
+class _Kinds:
+    """Milliseconds of visits: to what was in the cache, and to what was looked at again first."""
+
+    hits: list[float] = field(default_factory=list)
+    revalidations: list[float] = field(default_factory=list)
+
+
+class _Classes:
+    """Knows from outside what the server had to do for a visit.
+
+    A look at a tenant counts for `freshness` seconds from its beginning, which lies between the
+    question and the answer of the visit that caused it. A visit that may be either is left out.
+    """
+
+    def __init__(self, freshness: float) -> None:
+        self._freshness = freshness
+        self._looks: dict[int, tuple[float, float]] = {}
+
+    def sort(self, visits: Sequence[Visit]) -> _Kinds:
+        kinds = _Kinds()
+        for one in sorted(visits, key=lambda one: one.asked):
+            earliest, latest = self._looks.get(one.tenant, (-1e9, -1e9))
+            if one.answered <= earliest + self._freshness:
+                if one.asked >= latest:  # else it may have waited for the look itself
+                    kinds.hits.append(one.milliseconds)
+            elif one.asked >= latest + self._freshness:
+                self._looks[one.tenant] = (one.asked, one.answered)
+                kinds.revalidations.append(one.milliseconds)
+            else:
+                self._looks[one.tenant] = (earliest, one.answered)
+        return kinds
+
+
+def _latencies(found: dict[int, list[_Kinds]]) -> Iterator[Figure]:
+    hits = {size: [_p99(kinds.hits) for kinds in turns] for size, turns in found.items()}
+    share = sum(len(kinds.hits) for kinds in found[_MANY]) / (_ROUNDS * _VISITS)
+    yield Figure(
+        "fleet_hits",
+        Spread.of([many / few for many, few in zip(hits[_MANY], hits[_FEW], strict=True)]),
+        f"× {_FEW} tenants",
+        Target("≤", 1.2),
+        f"p99 {statistics.median(hits[_MANY]):.2f} against {statistics.median(hits[_FEW]):.2f} ms; "
+        f"{share:.0%} of visits are hits",
+    )
+    again = [_p99(kinds.revalidations) for kinds in found[_MANY]]
+    yield Figure("fleet_hits.revalidations", Spread.of(again), "ms", None, "p99")
+
+
+def _p99(values: list[float]) -> float:
+    if len(values) < 200:
+        raise BenchError(f"{len(values)} visits are too few for a p99")
+    return statistics.quantiles(values, n=100)[98]
+
+
+def _one(name: str, value: float, unit: str, target: Target, note: str) -> Figure:
+    return Figure(name, Spread(value, value, value), unit, target, f"the most seen; {note}")
+
+
+@dataclass(slots=True)
+class _Watched:
+    most: Usage = Usage(0, 0, 0)
+
+
+@contextmanager
+def _watching(server: Server, every: float = 0.25) -> Iterator[_Watched]:
+    """The most that a server holds, looked at four times a second."""
+    watched, enough = _Watched(), threading.Event()
+
+    def look() -> None:
+        while not enough.wait(every):
+            watched.most = watched.most.most(server.usage())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield watched
+    finally:
+        enough.set()
+        thread.join()

@@ -106,7 +106,7 @@ class HtmlWriter:
         self.html.append(f'<{token.tag} align="{side}">' if side else f"<{token.tag}>")
 
     def _table_open(self, token: Token) -> None:
-        self.html.append('<div class="table" tabindex="0" role="region" aria-label="Table"><table>')
+        self.html.append('<div class="table" tabindex="0" role="group" aria-label="Table"><table>')
 
     def _table_close(self, token: Token) -> None:
         self.html.append("</table></div>\n")

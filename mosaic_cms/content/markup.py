@@ -47,7 +47,7 @@ _VALUES = {
     "div": {
         "class": {"table"},
         "tabindex": {"0"},
-        "role": {"region"},
+        "role": {"group"},
         "aria-label": {"Table"},
     },
     "section": {

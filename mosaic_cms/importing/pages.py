@@ -141,4 +141,6 @@ def _layout(draft: Draft, has_children: bool, is_index: bool) -> Layout:
         return "home"
     if has_children and (is_index or draft.date is None):
         return "list"
-    return "post" if draft.date is not None or draft.name.is_post else "page"
+    # A page with a weight has its place among others; its date only says when it was written.
+    dated = draft.date is not None and draft.fields.weight is None
+    return "post" if dated or draft.name.is_post else "page"

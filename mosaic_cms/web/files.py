@@ -40,7 +40,9 @@ class Files:
             self._assets[name] = finished
         return finished
 
-    async def media(self, handle: SiteHandle, path: str, send: Send, *, head: bool) -> bool:
+    async def media(
+        self, handle: SiteHandle, path: str, send: Send, if_none_match: bytes, *, head: bool
+    ) -> bool:
         """Streams a stored file; False when the tenant has no such file."""
         digest, _, name = path.removeprefix(MEDIA_PREFIX).partition("/")
         if len(digest) != _DIGEST_LENGTH or not digest.isalnum() or not name:
@@ -52,20 +54,24 @@ class Files:
         if not rows:
             return False
         key, content_type, size, _ = rows[0]
-        headers = [
-            (b"content-type", content_type.encode()),
-            (b"content-length", str(size).encode()),
-            (b"etag", f'"{digest}"'.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"content-security-policy", b"default-src 'none'; sandbox"),
-            *_FOREVER,
-        ]
-        chunks = platform.storage(tenant).read(tenant, key)
-        first = b"" if head else await anext(aiter(chunks), b"")
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        if head:
+        etag = f'"{digest}"'.encode()
+        unchanged = etag in if_none_match
+        headers = [(b"etag", etag), *_FOREVER]
+        if not unchanged:
+            headers += [
+                (b"content-type", content_type.encode()),
+                (b"content-length", str(size).encode()),
+                (b"x-content-type-options", b"nosniff"),
+                (b"content-security-policy", b"default-src 'none'; sandbox"),
+            ]
+        start = {"type": "http.response.start", "status": 304 if unchanged else 200}
+        if head or unchanged:
+            await send({**start, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return True
+        chunks = platform.storage(tenant).read(tenant, key)
+        first = await anext(aiter(chunks), b"")  # before a word is said: the file may be missing
+        await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": first, "more_body": True})
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -74,7 +74,7 @@ class SiteApp:
     async def _answer(self, scope: Scope, headers: dict[bytes, bytes], send: Send) -> None:
         """Everything else: a page that is cold or stale, a file, or a refusal."""
         sent = _Sent(send)
-        handle = None
+        handle, host = None, b""
         try:
             if scope["method"] not in {"GET", "HEAD"}:
                 finished: Finished | None = _not_allowed()
@@ -83,10 +83,11 @@ class SiteApp:
                 if scope["path"] == READY_PATH:
                     finished = html(200, "ready\n")
                 else:
-                    handle = self._hosts.find(self._hosts.host_of(scope, headers))
-                    finished = await self._find(handle, scope, sent)
+                    host = self._hosts.host_of(scope, headers)
+                    handle = self._hosts.find(host)
+                    finished = await self._find(handle, scope, headers, sent)
         except MosaicError as error:
-            finished = self._refusal(error)
+            finished = self._refusal(error, host)
         except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
             finished = await self._failure(handle, error)
         if finished is None or sent.started:
@@ -99,7 +100,9 @@ class SiteApp:
             head=scope["method"] == "HEAD",
         )
 
-    async def _find(self, handle: SiteHandle, scope: Scope, sent: _Sent) -> Finished | None:
+    async def _find(
+        self, handle: SiteHandle, scope: Scope, headers: dict[bytes, bytes], sent: _Sent
+    ) -> Finished | None:
         tenant, path = handle.tenant, scope["path"]
         if tenant.status is TenantStatus.CLOSED:
             return self._pages.closed(tenant.reason)
@@ -109,7 +112,7 @@ class SiteApp:
                 return asset
         await self._heads.look(tenant)
         if path.startswith(MEDIA_PREFIX) and await self._files.media(
-            handle, path, sent, head=scope["method"] == "HEAD"
+            handle, path, sent, headers.get(b"if-none-match", b""), head=scope["method"] == "HEAD"
         ):
             return None
         published = handle.head.published
@@ -124,9 +127,9 @@ class SiteApp:
                 finished = await self.cache.make(key, published, make)
         return finished
 
-    def _refusal(self, error: MosaicError) -> Finished:
+    def _refusal(self, error: MosaicError, host: bytes) -> Finished:
         if isinstance(error, UnknownHost):
-            return self._pages.unknown_host(error.host)
+            return self._pages.unknown_host(host.decode("utf-8", "replace")[:253])
         if isinstance(error, InvalidHost):
             return self._pages.bad_request(error.message)
         reference = _reference()

@@ -119,7 +119,7 @@ def test_markdown_becomes_html(text: str, html: str) -> None:
 
 def test_a_table_can_scroll_and_be_reached_by_keyboard() -> None:
     html = render("| a | b |\n|---|--:|\n| 1 | 2 \\| 3 |").html
-    assert html.startswith('<div class="table" tabindex="0" role="region" aria-label="Table">')
+    assert html.startswith('<div class="table" tabindex="0" role="group" aria-label="Table">')
     assert '<td align="right">2 | 3</td>' in html
 
 

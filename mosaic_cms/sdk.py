@@ -1,0 +1,52 @@
+"""What plugins that add to the product import: actions, themes, blocks and routes.
+
+Everything else of :mod:`mosaic_cms` may change from one version to the next; a provider of a
+contract (tenancy, storage, …) needs :mod:`mosaic_core` alone. A plugin that adds an action::
+
+    from mosaic_cms.sdk import Model, Permission, TenantScope, action, hookimpl
+
+    HOOK_API = ">=1,<2"
+
+    class Greet(Model):
+        name: str
+
+    class Greeting(Model):
+        text: str
+
+    @action("greetings.greet", needs=Permission("read", "content"), effect="read")
+    async def greet(scope: TenantScope, command: Greet) -> Greeting:
+        "Greets somebody in the tenant's name."
+        return Greeting(text=f"{scope.tenant.name} greets {command.name}.")
+
+    @hookimpl
+    def mosaic_actions():
+        return [greet]
+"""
+
+from mosaic_cms.actions import Effect, Model, Permission, action
+from mosaic_cms.scope import Actor, PlatformScope, TenantScope
+from mosaic_core.errors import Conflict, Denied, InvalidInput, MosaicError, NotFound
+from mosaic_core.head import Write
+from mosaic_core.hooks import HOOK_API, ThemeFolder, hookimpl
+from mosaic_core.tenants import Limits, TenantContext
+
+__all__ = [
+    "HOOK_API",
+    "Actor",
+    "Conflict",
+    "Denied",
+    "Effect",
+    "InvalidInput",
+    "Limits",
+    "Model",
+    "MosaicError",
+    "NotFound",
+    "Permission",
+    "PlatformScope",
+    "TenantContext",
+    "TenantScope",
+    "ThemeFolder",
+    "Write",
+    "action",
+    "hookimpl",
+]
