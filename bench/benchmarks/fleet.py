@@ -145,7 +145,7 @@ def _one(name: str, value: float, unit: str, target: Target, note: str) -> Figur
 
 @dataclass(slots=True)
 class _Watched:
-    most: Usage = Usage(0, 0, 0)
+    most: Usage = field(default_factory=lambda: Usage(0, 0, 0))
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import MetaData, Table
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import Column, MetaData, Table
+from sqlalchemy.orm import DeclarativeBase, Mapper
 
 from mosaic_core.database.migrations import History
 from mosaic_core.types import MosaicType
@@ -83,30 +83,65 @@ class TenantSchema:
     history: History
 
 
-def metadata_faults(metadata: MetaData) -> Iterator[str]:
-    """Every breach of the rules of tenant tables, in words; nothing when they are kept.
+def metadata_faults(metadata: MetaData, *bases: type[DeclarativeBase]) -> Iterator[str]:
+    """Every breach of the rules of tables, in words; nothing when they are kept.
 
-    The rules keep a change log complete: what the database does by itself, the log cannot see.
+    The rules keep a change log complete: what the database or a relationship does by itself, the
+    log cannot see.
+
+    Args:
+        bases: whose classes the tables are mapped to; by default the two of this module.
     """
-    mapped = {mapper.local_table for mapper in TenantBase.registry.mappers} | {
-        mapper.local_table for mapper in PlatformBase.registry.mappers
-    }
+    mappers = [
+        mapper
+        for base in bases or (TenantBase, PlatformBase)
+        for mapper in base.registry.mappers
+        if base.metadata is metadata
+    ]
+    for mapper in mappers:
+        yield from _mapper_faults(mapper)
+    mapped = {mapper.local_table for mapper in mappers}
     for table in metadata.sorted_tables:
         if not table.primary_key.columns:
             yield f"{table.name} has no primary key"
+        if not table.dialect_options["sqlite"]["strict"]:
+            yield f"{table.name} is not STRICT"
         if table not in mapped and not is_derived(table) and not is_kernel(table):
             yield f"{table.name} is not mapped to a class, so its changes would not be logged"
         for column in table.columns:
-            where = f"{table.name}.{column.name}"
-            if not isinstance(column.type, MosaicType):
-                yield f"{where} has the type {column.type!r}, which is not one of mosaic_core.types"
-            if column.server_default is not None or column.server_onupdate is not None:
-                yield f"{where} is filled in by the database"
-            if column.computed is not None or column.identity is not None:
-                yield f"{where} is computed by the database"
-            for default in (column.default, column.onupdate):
-                if default is not None and default.is_clause_element:
-                    yield f"{where} has an SQL expression as its default"
+            yield from _column_faults(table, column)
         for key in table.foreign_keys:
             if key.ondelete or key.onupdate:
                 yield f"{table.name}.{key.parent.name} cascades in the database"
+
+
+def _mapper_faults(mapper: Mapper[Any]) -> Iterator[str]:
+    name = mapper.class_.__name__
+    if mapper.inherits is not None:
+        parent = mapper.inherits.class_.__name__
+        yield f"{name} inherits from {parent}; a logged row is one class's, in one table"
+        return
+    for column in mapper.local_table.columns:
+        if not mapper.columns.contains_column(column):
+            yield f"{name} leaves out the column {column.name}"
+    for relationship in mapper.relationships:
+        if relationship.secondary is not None and not relationship.viewonly:
+            yield (
+                f"{name}.{relationship.key} writes rows of {relationship.secondary} past their "
+                f"class; make it viewonly"
+            )
+
+
+def _column_faults(table: Table, column: Column[Any]) -> Iterator[str]:
+    where = f"{table.name}.{column.name}"
+    if not isinstance(column.type, MosaicType):
+        yield f"{where} has the type {column.type!r}, which is not one of mosaic_core.types"
+    if column is table.autoincrement_column:
+        yield f"{where} is numbered by the database; say autoincrement=False"
+    if column.computed is not None or column.identity is not None:
+        yield f"{where} is computed by the database"
+    elif column.server_default is not None or column.server_onupdate is not None:
+        yield f"{where} is filled in by the database"
+    for default in (column.default, column.onupdate):
+        if default is not None and default.is_clause_element:
+            yield f"{where} has an SQL expression as its default"

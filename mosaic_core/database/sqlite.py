@@ -26,7 +26,6 @@ from mosaic_core.errors import (
     DiskFull,
     InvalidInput,
     MosaicError,
-    QuotaExceeded,
 )
 
 PAGE_SIZE = 4096
@@ -37,10 +36,15 @@ INLINE_TIMEOUT = 0.01
 #: Seconds to wait for another process's turn at writing.
 TURN_TIMEOUT = 30.0
 
+_FREE = "Free some space; what was saved before is safe."
 _LOCK_ERRORS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 #: The shared-memory file could not be made or grown (sqlite.org/rescode.html).
 _IOERR_SHM = {sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN}
+
+
+class Full(DiskFull):
+    """SQLite has one word for a full disk and for a file with as many pages as it may have."""
 
 
 def pragmas(
@@ -118,6 +122,7 @@ async def connect_inline(
         for pragma in pragmas(writable=writable, pages=pages, timeout=INLINE_TIMEOUT):
             connection.execute(pragma)
         if not durable:
+            connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = OFF")
     except BaseException:
         connection.close()
@@ -262,12 +267,9 @@ def translate(error: sqlite3.Error, subject: str) -> MosaicError:
             hint="Run 'mosaic doctor', and restore the file from a backup.",
         )
     if primary == sqlite3.SQLITE_FULL:
-        return QuotaExceeded(
-            f"{subject} has reached its tier's limit, or the disk is full.",
-            hint="Delete something, or move up a tier.",
-        )
+        return Full(f"The disk has no room for {subject}.", hint=_FREE)
     if primary == sqlite3.SQLITE_READONLY or extended == sqlite3.SQLITE_IOERR_SHMOPEN:
-        return _read_only(subject)
+        return read_only(subject)
     if extended in _IOERR_SHM or extended == sqlite3.SQLITE_IOERR_WRITE:
         return _disk_full(subject)
     if primary == sqlite3.SQLITE_CANTOPEN:
@@ -280,7 +282,7 @@ def translate(error: sqlite3.Error, subject: str) -> MosaicError:
 
 def _from_os(error: OSError, subject: str) -> MosaicError:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return _read_only(subject)
+        return read_only(subject)
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _disk_full(subject)
     if error.errno == errno.ENOENT:
@@ -288,7 +290,8 @@ def _from_os(error: OSError, subject: str) -> MosaicError:
     return DatabaseError(f"{subject}: {error.strerror}.")
 
 
-def _read_only(subject: str) -> DatabaseReadOnly:
+def read_only(subject: str) -> DatabaseReadOnly:
+    """The error for a file or folder that this user may not write."""
     return DatabaseReadOnly(
         f"{subject} cannot be written.",
         hint="Give this user the right to write the data folder and the files in it.",
@@ -296,6 +299,4 @@ def _read_only(subject: str) -> DatabaseReadOnly:
 
 
 def _disk_full(subject: str) -> DiskFull:
-    return DiskFull(
-        f"The disk has no room for {subject}.", hint="Free some space; nothing is lost."
-    )
+    return DiskFull(f"The disk has no room for {subject}.", hint=_FREE)

@@ -188,10 +188,10 @@ def test_the_deployments_cache_has_the_configured_size(deployments: Deployments)
         for _ in range(2):
             for path in ("/", "/visit/", "/visit/hours/", "/news/"):
                 assert (await deployment.get(path)).status_code == 200
-                assert deployment.app.cache.bytes <= 25_000
+                assert deployment.app.cache.bytes <= 12_000
         assert 0 < len(deployment.app.cache) < 4
 
-    deployments(scenario, serve={"page_cache": 25_000})
+    deployments(scenario, serve={"page_cache": 12_000})
 
 
 # Encodings

@@ -40,6 +40,10 @@ from mosaic_tenancy_sqlite.plugin import SQLiteSettings
 from mosaic_tenancy_sqlite.readers import Prepared, Readers
 from mosaic_tenancy_sqlite.template import template_bytes
 
+#: Where a database file says how it is journalled, and the two ways (sqlite.org/fileformat.html,
+#: section 1.3.3). A draft does without the write-ahead log, whose files would be made and removed.
+_JOURNAL_AT = 18
+_ROLLBACK, _WRITE_AHEAD = b"\1\1", b"\2\2"
 _FIRST_HEAD = (
     "INSERT INTO head (owner, status, epoch, version, published, digest, base_version) "
     "VALUES (:owner, :status, :epoch, :version, :published, :digest, :base_version)"
@@ -145,7 +149,7 @@ class TenantFiles:
                         self._target.reset(token)
                     session = AsyncSession(connection, expire_on_commit=False)
                     yield await stack.enter_async_context(session)
-        except QuotaExceeded as error:
+        except sqlite.Full as error:
             raise self._full(tenant, target) from error
 
     async def _connect(self) -> InlineConnection:
@@ -160,7 +164,7 @@ class TenantFiles:
         path = self._path(tenant)
         with sqlite.translating(_subject(tenant)):
             reader = self._reader(tenant, path, verify=True)
-            row = self._read(path, reader, _HEAD)
+            row = self._head_row(path, reader)
         return HeadState(row[0], row[1], HeadStatus(row[2]), row[3])
 
     async def published(
@@ -195,20 +199,28 @@ class TenantFiles:
         self, tenant: TenantContext, path: Path, *, verify: bool = False
     ) -> sqlite3.Connection:
         """The kept connection; opening it proves that the file is this tenant's and current."""
-        with sqlite.translating(_subject(tenant), files=True):
-            return self._readers.get(path, verify=verify)
+        try:
+            with sqlite.translating(_subject(tenant), files=True):
+                return self._readers.get(path, verify=verify)
+        except DatabaseMissing:
+            if os.access(path, os.R_OK) and not os.access(path.parent, os.W_OK):
+                # Even a reader needs the shared memory beside the file.
+                raise sqlite.read_only(f"The folder of the database of {tenant.slug!r}") from None
+            raise
 
     def _check_reader(self, reader: sqlite3.Connection, path: Path) -> None:
-        subject = f"The database {path.name}"
-        rows = reader.execute("SELECT version_num FROM alembic_version").fetchall()
-        revision = ",".join(sorted(row[0] for row in rows))
-        self._schema.history.require_current(revision, subject)
-        owner = self._read(path, reader, _HEAD)[4]
-        if owner != path.name.partition(".")[0]:
+        self._schema.history.require_current(_revision(reader, path), f"The database {path.name}")
+        self._head_row(path, reader)
+
+    def _head_row(self, path: Path, reader: sqlite3.Connection) -> tuple[Any, ...]:
+        row = self._read(path, reader, _HEAD)
+        if row[4] != path.name.partition(".")[0]:
+            self._readers.close(path)
             raise DatabaseDamaged(
-                f"{subject} belongs to another tenant.",
+                f"The database {path.name} belongs to another tenant.",
                 hint="A file was renamed or copied: put each tenant's own file back.",
             )
+        return row
 
     # Life
 
@@ -231,9 +243,10 @@ class TenantFiles:
 
     def _draft(self, draft: Path, tenant: TenantContext) -> None:
         _remove(draft)  # from a process that was killed: its log would be replayed into ours
-        draft.write_bytes(self._template)
+        draft.write_bytes(_with_journal(self._template, _ROLLBACK))
         connection = sqlite3.connect(sqlite.uri(draft), uri=True)
         try:
+            connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute(_FIRST_HEAD, first_head(tenant.tenant_id, tenant.epoch))
             connection.commit()
@@ -255,10 +268,9 @@ class TenantFiles:
         def read() -> str:
             connection = sqlite.connect(path, writable=False)
             try:
-                rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+                return _revision(connection, path)
             finally:
                 connection.close()
-            return ",".join(sorted(row[0] for row in rows))
 
         with sqlite.translating(_subject(tenant)):
             return await asyncio.to_thread(read)
@@ -355,6 +367,18 @@ def _subject(tenant: TenantContext) -> str:
     return f"The database of {tenant.slug!r}"
 
 
+def _revision(connection: sqlite3.Connection, path: Path) -> str:
+    try:
+        rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        raise DatabaseDamaged(  # a database, but not one that was made by the migrations
+            f"The database {path.name} is empty.", hint="Restore the file from a backup."
+        ) from error
+    return ",".join(sorted(row[0] for row in rows))
+
+
 def _files(path: Path) -> tuple[Path, ...]:
     return (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
 
@@ -365,11 +389,16 @@ def _remove(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
+def _with_journal(content: bytes, kind: bytes) -> bytes:
+    return content[:_JOURNAL_AT] + kind + content[_JOURNAL_AT + len(kind) :]
+
+
 def _settle(draft: Path, path: Path) -> None:
     """Makes a draft durable under its name. Nobody has it open, so its log is in the file."""
     _remove(path)  # a log without its file, from a process that was killed while it dropped this
     handle = os.open(draft, os.O_RDWR)
     try:
+        os.pwrite(handle, _WRITE_AHEAD, _JOURNAL_AT)
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -65,7 +65,7 @@ REFUSED = [
     (types.Text(3), "four", ValueError),
     (types.Text(), 5, TypeError),
     (types.Text(), b"bytes", TypeError),
-    (types.UTCDateTime(), datetime(2026, 1, 1), TypeError),  # noqa: DTZ001
+    (types.UTCDateTime(), datetime(2026, 1, 1), TypeError),
     (types.UTCDateTime(), "2026-01-01T00:00:00Z", TypeError),
     (types.UTCDateTime(), UTC12.date(), TypeError),
     (types.UTCDateTime(), datetime.min.replace(tzinfo=CEST), ValueError),

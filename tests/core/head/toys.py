@@ -45,7 +45,7 @@ class Box(ToyBase):
 
     id: Mapped[str] = mapped_column(types.Text(40), primary_key=True)
     label: Mapped[str | None] = mapped_column(types.Text(100))
-    note: Mapped[Any] = mapped_column(types.Json())
+    note: Mapped[Any] = mapped_column(types.Json(), nullable=True)
     weight: Mapped[Decimal | None] = mapped_column(types.Exact(12, 4))
     count: Mapped[int] = mapped_column(types.Integer(), default=0)
     sealed: Mapped[bool] = mapped_column(types.Boolean(), default=False)
