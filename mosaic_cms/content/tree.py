@@ -14,6 +14,7 @@ from mosaic_cms.content.models import MAX_BODY, MAX_TITLE, Page, Site
 from mosaic_cms.content.paths import check_slug, join
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
+from mosaic_core.types import new_id
 
 LAYOUTS = ("home", "page", "post", "list")
 
@@ -92,6 +93,7 @@ async def add_page(
         )
         position = 0 if last is None else last + 1
     page = Page(
+        id=page_id or new_id(),
         site_id=site.id,
         parent_id=parent.id if parent else None,
         slug=slug,
@@ -108,11 +110,8 @@ async def add_page(
         created_at=write.at,
         updated_at=write.at,
     )
-    if page_id is not None:
-        page.id = page_id
     set_content(write, page, title=title, **content)
     write.session.add(page)
-    await write.session.flush()
     return page
 
 

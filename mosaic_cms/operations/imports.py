@@ -174,6 +174,7 @@ class _Import:
                 source=source.source,
                 **content,
             )
+            await write.session.flush()  # pages below look for it by its id
             return page, "created"
         changed = set_content(write, page, **content)
         parent_id = parent.id if parent else None

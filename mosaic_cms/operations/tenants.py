@@ -81,6 +81,7 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
 
     async def first(write: Write) -> None:
         site = Site(
+            id=new_id(),
             key=MAIN_SITE,
             position=0,
             title=command.name,
@@ -93,7 +94,6 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
             footer_menu=[],
         )
         write.session.add(site)
-        await write.session.flush()
         if not command.home:
             await product.projection.place_site(write.session, site)
             return

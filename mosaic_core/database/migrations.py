@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from sqlalchemy import Connection, MetaData
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
 
 _ENVIRONMENT = Path(__file__).parent
+#: Alembic keeps the migration that it is at in its modules, so a process runs one at a time.
+_ALEMBIC = threading.Lock()
 
 
 class History:
@@ -37,8 +40,8 @@ class History:
     def __init__(self, schema: str, folders: Sequence[Path]) -> None:
         self.schema = schema
         self.folders = tuple(folders)
-        #: Held while migrating in an event loop: Alembic keeps its context in the process, so two
-        #: migrations that take turns at waiting would get each other's database.
+        #: Held around :meth:`upgrade` in an event loop, where two of them would take turns at
+        #: waiting for their databases and get each other's.
         self.turn = asyncio.Lock()
 
     @cached_property
@@ -100,7 +103,7 @@ class History:
         def steps(revision: object, context: MigrationContext) -> object:
             return script._upgrade_revs("heads", revision)  # type: ignore[arg-type]
 
-        with EnvironmentContext(config, script, fn=steps) as environment:
+        with _ALEMBIC, EnvironmentContext(config, script, fn=steps) as environment:
             environment.configure(
                 connection=connection,
                 target_metadata=MetaData(),

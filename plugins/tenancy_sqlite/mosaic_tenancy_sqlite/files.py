@@ -26,6 +26,7 @@ from mosaic_core.database import TenantSchema, sqlite
 from mosaic_core.database.inline import InlineConnection
 from mosaic_core.errors import (
     Conflict,
+    DatabaseBusy,
     DatabaseDamaged,
     DatabaseError,
     DatabaseMissing,
@@ -120,7 +121,7 @@ class TenantFiles:
     async def session(self, tenant: TenantContext) -> AsyncIterator[AsyncSession]:
         path = self._path(tenant)
         async with self._sessions:
-            self._reader(tenant, path)
+            await self._reader(tenant, path)
             async with self._connected(tenant, _Target(path, writable=False)) as session:
                 yield session
 
@@ -130,7 +131,7 @@ class TenantFiles:
     ) -> AsyncIterator[AsyncSession]:
         path = self._path(tenant)
         async with self._turns.take(path.with_suffix(".lock")), self._sessions:
-            self._reader(tenant, path)
+            await self._reader(tenant, path)
             target = _Target(path, writable=True, pages=self._pages(tenant, reserve=reserve))
             async with self._connected(tenant, target) as session:
                 yield session
@@ -163,7 +164,7 @@ class TenantFiles:
     async def head(self, tenant: TenantContext) -> HeadState:
         path = self._path(tenant)
         with sqlite.translating(_subject(tenant)):
-            reader = self._reader(tenant, path, verify=True)
+            reader = await self._reader(tenant, path, verify=True)
             row = self._head_row(path, reader)
         return HeadState(row[0], row[1], HeadStatus(row[2]), row[3])
 
@@ -175,7 +176,7 @@ class TenantFiles:
             prepared = Prepared.compile(query, self._engine.dialect)
             self._prepared[query] = prepared
         path = self._path(tenant)
-        reader = self._reader(tenant, path)
+        reader = await self._reader(tenant, path)
         try:
             with sqlite.translating(_subject(tenant)):
                 return prepared.run(reader, parameters)
@@ -195,10 +196,22 @@ class TenantFiles:
             )
         return row
 
-    def _reader(
+    async def _reader(
         self, tenant: TenantContext, path: Path, *, verify: bool = False
     ) -> sqlite3.Connection:
-        """The kept connection; opening it proves that the file is this tenant's and current."""
+        """The kept connection; opening it proves that the file is this tenant's and current.
+
+        Another process that opens or closes the file locks it for a moment, so that opening is
+        tried again, without stopping the event loop.
+        """
+        for pause in (0.01, 0.05, 0.2):
+            try:
+                return self._opened(tenant, path, verify)
+            except DatabaseBusy:
+                await asyncio.sleep(pause)
+        return self._opened(tenant, path, verify)
+
+    def _opened(self, tenant: TenantContext, path: Path, verify: bool) -> sqlite3.Connection:
         try:
             with sqlite.translating(_subject(tenant), files=True):
                 return self._readers.get(path, verify=verify)
@@ -314,7 +327,7 @@ class TenantFiles:
 
     async def size(self, tenant: TenantContext) -> int:
         path = self._path(tenant)
-        reader = self._reader(tenant, path)
+        reader = await self._reader(tenant, path)
         with sqlite.translating(_subject(tenant)):
             pages: int = self._read(path, reader, "PRAGMA page_count")[0]
             free: int = self._read(path, reader, "PRAGMA freelist_count")[0]
@@ -325,7 +338,7 @@ class TenantFiles:
         try:
             with sqlite.translating(_subject(tenant)):
                 found = await asyncio.to_thread(_integrity, path)
-            self._reader(tenant, path)
+            await self._reader(tenant, path)
         except DatabaseError as error:
             return [Problem(path.name, error.message, error.hint)]
         mend = "Restore the file from a backup, or save what is readable with 'sqlite3 .recover'."

@@ -18,8 +18,6 @@ from sqlalchemy import Dialect, Select
 from mosaic_core.database import sqlite
 
 Processor = Callable[[Any], Any]
-#: Seconds that a read waits for a lock: the whole event loop waits with it.
-_PATIENCE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,9 @@ class Readers:
                 self._open.move_to_end(path)
                 return kept[0]
             self.close(path)
-        connection = sqlite.connect(path, writable=False, cache_kib=256, timeout=_PATIENCE)
+        connection = sqlite.connect(
+            path, writable=False, cache_kib=256, timeout=sqlite.INLINE_TIMEOUT
+        )
         try:
             self._check(connection, path)
             inode = _inode(path)

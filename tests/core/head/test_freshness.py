@@ -1,0 +1,135 @@
+"""What a process knows of heads: at most so old, own writes at once, and back when it must."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mosaic_core.errors import DatabaseMissing
+from mosaic_core.head import Heads
+from mosaic_core.persistence import HeadState
+from tests.core.head.toys import Shown, Toys, opened, toy, toy_tenant
+
+
+class Looks:
+    """A persistence that counts looks and answers what it is told, after it is let."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.state = HeadState(1, 1)
+        self.let = asyncio.Event()
+        self.let.set()
+        self.error: Exception | None = None
+
+    async def head(self, tenant: Any) -> HeadState:
+        self.count += 1
+        state = self.state
+        await self.let.wait()
+        if self.error is not None:
+            raise self.error
+        return state
+
+
+def _heads(freshness: float) -> tuple[Heads, Looks]:
+    looks = Looks()
+    return Heads(freshness, lambda tenant: looks), looks  # type: ignore[arg-type, return-value]
+
+
+def test_a_look_counts_for_as_long_as_it_is_fresh() -> None:
+    async def main() -> None:
+        heads, looks = _heads(0.05)
+        tenant = toy_tenant()
+        for _ in range(5):
+            assert (await heads.look(tenant)).version == 1
+        assert looks.count == 1
+        looks.state = HeadState(2, 1)
+        await asyncio.sleep(0.06)
+        assert (await heads.look(tenant)).version == 2
+        assert looks.count == 2
+
+    asyncio.run(main())
+
+
+def test_a_thousand_askers_take_one_look() -> None:
+    async def main() -> None:
+        heads, looks = _heads(60)
+        looks.let.clear()
+        asking = [asyncio.create_task(heads.look(toy_tenant())) for _ in range(1000)]
+        await asyncio.sleep(0)
+        asking[0].cancel()
+        await asyncio.sleep(0)
+        looks.let.set()
+        states = await asyncio.gather(*asking[1:])
+        assert {state.version for state in states} == {1}
+        assert looks.count == 1
+
+    asyncio.run(main())
+
+
+def test_an_own_write_counts_at_once_and_a_look_from_before_does_not_undo_it() -> None:
+    async def main() -> None:
+        heads, looks = _heads(60)
+        tenant = toy_tenant()
+        looks.let.clear()
+        looking = asyncio.create_task(heads.look(tenant))
+        await asyncio.sleep(0.01)
+        heads.committed(tenant.tenant_id, HeadState(2, 2))
+        looks.let.set()
+        assert (await looking).version == 2
+        assert heads.watched(tenant.tenant_id).published == 2
+
+    asyncio.run(main())
+
+
+def test_a_head_that_went_back_is_believed() -> None:
+    async def main() -> None:
+        heads, looks = _heads(0.0)
+        looks.state = HeadState(9, 5)
+        await heads.look(toy_tenant())
+        looks.state = HeadState(3, 2)  # restored from a backup
+        assert (await heads.look(toy_tenant())).version == 3
+        assert heads.watched(toy_tenant().tenant_id).published == 2
+
+    asyncio.run(main())
+
+
+def test_a_look_that_fails_fails_for_its_askers_and_is_taken_again() -> None:
+    async def main() -> None:
+        heads, looks = _heads(60)
+        looks.error = DatabaseMissing("gone")
+        with pytest.raises(DatabaseMissing):
+            await heads.look(toy_tenant())
+        looks.error = None
+        assert (await heads.look(toy_tenant())).version == 1
+
+    asyncio.run(main())
+
+
+def test_a_forgotten_head_is_looked_at_anew() -> None:
+    async def main() -> None:
+        heads, looks = _heads(60)
+        await heads.look(toy_tenant())
+        heads.forget(toy_tenant().tenant_id)
+        await heads.look(toy_tenant())
+        assert looks.count == 2
+
+    asyncio.run(main())
+
+
+def test_another_instances_write_is_seen_within_its_freshness(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with toy(tmp_path) as writing, opened(tmp_path) as reading:
+            heads = Heads(0.1, lambda tenant: reading)
+            mine = Toys(reading, writing.tenant)
+            assert (await heads.look(mine.tenant)).published == 0
+            await writing.add(Shown(path="/", text="news"))
+            begun = time.monotonic()
+            while (await heads.look(mine.tenant)).published == 0:
+                await asyncio.sleep(0.01)
+                assert time.monotonic() - begun < 1
+
+    asyncio.run(main())
