@@ -68,6 +68,16 @@ def unpublish(path: PagePath, site: SiteOption, as_json: AsJson = False) -> None
     _shown(view, as_json=as_json)
 
 
+@app.command("delete")
+def delete(path: PagePath, site: SiteOption, as_json: AsJson = False) -> None:
+    """Delete a page that no page stands below."""
+    view = _perform("pages.delete", site, {"path": path}, as_json=as_json)
+    if as_json:
+        print_json(view)
+    else:
+        say(f"[green]✓[/] {view.path} is deleted.")
+
+
 def _shown(view: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(view)

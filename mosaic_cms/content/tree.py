@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.content.models import MAX_BODY, MAX_TITLE, Page, Site
+from mosaic_cms.content.models import MAX_BODY, MAX_TITLE, Page, PageVersion, Site
 from mosaic_cms.content.paths import check_slug, join
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
@@ -229,6 +229,27 @@ async def _addresses_below(session: AsyncSession, page: Page, path: str) -> list
     for child in await session.scalars(select(Page).where(Page.parent_id == page.id)):
         found += await _addresses_below(session, child, join(path, child.slug))
     return found
+
+
+async def delete_page(write: Write, page: Page) -> None:
+    """Deletes a page that nothing stands below and nobody sees, with its versions.
+
+    Raises:
+        InvalidInput: pages stand below it.
+    """
+    below = await write.session.scalar(
+        select(func.count()).select_from(Page).where(Page.parent_id == page.id)
+    )
+    if below:
+        raise InvalidInput(
+            f"The page {page.path!r} has {below} pages below it.",
+            hint="Move or delete those first.",
+        )
+    versions = select(PageVersion).where(PageVersion.page_id == page.id)
+    for version in await write.session.scalars(versions):
+        await write.session.delete(version)
+    await write.session.flush()  # versions point to their page
+    await write.session.delete(page)
 
 
 async def _require_free(

@@ -12,7 +12,14 @@ from sqlalchemy import select
 from mosaic_cms.actions import Model, Permission, action
 from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.paths import normalise_path
-from mosaic_cms.content.tree import add_page, find_page, find_site, move_page, set_content
+from mosaic_cms.content.tree import (
+    add_page,
+    delete_page,
+    find_page,
+    find_site,
+    move_page,
+    set_content,
+)
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
@@ -195,6 +202,21 @@ async def unpublish_page(scope: TenantScope, command: PageAt) -> PageView:
         site, page = await _find(write, command)
         await scope.product.publisher.unpublish(write, site, page)
         return await _seen(write, site, page)
+
+    return await scope.write(fn, reserve=True)
+
+
+@action("pages.delete", needs=Permission("delete", "content"), http="DELETE /pages/{path}")
+async def delete(scope: TenantScope, command: PageAt) -> PageView:
+    """Deletes a page that no page stands below; visitors lose it too."""
+
+    async def fn(write: Write) -> PageView:
+        site, page = await _find(write, command)
+        view = await _seen(write, site, page)
+        if page.live_version_id is not None:
+            await scope.product.publisher.unpublish(write, site, page)
+        await delete_page(write, page)
+        return view
 
     return await scope.write(fn, reserve=True)
 

@@ -30,6 +30,14 @@ def test_pages_are_published_and_taken_back(deployment: Deployment) -> None:
     deployment.run("tenant", "create", "welcome")
     assert deployment.json("page", "unpublish", "/", "--site", "welcome")["state"] == "draft"
     assert deployment.json("page", "publish", "/", "--site", "welcome")["state"] == "published"
+    gone = deployment.run("page", "delete", "/", "--site", "welcome")
+    assert "/ is deleted" in gone
+    assert deployment.json("page", "list", "--site", "welcome") == []
+    assert deployment.json("doctor")["problems"] == []
+
+
+def test_a_draft_is_shown_as_it_stands(deployment: Deployment) -> None:
+    deployment.run("tenant", "create", "welcome")
     assert "This site is open" in deployment.json("page", "show", "/", "--site", "welcome")["body"]
 
 
