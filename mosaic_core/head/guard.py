@@ -128,12 +128,6 @@ def install(engine: Engine) -> None:
             permit.derived = True
             permit.published = permit.published or publishes(table)
 
-    @event.listens_for(engine, "begin", insert=True)
-    def begin(connection: Connection) -> None:
-        permit = connection.get_execution_options().get(_PERMIT)
-        if permit is not None and permit.spoiled:
-            raise permit.spoil("")
-
     @event.listens_for(engine, "savepoint")
     def savepoint(connection: Connection, name: str) -> None:
         permit = connection.get_execution_options().get(_PERMIT)

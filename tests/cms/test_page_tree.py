@@ -81,8 +81,8 @@ operations = st.lists(
         st.tuples(st.just("menu"), st.lists(numbers, max_size=3)),
         st.tuples(st.just("site"), st.sampled_from(["title", "language"]), st.booleans()),
     ),
-    min_size=3,
-    max_size=20,
+    min_size=4,
+    max_size=16,
 )
 
 
@@ -99,6 +99,12 @@ class Run:
         await self.deployment.rule("tenants.create", slug=self.slug, name="Tree", tier="open")
         (home,) = await self.do("pages.list")
         self.model.nodes.append(Node(None, "", home.id, "", ""))
+        await self.create(0, "a", "list")
+        for slug, date in (("b", DATES[0]), ("c", DATES[1]), ("d", DATES[3])):
+            await self.create(1, slug, "post")
+            await self.edit(-1, [0, -1, 3], date)
+        for n in (1, 3, 2):
+            await self.publish(n)
 
     async def do(self, name: str, **given: Any) -> Any:
         return await self.deployment.do(name, self.slug, **given)

@@ -59,6 +59,22 @@ def test_a_page_is_made_once_for_each_tenant_and_path(
     deployments(scenario)
 
 
+def test_a_cached_page_takes_the_short_way(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        first = await deployment.ask("/visit/")
+
+        async def long_way(*args: Any) -> None:
+            raise AssertionError("the long way")
+
+        monkeypatch.setattr(deployment.app, "_answer", long_way)
+        assert await deployment.ask("/visit/") == first
+        assert (await deployment.ask("/visit/", query=b"utm=1")).body == first.body
+
+    deployments(scenario, platform={"freshness": 60})
+
+
 def test_a_draft_leaves_the_cached_page_and_publishing_shows_at_once(
     deployments: Deployments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,6 +402,7 @@ def test_a_write_here_is_seen_there_within_the_freshness(deployments: Deployment
                 await here.do("pages.publish", path="/visit/")
                 assert f"State {n}." in (await here.get("/visit/")).text
                 await asyncio.sleep(0.25)
+                await there.get("/", "bread.mosaic.test")  # what is news of one is none of another
                 assert f"State {n}." in (await there.get("/visit/")).text
             await here.rule("tenants.create", slug="fresh", name="Fresh", tier="open")
             await asyncio.sleep(0.25)

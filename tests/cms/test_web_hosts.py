@@ -138,7 +138,7 @@ def test_a_closed_tenant_answers_503_with_its_reason(deployments: Deployments) -
         await deployment.rule(
             "tenants.suspend", slug="aurora", status="closed", reason="We <moved> house."
         )
-        for path in ("/", "/visit/", "/nothing/", "/-/media/x/y"):
+        for path in ("/", "/", "/visit/", "/nothing/", "/-/media/x/y"):
             answer = await deployment.ask(path)
             assert answer.status == 503
             assert "We &lt;moved&gt; house." in answer.text

@@ -191,6 +191,28 @@ def test_a_turn_that_does_not_come_is_an_error_that_names_the_tenant(
         asyncio.run(main())
 
 
+def test_a_turn_on_a_file_that_its_holder_removed_is_taken_on_the_next_one(tmp_path: Path) -> None:
+    from mosaic_core.database import sqlite
+
+    async def main() -> None:
+        lock = tmp_path / "x.lock"
+        holders: list[int] = []
+
+        async def take(number: int) -> None:
+            async with sqlite.Turns().take(lock):
+                holders.append(number)
+                assert len(holders) == 1
+                await asyncio.sleep(0.01)
+                holders.remove(number)
+                if number % 2:
+                    lock.unlink()
+
+        await asyncio.gather(*(take(n) for n in range(20)))
+
+    with nothing_leaks():
+        asyncio.run(main())
+
+
 def test_writers_on_three_hundred_tenants_keep_threads_and_files_bounded(tmp_path: Path) -> None:
     import os
     import threading

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mosaic_core.head import TENANT, Writer
 from tests.core.head.processes import Worker
-from tests.core.head.toys import Shown, Toys, opened, toy, toy_tenant
+from tests.core.head.toys import Shown, Toys, a_box, opened, toy, toy_tenant
 from tests.core.head.worker import fill
 
 
@@ -131,52 +130,26 @@ def test_very_many_killed_drops_leave_nothing_that_haunts(tmp_path: Path) -> Non
     _nothing_haunts(tmp_path, 100)
 
 
-def test_the_log_of_a_draft_that_was_killed_is_not_replayed_into_the_next(tmp_path: Path) -> None:
-    import shutil
-
+def test_the_log_of_a_database_that_is_gone_is_not_replayed_into_the_next(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path) as files:
-            tenant = toy_tenant()
-            toys = Toys(files, tenant)
+            toys = Toys(files, toy_tenant())
             draft = toys.path.with_suffix(".new")
-
-            async def leave(begin: object) -> None:
-                writer = Writer(TENANT, tenant.tenant_id, begin)  # type: ignore[arg-type]
-
-                async def fn(write: object) -> None:
-                    from tests.core.head.toys import a_box
-
-                    write.session.add(a_box("ghost"))  # type: ignore[attr-defined]
-
-                await writer.write(fn, actor="a", action="b")
-                # Held open, as by the process that is about to be killed, so that a log stays.
-                import sqlite3
-
-                holder = sqlite3.connect(draft)
-                holder.execute("SELECT * FROM head").fetchone()
-                await writer.write(fn_two, actor="a", action="b")
-                for name in ("", "-wal", "-shm"):
-                    file = draft.with_name(draft.name + name)
-                    shutil.copy(file, file.with_name(f"kept{name}"))
-                holder.close()
-                raise LookupError
-
-            async def fn_two(write: object) -> None:
-                from tests.core.head.toys import a_box
-
-                write.session.add(a_box("ghost two"))  # type: ignore[attr-defined]
-
-            with pytest.raises(LookupError):
-                await files.provision(tenant, leave)
-            for name in ("", "-wal", "-shm"):
-                shutil.move(draft.with_name(f"kept{name}"), draft.with_name(draft.name + name))
-                shutil.copy(
-                    draft.with_name(draft.name + name), toys.path.with_name(toys.path.name + name)
-                )
-            toys.path.unlink()
-            await files.provision(tenant)
-            assert await toys.content() == {}
+            await files.provision(toys.tenant)
+            await toys.head()  # which keeps the file open, so that its log stays
+            await toys.add(a_box("ghost"))
+            beside = {
+                name: toys.path.with_name(f"{toys.path.name}{name}").read_bytes()
+                for name in ("-wal", "-shm")
+            }
+            assert beside["-wal"]
+            await files.drop(toys.tenant)
+            for name, content in beside.items():
+                toys.path.with_name(f"{toys.path.name}{name}").write_bytes(content)
+                draft.with_name(f"{draft.name}{name}").write_bytes(content)
+            await files.provision(toys.tenant)
             assert (await toys.head()).version == 0
-            assert await files.check(tenant) == []
+            assert await toys.content() == {}
+            assert await files.check(toys.tenant) == []
 
     asyncio.run(main())

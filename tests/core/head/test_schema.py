@@ -286,7 +286,7 @@ def test_a_relationship_that_writes_a_table_by_itself_is_a_fault() -> None:
         )
 
     (found,) = _faults(base)
-    assert found.startswith("Row.others writes rows of links past their class")
+    assert found.startswith("Row.others writes rows of tenant.links past their class")
 
 
 def test_revisions_are_told_apart(tmp_path: Path) -> None:

@@ -168,6 +168,10 @@ async def _expression(write: Write) -> None:
     (await write.session.get_one(Box, "a")).count = Box.count + 5
 
 
+async def _expression_alone(write: Write) -> None:
+    (await write.session.get_one(Pair, ("x", 1))).value = Pair.value + "!"
+
+
 async def _expression_and_flush(write: Write) -> None:
     row = await write.session.get_one(Box, "a")
     row.count = Box.count + 5
@@ -225,6 +229,7 @@ async def _short_decimals(write: Write) -> None:
         _move,
         _replace,
         _expression,
+        _expression_alone,
         _expression_and_flush,
         _json_in_place,
         _only_json_in_place,
@@ -597,18 +602,18 @@ def test_a_fenced_home_makes_writes_wait_and_a_moved_one_refuses_them(tmp_path: 
                 connection.execute("UPDATE head SET status = ?", (value,))
             connection.close()
 
-        status("fenced")
+        await asyncio.to_thread(status, "fenced")
         waiting = asyncio.create_task(toys.add(a_box()))
         await asyncio.sleep(0.2)
         assert not waiting.done()
-        status("open")
+        await asyncio.to_thread(status, "open")
         assert await waiting == 1
 
-        status("fenced")
+        await asyncio.to_thread(status, "fenced")
         impatient = Toys(toys.files, toys.tenant, limits=WriteLimits(fence=0.1))
         with pytest.raises(TenantFenced):
             await impatient.add(a_box("b"))
-        status("moved")
+        await asyncio.to_thread(status, "moved")
         with pytest.raises(TenantMoved):
             await toys.add(a_box("b"))
         assert await toys.get(Box, "a") is not None
