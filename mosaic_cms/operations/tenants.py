@@ -154,6 +154,8 @@ def _domains(
     for domain in domains:
         if platform.directory.tenant_of_domain(domain) is not None:
             raise Conflict(f"The domain {domain} is in use.", hint="Check the spelling.")
+        if f".{domain}".endswith(f".{platform.directory.platform_domain}"):
+            raise Conflict(f"{domain} is below the platform's own domain.", hint="Use another one.")
     return domains
 
 

@@ -73,7 +73,9 @@ operations = st.lists(
         st.tuples(st.just("create"), numbers, st.sampled_from(SLUGS[:3]), layouts),
         st.tuples(st.just("edit"), numbers, st.lists(numbers, max_size=3), st.sampled_from(DATES)),
         st.tuples(st.just("layout"), numbers, layouts),
-        st.tuples(st.just("move"), numbers, st.none() | numbers, st.none() | st.sampled_from(SLUGS)),
+        st.tuples(
+            st.just("move"), numbers, st.none() | numbers, st.none() | st.sampled_from(SLUGS)
+        ),
         st.tuples(st.just("order"), numbers, st.integers(-3, 3)),
         st.tuples(st.just("publish"), numbers),
         st.tuples(st.just("publish"), numbers),
@@ -219,9 +221,7 @@ def grow(deployments: Deployments, examples: int) -> None:
                 await run.check()
             await run.visit()
 
-        @settings(
-            max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck)
-        )
+        @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
         @given(steps=operations)
         def search(steps: list[tuple[Any, ...]]) -> None:
             runner.run(one(steps))

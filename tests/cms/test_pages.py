@@ -121,7 +121,10 @@ def test_a_page_can_point_to_itself(deployments: Deployments) -> None:
 def test_menus_show_what_is_published(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         await deployment.add("/shop/", publish=False)
-        menu = [{"title": "To the shop", "path": "/shop"}, {"title": "Your visit", "path": "/visit/"}]
+        menu = [
+            {"title": "To the shop", "path": "/shop"},
+            {"title": "Your visit", "path": "/visit/"},
+        ]
         await deployment.do("sites.configure", menu=menu, footer_menu=menu[:1])
         await shows(deployment, "/", "Your visit")
         await hides(deployment, "/", "To the shop")
@@ -335,7 +338,9 @@ def test_dates_count_alike_on_every_machine(
         # Without a zone a date is in UTC: at 23:30 the day before in Kiritimati, 09:30 of it.
         dates = ("2024-05-02T00:30:00+14:00", "2024-05-01", "0001-01-01", "9999-12-31")
         for n, date in enumerate(dates):
-            await deployment.add(f"/news/n{n}/", title=f"N{n}.", layout="post", details={"date": date})
+            await deployment.add(
+                f"/news/n{n}/", title=f"N{n}.", layout="post", details={"date": date}
+            )
         text = (await deployment.get("/news/")).text
         return "".join(sorted("0123", key=lambda n: text.index(f"N{n}.")))
 

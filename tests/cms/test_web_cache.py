@@ -151,9 +151,7 @@ def test_what_differs_by_query_or_is_no_page_does_not_fill_the_cache(
     deployments: Deployments,
 ) -> None:
     async def scenario(deployment: Deployment) -> None:
-        await deployment.do(
-            "sites.configure", redirects=[{"source": "/old/", "target": "/visit/"}]
-        )
+        await deployment.do("sites.configure", redirects=[{"source": "/old/", "target": "/visit/"}])
         for path, status in {
             "/nothing/": 404,
             "/visit": 308,
@@ -307,9 +305,7 @@ def test_each_encoding_has_an_etag_of_its_own_and_304_names_it(deployments: Depl
         for encoding, tag in tags.items():
             for other in tags.keys() - {encoding}:
                 asked = [HOST, (b"accept-encoding", other.encode())]
-                answer = await deployment.ask(
-                    "/visit/", [*asked, (b"if-none-match", tag.encode())]
-                )
+                answer = await deployment.ask("/visit/", [*asked, (b"if-none-match", tag.encode())])
                 assert answer.status == 200
 
     deployments(scenario)

@@ -48,8 +48,7 @@ def test_assets_have_the_hash_of_their_content_in_their_names(deployments: Deplo
         assert len(found) >= 2
         sheet = next(path for path in found if path.endswith(".css"))
         style = (await deployment.get(sheet)).text
-        assert not re.search(r"url\(\s*[\"']?(?!#|data:)[\w-]+\.(svg|woff2)", style.replace("-", "_"))
-        found += [f"/-/assets/{name}" for name in re.findall(r'url\("([\w.-]+)"\)', style)]
+        found += [f"/-/assets/{name}" for name in re.findall(r'url\("?([\w.-]+)"?\)', style)]
         kinds = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
         for path in set(found):
             for host in ("aurora.mosaic.test", "steel.mosaic.test"):

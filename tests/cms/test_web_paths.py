@@ -80,7 +80,21 @@ def test_an_accepted_slug_makes_an_address_in_its_one_form(slug: str) -> None:
 
 @pytest.mark.parametrize(
     "slug",
-    [".", "..", "a/../b", "a//b", "-", "a/-", "a b", "a\u00a0b", "a?b", "a#b", "50%", "a\\b", "a\tb"]
+    [
+        ".",
+        "..",
+        "a/../b",
+        "a//b",
+        "-",
+        "a/-",
+        "a b",
+        "a\u00a0b",
+        "a?b",
+        "a#b",
+        "50%",
+        "a\\b",
+        "a\tb",
+    ]
     + ["\u200b", "a\u202eb", "\ud800", "<a>", "a/./b"],
 )
 def test_what_cannot_stand_in_an_address_is_no_slug(slug: str) -> None:
@@ -249,7 +263,9 @@ def test_redirects_stay_until_they_are_taken_away(deployments: Deployments) -> N
 hostile = st.one_of(
     st.text(max_size=30),
     st.lists(
-        st.sampled_from(["/", "//", "\\", "visit", "evil.example", "@", ":", "\r\n", "é", ".", "%"]),
+        st.sampled_from(
+            ["/", "//", "\\", "visit", "evil.example", "@", ":", "\r\n", "é", ".", "%"]
+        ),
         max_size=8,
     ).map("".join),
 )

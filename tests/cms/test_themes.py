@@ -1,0 +1,266 @@
+"""Themes: a whole one is loaded, a faulty one is named with its file before anybody sees it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mosaic_cms.themes import SLOTS, Theme
+from mosaic_core.errors import ConfigurationError, PluginConflict
+from mosaic_core.hooks import ThemeFolder
+from tests.cms.deployment import Deployment, Deployments
+from tests.cms.plugs import plugins_with
+from tests.cms.projection import projected, rebuilt
+
+MANIFEST = """
+name = "plain"
+title = "Plain"
+version = "1.0"
+[layouts.page]
+title = "Page"
+[layouts.list]
+title = "List"
+[settings.ink]
+title = "Ink"
+choices = ["black", "blue"]
+default = "black"
+"""
+SHELL = """<!doctype html>
+<title>{{ slot("title") }}</title>{{ slot("head") }}
+<link rel="stylesheet" href="{{ asset("plain.css") }}">
+<body class="{{ slot("body_class") }} {{ site.ink }}">
+<header>{{ site.title }} {{ site.tagline }}</header>
+<ul>{% for item in menu %}<li>{{ item.title }}</li>{% endfor %}</ul>
+<main>{{ slot("main") }}</main>
+"""
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A theme that is as small as one can be."""
+    folder = tmp_path / "plain"
+    (folder / "templates").mkdir(parents=True)
+    (folder / "assets").mkdir()
+    (folder / "theme.toml").write_text(MANIFEST, "utf-8")
+    for name, text in {
+        "shell": SHELL,
+        "page": "<h1>{{ page.title }}</h1>{{ body }}",
+        "list": "<h1>Listing {{ page.title }}</h1>",
+        "404": "<p>Plainly not here: {{ path }}</p>",
+        "500": "<p>Plainly wrong: {{ reference }}</p>",
+    }.items():
+        (folder / "templates" / f"{name}.html").write_text(text, "utf-8")
+    for name, content in {
+        "plain.css": b"b { background: url(dot.svg) } i { src: url( 'face.woff2' ) } "
+        b"u { background: url(https://a.example/x.svg) } s { src: url(gone.svg) }",
+        "dot.svg": b"<svg/>",
+        "face.woff2": b"wOF2",
+        "noise.xyz": b"?",
+        ".hidden": b"no",
+    }.items():
+        (folder / "assets" / name).write_bytes(content)
+    return folder
+
+
+def test_an_assets_name_has_its_hash_and_style_sheets_follow(plain: Path) -> None:
+    theme = Theme("plain", plain)
+    kinds = {
+        re.sub(r"-[0-9a-f]{12}\.", ".", name): asset.content_type
+        for name, asset in theme.assets.items()
+    }
+    assert kinds == {
+        "plain.css": "text/css; charset=utf-8",
+        "dot.svg": "image/svg+xml",
+        "face.woff2": "font/woff2",
+        "noise.xyz": "application/octet-stream",
+    }
+    style = theme.assets[theme.asset("plain.css").rpartition("/")[2]].content.decode()
+    for name in ("dot.svg", "face.woff2"):
+        assert f'url("{theme.asset(name).rpartition("/")[2]}")' in style
+    assert "url(https://a.example/x.svg)" in style
+    assert "url(gone.svg)" in style
+    before = theme.asset("plain.css")
+    (plain / "assets" / "dot.svg").write_bytes(b"<svg></svg>")
+    changed = Theme("plain", plain)
+    assert changed.asset("plain.css") != before  # what it names has another name now
+    assert changed.revision != theme.revision
+
+
+def test_a_shell_has_its_slots_in_the_themes_order(plain: Path) -> None:
+    shell = Theme("plain", plain).shell(
+        menu=[], footer_menu=[], site={"title": "A & B", "tagline": "", "ink": "blue"}
+    )
+    assert sorted(shell.slots) == sorted(SLOTS)
+    whole = shell.around(title="T", head="<meta>", body_class="c", main="<p>M</p>").decode()
+    assert "<title>T</title><meta>" in whole
+    assert "A &amp; B" in whole
+    assert '<body class="c blue">' in whole
+
+
+def test_a_choice_that_is_none_gets_the_default(plain: Path) -> None:
+    theme = Theme("plain", plain)
+    assert theme.settings({"ink": "blue", "other": "x"}) == {"ink": "blue"}
+    assert theme.settings({"ink": "red"}) == theme.settings({}) == {"ink": "black"}
+
+
+def write(name: str, text: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(text.encode("latin-1")) and None
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (remove("theme.toml"), "theme.toml"),
+        (write("theme.toml", "name = "), "theme.toml"),
+        (write("theme.toml", "name = '\xe9'"), "theme.toml"),
+        (write("theme.toml", MANIFEST + "colour = 1"), "theme.toml: .*colour"),
+        (write("theme.toml", MANIFEST.replace("version", "versoin")), "did you mean 'version'"),
+        (write("theme.toml", MANIFEST.replace('"black"\n', '"red"\n')), "'red' is none of the"),
+        (write("theme.toml", MANIFEST.replace("layouts.page", "layouts.pages")), "layout 'page'"),
+        (remove("templates/shell.html"), "no templates/shell.html"),
+        (remove("templates/list.html"), "no templates/list.html"),
+        (remove("templates/404.html"), "no templates/404.html"),
+        (remove("templates/500.html"), "no templates/500.html"),
+        (write("templates/page.html", "{% if %}"), "templates/page.html"),
+        (write("templates/page.html", "{{ page.title"), "templates/page.html"),
+        (write("templates/page.html", "\xe9"), "templates/page.html"),
+        (write("templates/shell.html", SHELL.replace("slot", "slut")), "templates/shell.html"),
+        (write("templates/shell.html", SHELL.replace("plain.css", "no.css")), "asset 'no.css'"),
+        (write("templates/shell.html", SHELL.replace("tagline", "tag")), "templates/shell.html"),
+        (write("templates/shell.html", SHELL + '{{ slot("main") }}'), "each of the slots.*main"),
+        (write("templates/shell.html", "<p>"), "it uses none"),
+        (write("templates/shell.html", SHELL.replace('"head"', '"haed"')), "haed"),
+        (write("assets/plain.css", "\xff"), "assets/plain.css"),
+    ],
+)
+def test_a_faulty_theme_is_named_with_its_file(
+    plain: Path, harm: Callable[[Path], None], words: str
+) -> None:
+    harm(plain)
+    with pytest.raises(ConfigurationError, match=rf"(?s)'plain'.*{words}"):
+        Theme("plain", plain)
+
+
+def test_a_plugins_theme_can_be_chosen(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch, plain: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do(
+            "sites.configure", theme="plain", theme_settings={"ink": "blue"}, title="Tiles"
+        )
+        page = await deployment.get("/visit/")
+        assert "<title>Visit – Tiles</title>" in page.text
+        assert '<body class="layout-page blue">' in page.text
+        assert "the text of /visit/ at aurora." in page.text
+        assert "<h1>Listing News</h1>" in (await deployment.get("/news/")).text
+        assert "<h1>Aurora</h1>" in (await deployment.get("/")).text  # it has no layout 'home'
+        assert "Plainly not here: /nothing/" in (await deployment.get("/nothing/")).text
+        (sheet,) = re.findall(r"/-/assets/plain-[\w.-]+", page.text)
+        assert (await deployment.get(sheet)).status_code == 200
+        assert await projected(deployment, "aurora") == await rebuilt(deployment, "aurora")
+        assert "Plainly" not in (await deployment.get("/nothing/", "bread.mosaic.test")).text
+
+    offer = {"mosaic_themes": lambda: [ThemeFolder("plain", plain)]}
+    deployments(scenario, plugins=plugins_with(monkeypatch, plain=offer))
+
+
+def test_two_themes_cannot_have_one_name(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch, plain: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        raise AssertionError("it opened")
+
+    def offer(name: str) -> dict[str, Callable[[], list[ThemeFolder]]]:
+        return {"mosaic_themes": lambda: [ThemeFolder(name, plain)]}
+
+    with pytest.raises(PluginConflict, match=r"'iznik': from MOSAIC itself and from dist-one 1\.0"):
+        deployments(scenario, plugins=plugins_with(monkeypatch, one=offer("iznik")))
+    plugins = plugins_with(monkeypatch, one=offer("plain"), two=offer("plain"))
+    with pytest.raises(PluginConflict, match=r"dist-one 1\.0 and from dist-two 1\.0"):
+        deployments(scenario, plugins=plugins)
+
+
+def test_a_site_whose_theme_is_gone_is_served_in_the_one_that_ships(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch, plain: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        scope = deployment.scope()
+        monkeypatch.delitem(deployment.product.themes._themes, "plain")
+        await deployment.do("sites.configure", title="Aurora")
+        for path in ("/", "/visit/", "/nothing/"):
+            assert 'data-palette="cobalt"' in (await deployment.get(path)).text
+        assert scope.tenant.slug == "aurora"
+
+    async def chosen(deployment: Deployment) -> None:
+        await deployment.do("sites.configure", theme="plain")
+        await scenario(deployment)
+
+    offer = {"mosaic_themes": lambda: [ThemeFolder("plain", plain)]}
+    deployments(chosen, plugins=plugins_with(monkeypatch, plain=offer))
+
+
+def test_a_newer_state_of_a_theme_reaches_pages_when_the_site_is_configured(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch, plain: Path, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("sites.configure", theme="plain")
+        newer = tmp_path / "newer"
+        shutil.copytree(plain, newer)
+        (newer / "templates" / "page.html").write_text("<h1>Newer {{ page.title }}</h1>", "utf-8")
+        monkeypatch.setitem(deployment.product.themes._themes, "plain", Theme("plain", newer))
+        assert "Newer" not in (await deployment.get("/visit/")).text
+        await deployment.do("sites.configure")
+        assert "Newer Visit" in (await deployment.get("/visit/")).text
+        assert await projected(deployment, "aurora") == await rebuilt(deployment, "aurora")
+
+    offer = {"mosaic_themes": lambda: [ThemeFolder("plain", plain)]}
+    deployments(scenario, plugins=plugins_with(monkeypatch, plain=offer))
+
+
+def test_a_page_that_its_theme_cannot_render_is_logged_and_holds_up_no_other(
+    deployments: Deployments,
+    monkeypatch: pytest.MonkeyPatch,
+    plain: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        before = (await deployment.get("/visit/")).text
+        await deployment.do("sites.configure", theme="plain")
+        assert "the text of /visit/ at aurora" in before
+        assert "the text of /visit/ at aurora" in (await deployment.get("/visit/")).text
+        assert "<h1>Hours</h1>" in (await deployment.get("/visit/hours/")).text
+        assert "templates/page.html" in caplog.text
+        with pytest.raises(ConfigurationError, match=r"'plain' has a faulty templates/page\.html"):
+            await deployment.do("pages.publish", path="/visit/")
+
+    (plain / "templates" / "page.html").write_text(
+        "<h1>{{ page.title if page.title != 'Visit' else page.nothing }}</h1>{{ body }}", "utf-8"
+    )
+    offer = {"mosaic_themes": lambda: [ThemeFolder("plain", plain)]}
+    deployments(scenario, plugins=plugins_with(monkeypatch, plain=offer))
+
+
+def test_nothing_in_a_sites_own_words_is_taken_for_a_slot(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        words = '\x02main\x03 {{ slot("main") }} <b>'
+        await deployment.do(
+            "sites.configure",
+            title=words,
+            tagline=words,
+            menu=[{"title": words, "path": "/visit/"}],
+            footer=words,
+        )
+        answer = await deployment.get("/visit/")
+        assert answer.status_code == 200
+        assert answer.text.count("the text of /visit/ at aurora.") == 1
+        assert "<b>" not in answer.text.replace("<b>MOSAIC</b>", "")
+
+    deployments(scenario)
