@@ -91,8 +91,8 @@ class PlatformDatabase:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         async with self._turns.take(self.path.with_suffix(".lock")):
             with sqlite.translating(_SUBJECT):
-                if not self.path.exists():
-                    await asyncio.to_thread(_write_ahead, self.path)
+                # Always: a process that was killed may have left a file without it.
+                await asyncio.to_thread(_write_ahead, self.path)
                 async with self._engine.connect() as connection:
                     permit = Permit()
                     await connection.execution_options(**migrating(), **permitted(permit))

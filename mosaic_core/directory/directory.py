@@ -132,10 +132,11 @@ class Directory:
             self._looking = None
 
     def _learn(self, tenants: list[Any], domains: list[Any]) -> None:
-        for tenant_id, slug, name, tier, status, reason, epoch, schema in tenants:
+        for tenant_id, *_ in tenants:  # first, since one may have taken another's slug
             before = self._tenants.pop(tenant_id, None)
             if before is not None:
                 self._slugs.pop(before.slug, None)
+        for tenant_id, slug, name, tier, status, reason, epoch, schema in tenants:
             if status != TenantStatus.DELETED:
                 self._tenants[tenant_id] = TenantContext(
                     tenant_id, slug, name, tier, TenantStatus(status), reason, epoch, schema
@@ -207,7 +208,10 @@ class Directory:
                 row.changed = write.version
 
         await self.write(fn, actor=actor, action=action)
-        return self._tenants[tenant_id]
+        tenant = self._tenants.get(tenant_id)
+        if tenant is None:
+            raise NotFound(f"The tenant {tenant_id!r} is deleted.")
+        return tenant
 
     async def add_domain(
         self, tenant_id: str, host: str, *, site: str | None = None, actor: str
