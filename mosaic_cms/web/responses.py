@@ -16,6 +16,10 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+_NO_BODY: Message = {"type": "http.response.body", "body": b""}
+#: What a ``304`` repeats of the whole response beside its ETag: what RFC 9110, section 15.4.5, asks
+#: for, and what a CDN files it under.
+_IN_UNCHANGED = frozenset({b"cache-control", b"surrogate-key", b"vary"})
 #: Smaller bodies gain nothing from compression.
 _WORTH_COMPRESSING = 600
 
@@ -71,10 +75,17 @@ class Finished:
         """The start of a ``304``; its body is empty."""
         made = self._unchanged.get(encoding)
         if made is None:
-            headers = [*self._common[1:], (b"etag", self._etags[encoding])]
+            headers = [header for header in self._common if header[0] in _IN_UNCHANGED]
+            headers.append((b"etag", self._etags[encoding]))
             made = {"type": "http.response.start", "status": 304, "headers": headers}
             self._unchanged[encoding] = made
         return made
+
+    def answer(self, encoding: str, if_none_match: bytes | None) -> tuple[Message, Message]:
+        """The two messages that a visitor gets: the whole response, or that it is unchanged."""
+        if if_none_match is not None and self.matches(if_none_match, encoding):
+            return self.unchanged(encoding), _NO_BODY
+        return self.full(encoding)
 
     def matches(self, if_none_match: bytes, encoding: str) -> bool:
         """Whether a visitor has this content already. A list and ``W/`` are as good."""
@@ -98,18 +109,11 @@ class Finished:
         return start, {"type": "http.response.body", "body": body}
 
 
-_NO_BODY: Message = {"type": "http.response.body", "body": b""}
-
-
 async def send_finished(
     send: Send, finished: Finished, encoding: str, if_none_match: bytes | None, *, head: bool
 ) -> None:
     """Sends a response, or ``304`` when the visitor has it."""
-    if if_none_match is not None and finished.matches(if_none_match, encoding):
-        await send(finished.unchanged(encoding))
-        await send(_NO_BODY)
-        return
-    start, body = finished.full(encoding)
+    start, body = finished.answer(encoding, if_none_match)
     await send(start)
     await send(_NO_BODY if head else body)
 

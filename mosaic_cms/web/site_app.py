@@ -61,13 +61,12 @@ class SiteApp:
                         (tenant.tenant_id, handle.site, scope["path"]), handle.head.published
                     )
                     if finished is not None and len(headers) == len(scope["headers"]):
-                        await send_finished(
-                            send,
-                            finished,
+                        start, body = finished.answer(
                             self._encodings.choose(headers.get(b"accept-encoding", b"")),
                             headers.get(b"if-none-match"),
-                            head=False,
                         )
+                        await send(start)
+                        await send(body)
                         return
         await self._answer(scope, headers, send)
 

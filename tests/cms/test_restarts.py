@@ -48,14 +48,19 @@ async def left(deployment: Deployment, slug: str = "aurora") -> int:
 async def leave_work(deployment: Deployment, slug: str, title: str) -> None:
     """Publishes as a process does that stops before it settles."""
     await deployment.do("pages.edit", slug, path="/visit/", title=title)
+    await publish(deployment, slug, "/visit/")
+    deployment.product.platform.pending.clear()
 
-    async def publish(write: Write) -> None:
+
+async def publish(deployment: Deployment, slug: str, path: str) -> None:
+    """Publishes, and leaves the rest to whoever settles."""
+
+    async def fn(write: Write) -> None:
         site = await find_site(write.session)
-        page = await find_page(write.session, site, "/visit/")
+        page = await find_page(write.session, site, path)
         await deployment.product.publisher.publish(write, site, page)
 
-    await deployment.scope(slug).write(publish)
-    deployment.product.platform.pending.clear()
+    await deployment.scope(slug).write(fn)
 
 
 async def assert_as_made_anew(deployment: Deployment, slug: str = "aurora") -> None:
@@ -194,16 +199,18 @@ def test_a_job_does_not_store_what_a_write_overtook(
             rendered = await render(self, session, page_id)
             if not overtaken:
                 overtaken.append(page_id)
-                await leave_work(deployment, "aurora", "Second title")
+                await publish(deployment, "aurora", "/visit/hours/")
             return rendered
 
-        await leave_work(deployment, "aurora", "First title")
+        await leave_work(deployment, "aurora", "Plan your visit")
+        await deployment.do("pages.edit", path="/visit/hours/", body="From nine.")
         with monkeypatch.context() as patch:
             patch.setattr(Projection, "render", slow)
             await deployment.product.settle_all()
         assert overtaken
-        assert "Second title" in (await deployment.get("/visit/hours/")).text
-        await deployment.product.settle_all()
+        text = (await deployment.get("/visit/hours/")).text
+        assert "From nine." in text
+        assert "Plan your visit" in text
         await assert_as_made_anew(deployment)
 
     deployments(scenario)
@@ -285,6 +292,25 @@ def test_a_changed_file_reaches_all_that_shows_its_page(
             "guide/one.md"
         ]
         assert (await deployment.get("/guide/one/")).status_code == 200
+
+    deployments(scenario)
+
+
+def test_a_changed_date_reaches_the_posts_that_were_beside_it(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        def post(day: int) -> str:
+            return f"---\ntitle: Post\nlayout: post\ndate: 2024-05-{day:02}\n---\nText."
+
+        folder = tmp_path / "content"
+        markdown(folder, **{f"log__n{n}": post(n) for n in range(1, 6)})
+        await deployment.do("content.import_markdown", folder=folder)
+        assert 'rel="next" href="/log/n2/"' in (await deployment.get("/log/n1/")).text
+        markdown(folder, log__n2=post(9))
+        await deployment.do("content.import_markdown", folder=folder)
+        assert 'rel="next" href="/log/n3/"' in (await deployment.get("/log/n1/")).text
+        await assert_as_made_anew(deployment)
 
     deployments(scenario)
 

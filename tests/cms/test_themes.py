@@ -236,7 +236,8 @@ def test_a_page_that_its_theme_cannot_render_is_logged_and_holds_up_no_other(
         await deployment.do("sites.configure", theme="plain")
         assert "the text of /visit/ at aurora" in before
         assert "the text of /visit/ at aurora" in (await deployment.get("/visit/")).text
-        assert "<h1>Hours</h1>" in (await deployment.get("/visit/hours/")).text
+        assert "<article>" not in (await deployment.get("/visit/hours/")).text
+        assert "<article>" in (await deployment.get("/visit/")).text  # as it was before
         assert "templates/page.html" in caplog.text
         with pytest.raises(ConfigurationError, match=r"'plain' has a faulty templates/page\.html"):
             await deployment.do("pages.publish", path="/visit/")

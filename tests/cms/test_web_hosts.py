@@ -158,13 +158,13 @@ def test_a_read_only_tenant_is_read_and_takes_no_writes(deployments: Deployments
         await deployment.rule("tenants.suspend", slug="aurora", reason="The bill.")
         assert owner(await deployment.ask("/")) == "aurora"
         assert (await deployment.do("pages.show", path="/")).title == "Aurora"
-        for name, given in {
+        for name, command in {
             "pages.edit": {"path": "/", "title": "New"},
             "pages.publish": {"path": "/"},
             "sites.configure": {"title": "New"},
         }.items():
             with pytest.raises(TenantReadOnly, match="The bill"):
-                await deployment.do(name, **given)
+                await deployment.do(name, **command)
         await deployment.do("pages.edit", "bread", path="/", title="Bread and more")
 
     deployments(scenario)
