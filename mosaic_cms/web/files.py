@@ -7,7 +7,7 @@ from collections import OrderedDict
 from sqlalchemy import bindparam, select
 
 from mosaic_cms.content.models import Media
-from mosaic_cms.content.projection import MEDIA_PREFIX
+from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.product import Product
 from mosaic_cms.themes import ASSET_PREFIX
 from mosaic_cms.web.hosts import SiteHandle

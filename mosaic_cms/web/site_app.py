@@ -7,7 +7,7 @@ import secrets
 import time
 from functools import partial
 
-from mosaic_cms.content.projection import MEDIA_PREFIX
+from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.product import Product
 from mosaic_cms.themes import ASSET_PREFIX
 from mosaic_cms.web.delivery import Delivery

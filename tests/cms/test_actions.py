@@ -168,7 +168,7 @@ def test_every_problem_of_the_input_is_named(deployments: Deployments) -> None:
                 "sites.configure", menu=[{"title": "A", "path": "/a/"}, {"title": "", "path": "b"}]
             )
         assert set(dict(caught.value.problems)) == {"menu.1.title", "menu.1.path"}
-        with pytest.raises(InvalidInput, match="tenants.create"):
+        with pytest.raises(InvalidInput, match=r"tenants\.create: language"):
             await deployment.rule("tenants.create", slug="x", name="X", language="no language")
 
     deployments(scenario)

@@ -230,7 +230,7 @@ def grow(deployments: Deployments, examples: int) -> None:
 
 
 def test_a_tree_that_grows_in_any_order_is_what_the_model_says(deployments: Deployments) -> None:
-    grow(deployments, 15)
+    grow(deployments, 9)
 
 
 @pytest.mark.campaign

@@ -118,6 +118,21 @@ def test_a_page_can_point_to_itself(deployments: Deployments) -> None:
     deployments(scenario)
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["page:1", "page:" + "a" * 8 + "-" * 28, "media:" + "0" * 8 + "-" * 28, f"page:{'a' * 99}"],
+)
+def test_a_link_to_what_is_no_page_keeps_its_words(deployments: Deployments, target: str) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        image = {"image": target}
+        await republish(deployment, "/visit/", body=f"[A word]({target})", details=image)
+        await shows(deployment, "/visit/", "A word")
+        await hides(deployment, "/visit/", f'href="{target}')
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
 def test_menus_show_what_is_published(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         await deployment.add("/shop/", publish=False)

@@ -296,12 +296,12 @@ def test_a_changed_file_reaches_all_that_shows_its_page(
     deployments(scenario)
 
 
-def test_a_changed_date_reaches_the_posts_that_were_beside_it(
+def test_a_changed_post_reaches_the_posts_that_were_beside_it(
     deployments: Deployments, tmp_path: Path
 ) -> None:
     async def scenario(deployment: Deployment) -> None:
-        def post(day: int) -> str:
-            return f"---\ntitle: Post\nlayout: post\ndate: 2024-05-{day:02}\n---\nText."
+        def post(day: int, layout: str = "post") -> str:
+            return f"---\ntitle: Post\nlayout: {layout}\ndate: 2024-05-{day:02}\n---\nText."
 
         folder = tmp_path / "content"
         markdown(folder, **{f"log__n{n}": post(n) for n in range(1, 6)})
@@ -310,6 +310,10 @@ def test_a_changed_date_reaches_the_posts_that_were_beside_it(
         markdown(folder, log__n2=post(9))
         await deployment.do("content.import_markdown", folder=folder)
         assert 'rel="next" href="/log/n3/"' in (await deployment.get("/log/n1/")).text
+        await assert_as_made_anew(deployment)
+        markdown(folder, log__n4=post(4, "page"))
+        await deployment.do("content.import_markdown", folder=folder)
+        assert 'rel="next" href="/log/n5/"' in (await deployment.get("/log/n3/")).text
         await assert_as_made_anew(deployment)
 
     deployments(scenario)
