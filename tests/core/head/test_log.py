@@ -103,10 +103,11 @@ async def _step(write: Write, step: Any) -> None:
                 await session.delete(pair)
                 await session.flush()
         case ("thing", key, name):
-            box = await session.get(Box, key)
+            # The query first: it flushes, and a box that is about to go is gone after it.
             taken = await session.run_sync(
                 lambda s: s.query(Thing).filter(Thing.name == name).first()
             )
+            box = await session.get(Box, key)
             if box is not None and taken is None:
                 await session.refresh(box, ["things"])
                 box.things.append(Thing(name=name))
