@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, func, select
 
 from mosaic_core.errors import MosaicError
 from mosaic_core.head import Write
-from tests.core.head.toys import Box, Shown, Toys, a_box, opened, toy_tenant
+from tests.core.head.toys import Box, Shown, Toys, a_box, opened, toy_schema, toy_tenant
 
 SHOWN_AT = select(Shown.text).where(Shown.path == bindparam("path"))
 
@@ -83,8 +83,9 @@ async def outcome(trial: Awaitable[Any]) -> dict[str, Any]:
 async def _unprivileged(folder: Path) -> dict[str, Any]:
     """A user who may read everything and write nothing."""
     nobody = 65534
+    schema = toy_schema()  # its migrations are read while this user may read the project
     data = folder / "data"
-    async with opened(data) as files:
+    async with opened(data, schema=schema) as files:
         await filled(files)
         await filled(files, 2)
         # Everything is imported and used once before the rights are gone.
@@ -97,7 +98,7 @@ async def _unprivileged(folder: Path) -> dict[str, Any]:
         os.setgid(nobody)
         os.setuid(nobody)
     found: dict[str, Any] = {}
-    async with opened(data) as files:
+    async with opened(data, schema=schema) as files:
         toys = Toys(files, toy_tenant())
         for name, trial in (READS | WRITES).items():
             found[name] = await outcome(trial(toys))
@@ -109,8 +110,9 @@ async def _unprivileged(folder: Path) -> dict[str, Any]:
 async def _readable_file(folder: Path) -> dict[str, Any]:
     """A user who may write the folder, but not the file."""
     nobody = 65534
+    schema = toy_schema()  # its migrations are read while this user may read the project
     data = folder / "data"
-    async with opened(data) as files:
+    async with opened(data, schema=schema) as files:
         toys = await filled(files)
         for trial in (*READS.values(), *WRITES.values()):
             await trial(toys)
@@ -121,13 +123,13 @@ async def _readable_file(folder: Path) -> dict[str, Any]:
         os.setuid(nobody)
     toys.path.chmod(0o444)
     found: dict[str, Any] = {}
-    async with opened(data) as files:
+    async with opened(data, schema=schema) as files:
         toys = Toys(files, toy_tenant())
         for name, trial in (READS | {"write": change}).items():
             found[name] = await outcome(trial(toys))
     for path in toys.path.parent.iterdir():  # the log beside the file has its mode
         path.chmod(0o644)
-    async with opened(data) as files:
+    async with opened(data, schema=schema) as files:
         found["afterwards"] = await outcome(change(Toys(files, toy_tenant())))
     return found
 
