@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +24,7 @@ from mosaic_cms.cli.running import (
 from mosaic_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from mosaic_core.settings import ServeSettings
+    from mosaic_core.settings import ServeSettings, Settings
 
 #: What makes the application that visitors are served by.
 APPLICATION = "mosaic_cms.app:create_app"
@@ -45,6 +48,7 @@ def serve(
             update={key: value for key, value in given.items() if value is not None}
         )
         chosen = _free(chosen)
+        asyncio.run(_opens(settings))
         os.environ[CONFIG_VARIABLE] = str(config_path().absolute())
         address = f"http://{chosen.host}:{chosen.port}/"
         if as_json:
@@ -109,20 +113,34 @@ def _free(chosen: ServeSettings) -> ServeSettings:
 def run_server(target: str, chosen: ServeSettings) -> None:
     """Runs the web server until it is stopped. ``target`` names a function that makes the ASGI
     application, as ``module:function``."""
-    from granian import Granian
-    from granian.constants import Interfaces, RuntimeModes
-    from granian.log import LogLevels
+    import uvicorn
 
-    Granian(
+    # The server ends by the signal that stopped it; to be asked to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
         target,
         factory=True,
-        interface=Interfaces.ASGI,
-        address=chosen.host,
+        host=chosen.host,
         port=chosen.port,
         workers=chosen.workers,
-        websockets=False,
-        # A worker is one Python thread; one thread beside it for the network is the faster way.
-        runtime_mode=RuntimeModes.st,
-        log_level=LogLevels.warning,
-        respawn_failed_workers=chosen.workers > 1,
-    ).serve()
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        # Whom to believe about hosts and addresses is a setting of the application.
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+    )
+
+
+async def _opens(settings: Settings) -> None:
+    """Raises what keeps the product from opening: here it is told as it should be, and no
+    worker would be started again and again to say the same."""
+    from mosaic_cms.product import open_product
+
+    async with open_product(settings):
+        pass

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
-from tests.processes import Deployment
+from tests.processes import Deployment, Running
 
 
 def titles(text: str) -> str:
     found = re.search(r"<h1>(.*?)</h1>", text)
     return found.group(1) if found else ""
+
+
+def workers_of(server: Running) -> list[int]:
+    """The processes that serve, without the one that keeps Python's shared resources."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    return [
+        int(child)
+        for child in children.read_text().split()
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
 
 
 def publish(deployment: Deployment, text: str) -> None:
@@ -60,6 +72,29 @@ def test_a_server_stops_when_it_is_asked_to(deployment: Deployment, serve: Any) 
     assert server.process.wait(15) == 0
 
 
+def test_workers_stop_with_their_server(deployment: Deployment, serve: Any) -> None:
+    server = serve(deployment, "--workers", "2")
+    workers = workers_of(server)
+    assert len(workers) == 2
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(15) == 0
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def test_a_worker_that_was_killed_is_replaced(deployment: Deployment, serve: Any) -> None:
+    deployment.run("tenant", "create", "press")
+    server = serve(deployment, "--workers", "2")
+    killed, kept = workers_of(server)
+    os.kill(killed, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while not (len(workers := workers_of(server)) == 2 and killed not in workers):
+        assert time.monotonic() < until, "no other worker was started"
+        time.sleep(0.05)
+    assert kept in workers
+    os.kill(kept, signal.SIGKILL)  # so that the new one answers
+    assert server.get("press.localhost").status_code == 200
+
+
 def test_a_port_in_use_is_named(deployment: Deployment) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -80,6 +115,12 @@ def test_a_database_newer_than_the_code_is_refused_and_named(deployment: Deploym
     shown = deployment.run("serve", "--port", "0", status=1)
     assert "newer MOSAIC" in shown
     assert "p9999" in shown
+
+
+def test_workers_are_not_started_for_what_cannot_open(deployment: Deployment) -> None:
+    (deployment.folder / "data" / "platform.db").write_bytes(b"not a database" * 1000)
+    told = deployment.json("serve", "--port", "0", "--workers", "2", status=1)
+    assert "platform database" in told["error"]["message"]
 
 
 def test_a_large_body_is_refused_unread(deployment: Deployment, serve: Any) -> None:
