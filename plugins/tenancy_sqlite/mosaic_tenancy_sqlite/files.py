@@ -2,7 +2,7 @@
 
 Two ways lead to a file. Editing sessions and writes go through one SQLAlchemy engine for all files
 (so that statements are compiled once) and open the file for as long as they last. Visitors' reads
-go through kept synchronous connections (:mod:`.readers`).
+go through kept synchronous connections (:mod:`.reading`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from mosaic_core.database import TenantSchema, sqlite
 from mosaic_core.database.inline import InlineConnection
 from mosaic_core.errors import (
     Conflict,
-    DatabaseBusy,
-    DatabaseDamaged,
     DatabaseError,
     DatabaseMissing,
     DiskFull,
@@ -35,23 +33,19 @@ from mosaic_core.errors import (
 )
 from mosaic_core.head import TENANT, WriteLimits, Writer, first_head, install_guard
 from mosaic_core.head.log import migrate as migrate_with_log
-from mosaic_core.persistence import Capabilities, Fill, HeadState, HeadStatus, Problem
+from mosaic_core.persistence import Capabilities, Fill, HeadState, Problem
 from mosaic_core.tenants import TenantContext, Tier
+from mosaic_tenancy_sqlite import disk
 from mosaic_tenancy_sqlite.plugin import SQLiteSettings
-from mosaic_tenancy_sqlite.readers import Prepared, Readers
+from mosaic_tenancy_sqlite.reading import Reading, subject_of
 from mosaic_tenancy_sqlite.template import template_bytes
 
-#: Where a database file says how it is journalled, and the two ways (sqlite.org/fileformat.html,
-#: section 1.3.3). A draft does without the write-ahead log, whose files would be made and removed.
-_JOURNAL_AT = 18
-_ROLLBACK, _WRITE_AHEAD = b"\1\1", b"\2\2"
 _FIRST_HEAD = (
     "INSERT INTO head (owner, status, epoch, version, published, digest, base_version) "
     "VALUES (:owner, :status, :epoch, :version, :published, :digest, :base_version)"
 )
 #: A migration may have a hundred megabytes to go through.
 _MIGRATING = WriteLimits(function=1800.0)
-_HEAD = "SELECT version, published, status, epoch, owner FROM head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +78,9 @@ class TenantFiles:
         self._template = template
         self._turns = sqlite.Turns()
         self._sessions = asyncio.Semaphore(settings.max_sessions)
-        self._readers = Readers(settings.max_open, self._check_reader)
-        self._prepared: dict[Select[Any], Prepared] = {}
+        # Of their own: a write may read beside itself, and must not wait for other such writes.
+        self._writes = asyncio.Semaphore(settings.max_sessions)
+        self._reading = Reading(settings.max_open, schema)
         # Set around a connect and nowhere else: one engine serves every file, so that compiled
         # statements and the guard are shared, and this says which file the pool is to open.
         self._target: ContextVar[_Target] = ContextVar("target")
@@ -112,7 +107,7 @@ class TenantFiles:
         return cls(folder, settings, schema, tiers, template)
 
     async def close(self) -> None:
-        self._readers.close_all()
+        self._reading.close_all()
         await self._engine.dispose()
 
     # Sessions
@@ -121,7 +116,7 @@ class TenantFiles:
     async def session(self, tenant: TenantContext) -> AsyncIterator[AsyncSession]:
         path = self._path(tenant)
         async with self._sessions:
-            await self._reader(tenant, path)
+            await self._reading.prove(tenant, path)
             async with self._connected(tenant, _Target(path, writable=False)) as session:
                 yield session
 
@@ -130,8 +125,8 @@ class TenantFiles:
         self, tenant: TenantContext, *, reserve: bool = False
     ) -> AsyncIterator[AsyncSession]:
         path = self._path(tenant)
-        async with self._turns.take(path.with_suffix(".lock")), self._sessions:
-            await self._reader(tenant, path)
+        async with self._turns.take(path.with_suffix(".lock")), self._writes:
+            await self._reading.prove(tenant, path)
             target = _Target(path, writable=True, pages=self._pages(tenant, reserve=reserve))
             async with self._connected(tenant, target) as session:
                 yield session
@@ -141,7 +136,7 @@ class TenantFiles:
         self, tenant: TenantContext, target: _Target
     ) -> AsyncIterator[AsyncSession]:
         try:
-            with sqlite.translating(_subject(tenant)):
+            with sqlite.translating(subject_of(tenant)):
                 async with AsyncExitStack() as stack:
                     token = self._target.set(target)
                     try:
@@ -162,85 +157,22 @@ class TenantFiles:
     # Visitors' reads
 
     async def head(self, tenant: TenantContext) -> HeadState:
-        path = self._path(tenant)
-        with sqlite.translating(_subject(tenant)):
-            reader = await self._reader(tenant, path, verify=True)
-            row = self._head_row(path, reader)
-        return HeadState(row[0], row[1], HeadStatus(row[2]), row[3])
+        return await self._reading.head(tenant, self._path(tenant))
 
     async def published(
         self, tenant: TenantContext, query: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:
-        prepared = self._prepared.get(query)
-        if prepared is None:
-            prepared = Prepared.compile(query, self._engine.dialect)
-            self._prepared[query] = prepared
-        path = self._path(tenant)
-        reader = await self._reader(tenant, path)
-        try:
-            with sqlite.translating(_subject(tenant)):
-                return prepared.run(reader, parameters)
-        except DatabaseError:
-            self._readers.close(path)
-            raise
+        return await self._reading.published(tenant, self._path(tenant), query, parameters)
 
-    def _read(self, path: Path, reader: sqlite3.Connection, sql: str) -> tuple[Any, ...]:
-        try:
-            row: tuple[Any, ...] | None = reader.execute(sql).fetchone()
-        except sqlite3.Error:
-            self._readers.close(path)
-            raise
-        if row is None:
-            raise DatabaseDamaged(
-                f"{path.name} has no head row.", hint="Restore the file from a backup."
-            )
-        return row
-
-    async def _reader(
-        self, tenant: TenantContext, path: Path, *, verify: bool = False
-    ) -> sqlite3.Connection:
-        """The kept connection; opening it proves that the file is this tenant's and current.
-
-        Another process that opens or closes the file locks it for a moment, so that opening is
-        tried again, without stopping the event loop.
-        """
-        for pause in (0.01, 0.05, 0.2):
-            try:
-                return self._opened(tenant, path, verify)
-            except DatabaseBusy:
-                await asyncio.sleep(pause)
-        return self._opened(tenant, path, verify)
-
-    def _opened(self, tenant: TenantContext, path: Path, verify: bool) -> sqlite3.Connection:
-        try:
-            with sqlite.translating(_subject(tenant), files=True):
-                return self._readers.get(path, verify=verify)
-        except DatabaseMissing:
-            if os.access(path, os.R_OK) and not os.access(path.parent, os.W_OK):
-                # Even a reader needs the shared memory beside the file.
-                raise sqlite.read_only(f"The folder of the database of {tenant.slug!r}") from None
-            raise
-
-    def _check_reader(self, reader: sqlite3.Connection, path: Path) -> None:
-        self._schema.history.require_current(_revision(reader, path), f"The database {path.name}")
-        self._head_row(path, reader)
-
-    def _head_row(self, path: Path, reader: sqlite3.Connection) -> tuple[Any, ...]:
-        row = self._read(path, reader, _HEAD)
-        if row[4] != path.name.partition(".")[0]:
-            self._readers.close(path)
-            raise DatabaseDamaged(
-                f"The database {path.name} belongs to another tenant.",
-                hint="A file was renamed or copied: put each tenant's own file back.",
-            )
-        return row
+    async def size(self, tenant: TenantContext) -> int:
+        return await self._reading.size(tenant, self._path(tenant))
 
     # Life
 
     async def provision(self, tenant: TenantContext, fill: Fill | None = None) -> None:
         path = self._path(tenant)
         draft = path.with_suffix(".new")
-        subject = _subject(tenant)
+        subject = subject_of(tenant)
         async with self._turns.take(path.with_suffix(".lock")):
             if path.exists():
                 raise Conflict(f"{subject} exists already.", hint="Drop it first.")
@@ -250,13 +182,13 @@ class TenantFiles:
                 if fill is not None:
                     await fill(partial(self._filling, tenant, draft))
                 with sqlite.translating(subject, files=True):
-                    _settle(draft, path)
+                    disk.settle(draft, path)
             finally:
-                _remove(draft)
+                disk.remove(draft)
 
     def _draft(self, draft: Path, tenant: TenantContext) -> None:
-        _remove(draft)  # from a process that was killed: its log would be replayed into ours
-        draft.write_bytes(_with_journal(self._template, _ROLLBACK))
+        disk.remove(draft)  # from a process that was killed: its log would be replayed into ours
+        draft.write_bytes(disk.with_journal(self._template, disk.ROLLBACK))
         connection = sqlite3.connect(sqlite.uri(draft), uri=True)
         try:
             connection.execute("PRAGMA journal_mode = MEMORY")
@@ -281,11 +213,11 @@ class TenantFiles:
         def read() -> str:
             connection = sqlite.connect(path, writable=False)
             try:
-                return _revision(connection, path)
+                return disk.revision(connection, path)
             finally:
                 connection.close()
 
-        with sqlite.translating(_subject(tenant)):
+        with sqlite.translating(subject_of(tenant)):
             return await asyncio.to_thread(read)
 
     async def migrate(self, tenant: TenantContext) -> str:
@@ -298,9 +230,9 @@ class TenantFiles:
                 yield session
 
         async with self._turns.take(path.with_suffix(".lock")):
-            self._readers.close(path)
+            self._reading.close(path)
             writer = Writer(TENANT, tenant.tenant_id, begin, limits=_MIGRATING)
-            return await migrate_with_log(writer, TENANT, self._schema, _subject(tenant))
+            return await migrate_with_log(writer, TENANT, self._schema, subject_of(tenant))
 
     async def compact(self, tenant: TenantContext) -> None:
         path = self._path(tenant)
@@ -314,31 +246,23 @@ class TenantFiles:
                 connection.close()
 
         async with self._turns.take(path.with_suffix(".lock")):
-            with sqlite.translating(_subject(tenant)):
+            with sqlite.translating(subject_of(tenant)):
                 await asyncio.to_thread(vacuum)
 
     async def drop(self, tenant: TenantContext) -> None:
         path = self._path(tenant)
         async with self._turns.take(path.with_suffix(".lock")):
-            self._readers.close(path)
-            with sqlite.translating(_subject(tenant), files=True):
-                _remove(path)
+            self._reading.close(path)
+            with sqlite.translating(subject_of(tenant), files=True):
+                disk.remove(path)
                 path.with_suffix(".lock").unlink(missing_ok=True)
-
-    async def size(self, tenant: TenantContext) -> int:
-        path = self._path(tenant)
-        reader = await self._reader(tenant, path)
-        with sqlite.translating(_subject(tenant)):
-            pages: int = self._read(path, reader, "PRAGMA page_count")[0]
-            free: int = self._read(path, reader, "PRAGMA freelist_count")[0]
-        return (pages - free) * sqlite.PAGE_SIZE
 
     async def check(self, tenant: TenantContext) -> list[Problem]:
         path = self._path(tenant)
         try:
-            with sqlite.translating(_subject(tenant)):
-                found = await asyncio.to_thread(_integrity, path)
-            await self._reader(tenant, path)
+            with sqlite.translating(subject_of(tenant)):
+                found = await asyncio.to_thread(disk.integrity, path)
+            await self._reading.prove(tenant, path)
         except DatabaseError as error:
             return [Problem(path.name, error.message, error.hint)]
         mend = "Restore the file from a backup, or save what is readable with 'sqlite3 .recover'."
@@ -360,11 +284,11 @@ class TenantFiles:
         room = disk.f_bavail * disk.f_frsize
         if target.pages is None or room < target.pages * sqlite.PAGE_SIZE - used:
             return DiskFull(
-                f"The disk has no room for {_subject(tenant)}.",
+                f"The disk has no room for {subject_of(tenant)}.",
                 hint="Free some space; what was saved before is safe.",
             )
         return QuotaExceeded(
-            f"{_subject(tenant)} is at the {tenant.tier} tier's limit "
+            f"{subject_of(tenant)} is at the {tenant.tier} tier's limit "
             f"({used / 1e6:.0f} of {target.pages * sqlite.PAGE_SIZE / 1e6:.0f} MB).",
             hint="Delete something, or move up a tier; deleting always works.",
         )
@@ -374,62 +298,3 @@ class TenantFiles:
             raise DatabaseMissing(f"{tenant.tenant_id!r} is not a tenant's id.")
         suffix = "" if tenant.epoch == 1 else f".{tenant.epoch}"
         return self._folder / f"{tenant.tenant_id}{suffix}.db"
-
-
-def _subject(tenant: TenantContext) -> str:
-    return f"The database of {tenant.slug!r}"
-
-
-def _revision(connection: sqlite3.Connection, path: Path) -> str:
-    try:
-        rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
-            raise
-        raise DatabaseDamaged(  # a database, but not one that was made by the migrations
-            f"The database {path.name} is empty.", hint="Restore the file from a backup."
-        ) from error
-    return ",".join(sorted(row[0] for row in rows))
-
-
-def _files(path: Path) -> tuple[Path, ...]:
-    return (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
-
-
-def _remove(path: Path) -> None:
-    """Removes a database, and the log that one may have left that is gone already."""
-    for file in _files(path):
-        file.unlink(missing_ok=True)
-
-
-def _with_journal(content: bytes, kind: bytes) -> bytes:
-    return content[:_JOURNAL_AT] + kind + content[_JOURNAL_AT + len(kind) :]
-
-
-def _settle(draft: Path, path: Path) -> None:
-    """Makes a draft durable under its name. Nobody has it open, so its log is in the file."""
-    _remove(path)  # a log without its file, from a process that was killed while it dropped this
-    handle = os.open(draft, os.O_RDWR)
-    try:
-        os.pwrite(handle, _WRITE_AHEAD, _JOURNAL_AT)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.rename(draft, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _integrity(path: Path) -> list[str]:
-    connection = sqlite.connect(path, writable=False)
-    try:
-        found = [row[0] for row in connection.execute("PRAGMA integrity_check(20)")]
-        found = [] if found == ["ok"] else found
-        for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-            found.append(f"row {row} of {table} points to a missing row of {parent}")
-    finally:
-        connection.close()
-    return found

@@ -22,7 +22,7 @@ class SQLiteSettings(BaseModel):
 
     #: Tenants whose file each process keeps open for reading; the least recently read is closed.
     max_open: Annotated[int, Field(ge=1, le=100_000)] = 128
-    #: Editing sessions and writes at one time; each is a thread.
+    #: Reading sessions at one time, and as many writes; each is an open file.
     max_sessions: Annotated[int, Field(ge=1, le=1_000)] = 16
     #: Room beyond the tier's limit, so that deleting, exporting and compacting always work.
     reserve: ByteSize = ByteSize(8_000_000)

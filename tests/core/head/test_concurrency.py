@@ -240,7 +240,7 @@ def test_writers_on_three_hundred_tenants_keep_threads_and_files_bounded(tmp_pat
                     await toys.head()
             done = True
             await watching
-            assert len(files._readers) <= 16
+            assert len(files._reading._readers) <= 16
             # A reader has up to three files open, a session as many, and each waiting write a lock.
             assert most_files - before[0] <= 3 * (16 + 8) + 300 + 8
             assert most_threads - before[1] <= 40

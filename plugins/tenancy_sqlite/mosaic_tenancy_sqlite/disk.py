@@ -1,0 +1,70 @@
+"""One tenant's database as a file: made under another name, given its own, checked and removed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from mosaic_core.database import sqlite
+from mosaic_core.errors import DatabaseDamaged
+
+#: Where a database file says how it is journalled, and the two ways (sqlite.org/fileformat.html,
+#: section 1.3.3). A draft does without the write-ahead log, whose files would be made and removed.
+_JOURNAL_AT = 18
+ROLLBACK, _WRITE_AHEAD = b"\1\1", b"\2\2"
+
+
+def revision(connection: sqlite3.Connection, path: Path) -> str:
+    try:
+        rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        raise DatabaseDamaged(  # a database, but not one that was made by the migrations
+            f"The database {path.name} is empty.", hint="Restore the file from a backup."
+        ) from error
+    return ",".join(sorted(row[0] for row in rows))
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    return (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
+
+
+def remove(path: Path) -> None:
+    """Removes a database, and the log that one may have left that is gone already."""
+    for file in _files(path):
+        file.unlink(missing_ok=True)
+
+
+def with_journal(content: bytes, kind: bytes) -> bytes:
+    return content[:_JOURNAL_AT] + kind + content[_JOURNAL_AT + len(kind) :]
+
+
+def settle(draft: Path, path: Path) -> None:
+    """Makes a draft durable under its name. Nobody has it open, so its log is in the file."""
+    remove(path)  # a log without its file, from a process that was killed while it dropped this
+    handle = os.open(draft, os.O_RDWR)
+    try:
+        os.pwrite(handle, _WRITE_AHEAD, _JOURNAL_AT)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.rename(draft, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def integrity(path: Path) -> list[str]:
+    connection = sqlite.connect(path, writable=False)
+    try:
+        found = [row[0] for row in connection.execute("PRAGMA integrity_check(20)")]
+        found = [] if found == ["ok"] else found
+        for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+            found.append(f"row {row} of {table} points to a missing row of {parent}")
+    finally:
+        connection.close()
+    return found

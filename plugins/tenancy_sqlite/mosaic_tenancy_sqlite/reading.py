@@ -1,0 +1,170 @@
+"""What visitors read: through kept connections, in the event loop's thread.
+
+The head of a *file at rest* is known without opening it: nobody has the file open, and it is the
+same as when its head was last read. That is certain. Every program that opens the database has a
+write-ahead log beside it, and the last to close it copies the log into the file, which gives the
+file another time of change, before it takes the log away. So without a log all that was committed
+is in the file; and the same time of change means that nothing came since, given that the head was
+read well after that time, so that no later change could have the same one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+
+from mosaic_core.database import TenantSchema, sqlite
+from mosaic_core.errors import DatabaseBusy, DatabaseDamaged, DatabaseError, DatabaseMissing
+from mosaic_core.persistence import HeadState, HeadStatus
+from mosaic_core.tenants import TenantContext
+from mosaic_tenancy_sqlite import disk
+from mosaic_tenancy_sqlite.readers import Prepared, Readers
+
+_HEAD = "SELECT version, published, status, epoch, owner FROM head"
+#: Nanoseconds after which a change has another time than the one before it, on any file system.
+_SETTLED = 3_000_000_000
+
+Stamp = tuple[int, int, int]
+
+
+class Reading:
+    """Reads tenants' files, of which at most ``max_open`` are open."""
+
+    def __init__(self, max_open: int, schema: TenantSchema) -> None:
+        self._schema = schema
+        self._readers = Readers(max_open, self._check)
+        self._dialect = SQLiteDialect_aiosqlite()
+        self._prepared: dict[Select[Any], Prepared] = {}
+        self._at_rest: dict[Path, tuple[Stamp, HeadState]] = {}
+
+    def close(self, path: Path) -> None:
+        """Closes one file, if it is open, and knows nothing of it any more."""
+        self._readers.close(path)
+        self._at_rest.pop(path, None)
+
+    def close_all(self) -> None:
+        self._readers.close_all()
+
+    async def prove(self, tenant: TenantContext, path: Path) -> None:
+        """Raises unless the file is this tenant's, whole as far as one sees, and current."""
+        await self._reader(tenant, path)
+
+    async def head(self, tenant: TenantContext, path: Path) -> HeadState:
+        """The head row, as it is now."""
+        stamp = _stamp(path)
+        known = self._at_rest.get(path)
+        if stamp is not None and known is not None and known[0] == stamp:
+            return known[1]
+        settled = time.time_ns() - _SETTLED
+        with sqlite.translating(subject_of(tenant)):
+            reader = await self._reader(tenant, path, verify=True)
+            row = self._head_row(path, reader)
+        state = HeadState(row[0], row[1], HeadStatus(row[2]), row[3])
+        if stamp is not None and stamp[2] < settled:
+            self._at_rest[path] = (stamp, state)
+        return state
+
+    async def published(
+        self,
+        tenant: TenantContext,
+        path: Path,
+        query: Select[Any],
+        parameters: Mapping[str, Any],
+    ) -> Sequence[tuple[Any, ...]]:
+        """The rows of a query that is compiled once."""
+        prepared = self._prepared.get(query)
+        if prepared is None:
+            prepared = self._prepared[query] = Prepared.compile(query, self._dialect)
+        reader = await self._reader(tenant, path)
+        try:
+            with sqlite.translating(subject_of(tenant)):
+                return prepared.run(reader, parameters)
+        except DatabaseError:
+            self._readers.close(path)
+            raise
+
+    async def size(self, tenant: TenantContext, path: Path) -> int:
+        """Bytes in use, free pages not among them."""
+        reader = await self._reader(tenant, path)
+        with sqlite.translating(subject_of(tenant)):
+            pages: int = self._read(path, reader, "PRAGMA page_count")[0]
+            free: int = self._read(path, reader, "PRAGMA freelist_count")[0]
+        return (pages - free) * sqlite.PAGE_SIZE
+
+    async def _reader(
+        self, tenant: TenantContext, path: Path, *, verify: bool = False
+    ) -> sqlite3.Connection:
+        """The kept connection; opening it proves that the file is this tenant's and current.
+
+        Another process that opens or closes the file locks it for a moment, so that opening is
+        tried again, without stopping the event loop.
+        """
+        for pause in (0.01, 0.05, 0.2):
+            try:
+                return self._opened(tenant, path, verify)
+            except DatabaseBusy:
+                await asyncio.sleep(pause)
+        return self._opened(tenant, path, verify)
+
+    def _opened(self, tenant: TenantContext, path: Path, verify: bool) -> sqlite3.Connection:
+        try:
+            with sqlite.translating(subject_of(tenant), files=True):
+                return self._readers.get(path, verify=verify)
+        except DatabaseMissing:
+            if os.access(path, os.R_OK) and not os.access(path.parent, os.W_OK):
+                # Even a reader needs the shared memory beside the file.
+                folder = f"The folder of the database of {tenant.slug!r}"
+                raise sqlite.read_only(folder) from None
+            raise
+
+    def _check(self, reader: sqlite3.Connection, path: Path) -> None:
+        revision = disk.revision(reader, path)
+        self._schema.history.require_current(revision, f"The database {path.name}")
+        self._head_row(path, reader)
+
+    def _head_row(self, path: Path, reader: sqlite3.Connection) -> tuple[Any, ...]:
+        row = self._read(path, reader, _HEAD)
+        if row[4] != path.name.partition(".")[0]:
+            self._readers.close(path)
+            raise DatabaseDamaged(
+                f"The database {path.name} belongs to another tenant.",
+                hint="A file was renamed or copied: put each tenant's own file back.",
+            )
+        return row
+
+    def _read(self, path: Path, reader: sqlite3.Connection, sql: str) -> tuple[Any, ...]:
+        try:
+            row: tuple[Any, ...] | None = reader.execute(sql).fetchone()
+        except sqlite3.Error:
+            self._readers.close(path)
+            raise
+        if row is None:
+            raise DatabaseDamaged(
+                f"{path.name} has no head row.", hint="Restore the file from a backup."
+            )
+        return row
+
+
+def subject_of(tenant: TenantContext) -> str:
+    """What an error about a tenant's database calls it."""
+    return f"The database of {tenant.slug!r}"
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """What is another after any change to a file at rest; None when it is not at rest."""
+    # In this order: what is committed between the two questions may be seen or not.
+    if os.path.exists(f"{path}-wal"):
+        return None
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_size, facts.st_ctime_ns
