@@ -42,4 +42,4 @@ docs:  ## Documentation that is generated from the code.
 	$(BIN)/python docs/generate_hooks.py
 
 clean:  ## Removes what the targets made, but no data.
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache bench/.wagtail
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache bench/.wagtail bench/.fleet

@@ -8,7 +8,7 @@ nothing that could be left over from another's.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.tenants import TenantContext
 
 
@@ -118,6 +119,13 @@ class Persistence(Protocol):
         """
         ...
 
+    async def search(self, tenant: TenantContext, query: SearchQuery) -> SearchResults:
+        """What visitors find in the table that the schema marks as searched, as it is now.
+
+        Nothing when no table is, or when the query has no word. No text of a query is an error.
+        """
+        ...
+
     async def revision(self, tenant: TenantContext) -> str:
         """The migrations that the database stands at, comma-separated and sorted."""
         ...
@@ -140,4 +148,14 @@ class Persistence(Protocol):
 
     async def check(self, tenant: TenantContext) -> list[Problem]:
         """What is wrong with the database itself; an empty list when nothing is."""
+        ...
+
+    async def strays(self, known: Collection[str]) -> list[Problem]:
+        """Databases here of no tenant, each with its age and how to remove it.
+
+        A process that is killed while it makes a tenant may leave one.
+
+        Args:
+            known: the ids of all tenants.
+        """
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -88,6 +88,10 @@ class Platform:
     def persistence(self, tenant: TenantContext) -> Persistence:
         """Where the tenant's rows are."""
         return self._provider(self._persistence, tenant, self.tier(tenant).persistence)
+
+    def strategies(self) -> Mapping[str, Persistence]:
+        """Every selected way to keep tenants, by name."""
+        return self._persistence
 
     def storage(self, tenant: TenantContext) -> Storage:
         """Where the tenant's files are."""

@@ -107,9 +107,10 @@ def normalise_key(key: str) -> str:
         InvalidKey: empty, absolute or overlong keys, ``.`` and ``..`` segments, backslashes,
             control characters, names that end in a dot or space, and reserved device names.
     """
-    text = unicodedata.normalize("NFC", key)
+    # Not when it is longer than any: a row of combining marks takes time as its length squared.
+    text = unicodedata.normalize("NFC", key) if len(key) <= 4 * _MAX_KEY else key
     if not text or len(text) > _MAX_KEY:
-        raise InvalidKey(f"A key has 1 to {_MAX_KEY} characters; this one has {len(text)}.")
+        raise InvalidKey(f"A key has 1 to {_MAX_KEY} characters; this one has {len(key)}.")
     if "\\" in text or any(unicodedata.category(c) in {"Cc", "Cs", "Cf"} for c in text):
         raise InvalidKey(f"The key {_shown(text)} has a character that no file name may have.")
     for segment in text.split("/"):

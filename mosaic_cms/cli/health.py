@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check configuration, plugins, databases, revisions and head chains."""
+    """Check configuration, plugins, databases, revisions, head chains, and what was left over."""
     with progress_bar("Checking", quiet=as_json) as progress:
         problems, tenants = asyncio.run(_examine(progress))
     if as_json:
@@ -77,7 +77,18 @@ async def _examine_databases(
     for number, record in enumerate(records, 1):
         problems += await _examine_tenant(product, record.tenant)
         progress("tenants", number, len(records))
-    return problems, len(records)
+    known = {record.tenant.tenant_id for record in records}
+    return problems + await _strays(product, known), len(records)
+
+
+async def _strays(product: Product, known: set[str]) -> list[Problem]:
+    problems: list[Problem] = []
+    for name, persistence in product.platform.strategies().items():
+        try:
+            problems += await persistence.strays(known)
+        except MosaicError as error:
+            problems.append(Problem(name, error.message, error.hint))
+    return problems
 
 
 async def _examine_tenant(product: Product, tenant: TenantContext) -> list[Problem]:

@@ -31,6 +31,9 @@ _TAGS = frozenset(
 _BLOCKS = frozenset("blockquote dd dl dt li ol p tbody td th thead tr ul".split())  # noqa: SIM905
 #: Characters of addresses and titles that short references may grow into, besides the text's own.
 _GROWTH = 200_000
+#: Characters of a heading that its id is made of. Without a bound, bringing a long row of combining
+#: marks into their order takes time that grows with its square.
+_HEADING = 1_000
 
 
 class HtmlWriter:
@@ -245,7 +248,7 @@ def heading_id(text: str) -> str:
     """A heading's fragment: lower case, letters and digits, a hyphen for each space."""
     kept = (
         "-" if char in " -" else char if char.isalnum() or unicodedata.combining(char) else ""
-        for char in unicodedata.normalize("NFC", text).lower().replace("_", "-")
+        for char in unicodedata.normalize("NFC", text[:_HEADING]).lower().replace("_", "-")
     )
     return unicodedata.normalize("NFC", "".join(kept)).strip("-")[:120] or "section"
 

@@ -6,6 +6,7 @@ What comes out passes through an explicit allow-list, whatever went in.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +22,10 @@ from mosaic_cms.content.html import URL_SCHEMES, HtmlWriter
 
 #: Longer footnote labels are none; without a bound, hostile text is searched again and again.
 _MAX_FOOTNOTE_LABEL = 100
+#: Longer texts, in characters, are rendered in a thread: at worst, one character takes 20 µs.
+_LONG = 10_000
+#: Threads that render at one time: they share one interpreter, and other work needs threads too.
+_MOST_ASIDE = 2
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _FLOW = "p h2 h3 h4 h5 h6 blockquote ul ol li dl dt dd pre hr div section"
@@ -109,6 +114,7 @@ class Markup:
 
     def __init__(self) -> None:
         self._parser = make_parser()
+        self._aside = asyncio.Semaphore(_MOST_ASIDE)
         self._cleaner = nh3.Cleaner(
             tags=_TAGS,
             clean_content_tags={"script", "style"},
@@ -135,6 +141,13 @@ class Markup:
             headings=tuple(writer.headings),
             targets=tuple(writer.targets),
         )
+
+    async def render_aside(self, text: str, resolver: Resolver) -> Rendered:
+        """The same, a long text in a thread, so that the event loop serves others meanwhile."""
+        if len(text) <= _LONG:
+            return self.render(text, resolver)
+        async with self._aside:
+            return await asyncio.to_thread(self.render, text, resolver)
 
     def clean(self, html: str) -> str:
         """The HTML with everything removed that :meth:`render` would not make."""

@@ -39,6 +39,8 @@ def check_slug(slug: str) -> str:
     Raises:
         InvalidInput: with what a slug is made of.
     """
+    if len(slug) > _MAX_REQUEST:  # before it is normalised, which may take its length squared
+        raise InvalidInput(f"A slug of {len(slug)} characters is too long.", hint="Shorten it.")
     text = unicodedata.normalize("NFC", slug).strip("/")
     for segment in text.split("/") if text else ():
         bad = segment in {"", ".", "..", RESERVED_SEGMENT} or any(

@@ -127,8 +127,9 @@ class Projection:
             await session.delete(link)
         await session.flush()
 
-    async def place_site(self, session: AsyncSession, site: Site) -> None:
-        """Puts what surrounds the pages into the projection: settings and menus."""
+    async def place_site(self, session: AsyncSession, site: Site, *, first: bool = False) -> None:
+        """Puts what surrounds the pages into the projection: settings and menus; ``first`` saves
+        looking for its row."""
         paths: set[str] = set()
         if site.menu or site.footer_menu:
             paths = set(
@@ -136,7 +137,9 @@ class Projection:
                     select(PublishedPage.path).where(PublishedPage.site_id == site.id)
                 )
             )
-        row = await session.get(PublishedSite, (site.id, site.language))
+        row = None
+        if not first:
+            row = await session.get(PublishedSite, (site.id, site.language))
         if row is None:
             row = PublishedSite(site_id=site.id, language=site.language)
             session.add(row)
@@ -187,13 +190,19 @@ class Projection:
         return None if row is None else await self.render_row(session, site, version, row)
 
     async def render_row(
-        self, session: AsyncSession, site: Site, version: PageVersion, row: PublishedPage
+        self,
+        session: AsyncSession,
+        site: Site,
+        version: PageVersion,
+        row: PublishedPage,
+        *,
+        alone: bool = False,
     ) -> RenderedPage:
-        """Renders a row that was placed from ``version``."""
+        """Renders a row that was placed from ``version``; ``alone`` on its site, it lists none."""
         theme = self._themes.get(site.theme)
         targets, links = await targets_of(session, version.body, row)
-        body = self._markup.render(version.body, targets)
-        context = await self._context(session, row)
+        body = await self._markup.render_aside(version.body, targets)
+        context = await self._context(session, row, alone)
         safe = Safe(body.html)  # noqa: S704 - Markup sanitised it
         html = self._html(theme, site, row, version, safe, context)
         image = row.card.get("image") or {}
@@ -260,8 +269,10 @@ class Projection:
                 found |= set(pair) if ids.intersection(pair) else set()
         return found - ids
 
-    async def _context(self, session: AsyncSession, row: PublishedPage) -> dict[str, Any]:
-        children = await children_of(session, row)
+    async def _context(
+        self, session: AsyncSession, row: PublishedPage, alone: bool
+    ) -> dict[str, Any]:
+        children = [] if alone else await children_of(session, row)
         previous, following = (None, None)
         if row.layout == DATED:
             previous, following = await neighbours(session, row)

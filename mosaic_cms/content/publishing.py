@@ -43,6 +43,14 @@ class Publisher:
         await self.render_later(write, before | after)
         return version
 
+    async def open_site(self, write: Write, site: Site, home: Page) -> None:
+        """Shows a new site with its first page. The projection has nothing of it yet, so nothing
+        is looked for: no row to change, no page to list, none that would list this one."""
+        version, row = await self._go_live(write, site, home)
+        rendered = await self._projection.render_row(write.session, site, version, row, alone=True)
+        await self._projection.fill(write.session, row, rendered)
+        await self._projection.place_site(write.session, site, first=True)
+
     async def publish_many(self, write: Write, site: Site, pages: list[Page]) -> None:
         """Makes many drafts live; they show as jobs render them, an already live one whole."""
         touched = await self._dependents(write, site, pages)

@@ -92,10 +92,34 @@ async def add_page(
             )
         )
         position = 0 if last is None else last + 1
-    page = Page(
-        id=page_id or new_id(),
+    page = _new_page(write, site, slug=slug, path=path, position=position)
+    page.parent_id = parent.id if parent else None
+    page.source = source
+    if page_id is not None:
+        page.id = page_id
+    set_content(write, page, title=title, **content)
+    write.session.add(page)
+    return page
+
+
+def first_page(write: Write, site: Site, **content: Any) -> Page:
+    """Makes the home page of a new site, where no other can have its address; ``content`` as for
+    :func:`set_content`.
+
+    Raises:
+        InvalidInput: a title or body that does not fit.
+    """
+    page = _new_page(write, site, slug="", path=join(None, ""), position=0)
+    set_content(write, page, **content)
+    write.session.add(page)
+    return page
+
+
+def _new_page(write: Write, site: Site, *, slug: str, path: str, position: int) -> Page:
+    return Page(
+        id=new_id(),
         site_id=site.id,
-        parent_id=parent.id if parent else None,
+        parent_id=None,
         slug=slug,
         path=path,
         position=position,
@@ -104,15 +128,12 @@ async def add_page(
         summary="",
         body="",
         details={},
-        source=source,
+        source=None,
         live_version_id=None,
         version_count=0,
         created_at=write.at,
         updated_at=write.at,
     )
-    set_content(write, page, title=title, **content)
-    write.session.add(page)
-    return page
 
 
 def set_content(write: Write, page: Page, **content: Any) -> bool:

@@ -13,6 +13,8 @@ from urllib.parse import unquote
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.importing.links import encode_source
 
+#: No path is longer; what is cut here leads nowhere, before normalising takes its length squared.
+_LONGEST = 4_096
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _POST_URL = re.compile(r"\{%-?\s*(post_url|link)\s+(.+?)\s*-?%\}(.*)", re.DOTALL)
 _HUGO_REF = re.compile(r"\{\{[<%]\s*(?:rel)?ref\s+[\"'`]?(.+?)[\"'`]?\s*[>%]\}\}(.*)", re.DOTALL)
@@ -74,7 +76,7 @@ class Targets:
         path, fragment = _split(target)
         if not by_name and (not path or _SCHEME.match(path) or path.startswith(("//", "\\"))):
             return None
-        path = unicodedata.normalize("NFC", unquote(path))
+        path = unicodedata.normalize("NFC", unquote(path)[:_LONGEST])
         found = self._named(source, path) if by_name else None
         if found is None and path.startswith("/"):
             found = self._at_address(path)

@@ -12,6 +12,8 @@ from urllib.parse import unquote
 from mosaic_cms.content.paths import check_slug, normalise_path
 from mosaic_core.errors import InvalidInput
 
+#: Characters of a name that its slug is made of: normalising may take their number squared.
+_LONGEST = 1_000
 _DROPPED = set("'’‘`´")
 _PLACEHOLDER = re.compile(r":([a-z_]+)")
 _STYLES = {
@@ -27,7 +29,7 @@ def slugify(name: str) -> str:
 
     Never empty, and a fixed point: what it makes it leaves alone.
     """
-    text = unicodedata.normalize("NFC", name)
+    text = unicodedata.normalize("NFC", name[:_LONGEST])
     text = "".join(char for char in text if char not in _DROPPED).lower()
     text = unicodedata.normalize("NFC", text)
     kept = "".join(char if unicodedata.category(char)[0] in "LMN" else "-" for char in text)

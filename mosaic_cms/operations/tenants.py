@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mosaic_cms.actions import Model, Permission, action
 from mosaic_cms.content.models import Site
-from mosaic_cms.content.tree import add_page
+from mosaic_cms.content.tree import first_page
 from mosaic_cms.scope import PlatformScope
 from mosaic_core.directory import TenantRecord
 from mosaic_core.errors import Conflict, InvalidInput
@@ -94,13 +94,12 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
             footer_menu=[],
         )
         write.session.add(site)
+        await write.session.flush()  # its pages point to it
         if not command.home:
-            await product.projection.place_site(write.session, site)
+            await product.projection.place_site(write.session, site, first=True)
             return
-        home = await add_page(
-            write, site, slug="", title=command.name, layout="home", body=_WELCOME, position=0
-        )
-        await product.publisher.publish(write, site, home)
+        home = first_page(write, site, title=command.name, layout="home", body=_WELCOME)
+        await product.publisher.open_site(write, site, home)
 
     await platform.create(tenant, first, actor=str(scope.actor))
     for domain in domains:

@@ -75,13 +75,14 @@ class InlineConnection:
 
     Args:
         connection: made with ``check_same_thread=False``.
-        durable: a commit waits for the disk, so it runs in a thread.
+        draft: it is on a file that is being made. A commit does not wait for the disk then, and
+            who made the connection closes it.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, durable: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, draft: bool = False) -> None:
         #: Named as the dialect looks for it; None once it is closed.
         self._connection: sqlite3.Connection | None = connection
-        self._durable = durable
+        self._draft = draft
         self._committing: asyncio.Future[None] | None = None
 
     @property
@@ -96,7 +97,7 @@ class InlineConnection:
 
     async def commit(self) -> None:
         connection = self._open
-        if not self._durable or not connection.in_transaction:
+        if self._draft or not connection.in_transaction:
             _commit(connection)
             return
         self._committing = asyncio.ensure_future(asyncio.to_thread(_commit, connection))
@@ -112,7 +113,7 @@ class InlineConnection:
         await self._commit_ended()
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            connection.close()
+            self._let_go(connection)
 
     def stop(self) -> None:
         """Lets go of the connection at once; a commit that is under way closes it when it ends."""
@@ -120,9 +121,15 @@ class InlineConnection:
             return
         connection, self._connection = self._connection, None
         if self._committing is None or self._committing.done():
-            connection.close()
+            self._let_go(connection)
         else:
             self._committing.add_done_callback(lambda _: connection.close())
+
+    def _let_go(self, connection: sqlite3.Connection) -> None:
+        if self._draft:
+            connection.rollback()
+        else:
+            connection.close()
 
     async def _commit_ended(self) -> None:
         if self._committing is not None:

@@ -102,15 +102,10 @@ async def connect_inline(
     path: Path,
     *,
     writable: bool,
-    durable: bool = True,
     pages: int | None = None,
     mode: str = "rw",
 ) -> InlineConnection:
-    """A connection for SQLAlchemy's engine, in the event loop's thread.
-
-    Args:
-        durable: what is committed survives a power cut; drafts need not, they are synced whole.
-    """
+    """A connection for SQLAlchemy's engine, in the event loop's thread."""
     connection = sqlite3.connect(
         uri(path, mode=mode),
         uri=True,
@@ -121,13 +116,34 @@ async def connect_inline(
     try:
         for pragma in pragmas(writable=writable, pages=pages, timeout=INLINE_TIMEOUT):
             connection.execute(pragma)
-        if not durable:
-            connection.execute("PRAGMA journal_mode = MEMORY")
-            connection.execute("PRAGMA synchronous = OFF")
     except BaseException:
         connection.close()
         raise
-    return InlineConnection(connection, durable=durable)
+    return InlineConnection(connection)
+
+
+def connect_draft(path: Path) -> sqlite3.Connection:
+    """The one connection to a file that is being made, in autocommit mode. What is committed need
+    not survive a power cut: the file is synced when it is whole."""
+    connection = sqlite3.connect(
+        uri(path), uri=True, isolation_level=None, timeout=INLINE_TIMEOUT, cached_statements=64
+    )
+    try:
+        for pragma in pragmas(writable=True, timeout=INLINE_TIMEOUT):
+            connection.execute(pragma)
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        connection.execute("PRAGMA synchronous = OFF")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def lend_draft(connection: sqlite3.Connection, pages: int | None) -> InlineConnection:
+    """A draft's connection for SQLAlchemy's engine, with room for so many pages."""
+    if pages is not None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    return InlineConnection(connection, draft=True)
 
 
 def explicit_transactions(engine: Engine) -> None:
@@ -267,7 +283,7 @@ def translate(error: sqlite3.Error, subject: str) -> MosaicError:
             hint="Run 'mosaic doctor', and restore the file from a backup.",
         )
     if primary == sqlite3.SQLITE_FULL:
-        return Full(f"The disk has no room for {subject}.", hint=_FREE)
+        return Full(f"{subject} cannot grow: the disk is full.", hint=_FREE)
     if primary == sqlite3.SQLITE_READONLY or extended == sqlite3.SQLITE_IOERR_SHMOPEN:
         return read_only(subject)
     if extended in _IOERR_SHM or extended == sqlite3.SQLITE_IOERR_WRITE:
@@ -299,4 +315,4 @@ def read_only(subject: str) -> DatabaseReadOnly:
 
 
 def _disk_full(subject: str) -> DiskFull:
-    return DiskFull(f"The disk has no room for {subject}.", hint=_FREE)
+    return DiskFull(f"{subject} cannot grow: the disk is full.", hint=_FREE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +32,9 @@ _TENANT_COLUMNS = (
     TenantRow.epoch,
     TenantRow.database_schema,
 )
+
+#: A look-up in it is several times faster than the enumeration's own, for each of ten thousand.
+_STATUS = {status.value: status for status in TenantStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +128,22 @@ class Directory:
                             DomainRow.host, DomainRow.tenant_id, DomainRow.site, DomainRow.active
                         ).where(DomainRow.changed > self._known)
                     )
-                    self._learn(list(tenants), list(domains))
-                    self._known = version
+                    self._learn(version, [_tenant(row) for row in tenants], list(domains))
             self.until = started + self._freshness
         finally:
             self._looking = None
 
-    def _learn(self, tenants: list[Any], domains: list[Any]) -> None:
-        for tenant_id, *_ in tenants:  # first, since one may have taken another's slug
-            before = self._tenants.pop(tenant_id, None)
+    def _learn(self, version: int, tenants: list[TenantContext], domains: Sequence[Any]) -> None:
+        """Takes all that is different at ``version`` from what was known."""
+        self._known = version
+        for tenant in tenants:  # first, since one may have taken another's slug
+            before = self._tenants.pop(tenant.tenant_id, None)
             if before is not None:
                 self._slugs.pop(before.slug, None)
-        for tenant_id, slug, name, tier, status, reason, epoch, schema in tenants:
-            if status != TenantStatus.DELETED:
-                self._tenants[tenant_id] = TenantContext(
-                    tenant_id, slug, name, tier, TenantStatus(status), reason, epoch, schema
-                )
-                self._slugs[slug] = TenantMatch(tenant_id)
+        for tenant in tenants:
+            if tenant.status is not TenantStatus.DELETED:
+                self._tenants[tenant.tenant_id] = tenant
+                self._slugs[tenant.slug] = TenantMatch(tenant.tenant_id)
         for host, tenant_id, site, active in domains:
             self._domains.pop(host, None)
             if active:
@@ -158,9 +160,12 @@ class Directory:
         return result
 
     async def _look_again(self) -> None:
+        await self._look_ended()
+        await self.refresh(now=True)
+
+    async def _look_ended(self) -> None:
         if self._looking is not None:  # that look may have read before our commit
             await asyncio.wait([self._looking])
-        await self.refresh(now=True)
 
     async def add(self, tenant: TenantContext, revision: str, *, actor: str) -> None:
         """Makes a provisioned tenant known.
@@ -169,7 +174,7 @@ class Directory:
             Conflict: the slug is taken.
         """
 
-        async def fn(write: Write) -> None:
+        async def fn(write: Write) -> int:
             write.session.add(
                 TenantRow(
                     tenant_id=tenant.tenant_id,
@@ -186,11 +191,17 @@ class Directory:
                     changed=write.version,
                 )
             )
+            return write.version
 
         try:
-            await self.write(fn, actor=actor, action="tenants.create")
+            version = await self._writer.write(fn, actor=actor, action="tenants.create")
         except Conflict:  # the database's own constraint: another process was faster
             raise slug_taken(tenant.slug) from None
+        await self._look_ended()
+        if self._known == version - 1:  # nothing else is new
+            self._learn(version, [tenant], ())
+        else:
+            await self.refresh(now=True)
 
     async def change(
         self, tenant_id: str, *, actor: str, action: str, **values: Any
@@ -316,6 +327,11 @@ class Directory:
         """How many tenants there are, from the database."""
         async with self.database.session() as session:
             return int(await session.scalar(select(func.count()).select_from(TenantRow)) or 0)
+
+
+def _tenant(row: Any) -> TenantContext:
+    tenant_id, slug, name, tier, status, *others = row
+    return TenantContext(tenant_id, slug, name, tier, _STATUS[status], *others)
 
 
 def slug_taken(slug: str) -> Conflict:

@@ -32,6 +32,10 @@ class Watched:
         if as_of >= self._as_of:
             self.state, self.published, self._as_of = state, state.published, as_of
 
+    def expire(self) -> None:
+        """The next look starts anew; one that is under way counts no more."""
+        self.until, self.looking = 0.0, None
+
 
 class Heads:
     """Heads by tenant. A look older than ``freshness`` seconds is taken again, by one task.
@@ -47,7 +51,7 @@ class Heads:
         self._heads: dict[str, Watched] = {}
 
     def watched(self, tenant_id: str) -> Watched:
-        """The entry of a tenant, which stays the same object for as long as it is known."""
+        """The entry of a tenant: the same object for as long as the process runs."""
         head = self._heads.get(tenant_id)
         if head is None:
             head = self._heads[tenant_id] = Watched()
@@ -58,8 +62,10 @@ class Heads:
         self.watched(tenant_id).saw(state, time.monotonic())
 
     def forget(self, tenant_id: str) -> None:
-        """The tenant went or moved; the next look starts anew."""
-        self._heads.pop(tenant_id, None)
+        """The tenant went or moved; the next look starts anew, whoever holds the entry."""
+        head = self._heads.get(tenant_id)
+        if head is not None:
+            head.expire()
 
     async def look(self, tenant: TenantContext) -> HeadState:
         """The tenant's head, at most ``freshness`` old."""
@@ -71,10 +77,12 @@ class Heads:
         return head.state
 
     async def _look(self, tenant: TenantContext, head: Watched) -> None:
-        started = time.monotonic()
+        started, own = time.monotonic(), asyncio.current_task()
         try:
             state = await self._strategy(tenant).head(tenant)
             head.saw(state, started)
-            head.until = started + self.freshness
+            if head.looking is own:
+                head.until = started + self.freshness
         finally:
-            head.looking = None
+            if head.looking is own:
+                head.looking = None

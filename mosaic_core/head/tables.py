@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Index, MetaData, Table, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    Index,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    insert,
+    update,
+)
 
 from mosaic_core import types
 from mosaic_core.database import PlatformBase, TenantBase, kernel_table
@@ -76,12 +85,24 @@ def _outbox(metadata: MetaData) -> Table:
 
 
 class HeadTables:
-    """The three tables in one metadata; the platform database has a head too."""
+    """The three tables in one metadata; the platform database has a head too.
+
+    The statements of every write are made once, here: to make one costs as much as to run it. Their
+    parameters are ``whose``, the owner, and what the write puts into the head at its end.
+    """
 
     def __init__(self, metadata: MetaData) -> None:
-        self.head = _head(metadata)
+        self.head = head = _head(metadata)
         self.changes = _changes(metadata)
         self.outbox = _outbox(metadata)
+        owned = update(head).where(head.c.owner == bindparam("whose"))
+        #: Moves the head: the lock, the order and the state in one statement.
+        self.move = owned.values(version=head.c.version + 1).returning(
+            head.c.version, head.c.published, head.c.status, head.c.epoch, head.c.digest
+        )
+        self.append = insert(self.changes)
+        #: Records the chain's new value in the head.
+        self.seal = owned.values(digest=bindparam("chain"), published=bindparam("shown"))
 
 
 TENANT = HeadTables(TenantBase.metadata)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from mosaic_core.errors import (
     DatabaseBusy,
@@ -193,8 +193,8 @@ class Writer:
         try:
             async with self._begin(reserve=job.reserve) as session:
                 permit = Permit()
-                await session.connection(execution_options=permitted(permit))
-                head = _taken(await self._move(session, permit), self._owner)
+                connection = await session.connection(execution_options=permitted(permit))
+                head = _taken(await self._move(connection, permit), self._owner)
                 now = datetime.now(UTC)
                 info = chain.WriteInfo(job.write_id, head.version, now, job.actor, job.action)
                 write = Write(session, info, permit)
@@ -207,7 +207,7 @@ class Writer:
                 changes += write.extra
                 if not changes and not permit.derived and not write.topics:
                     return result
-                state = await self._append(write, head, changes, job.coalesce)
+                state = await self._append(connection, write, head, changes, job.coalesce)
                 if write.topics and self._hint is not None:
                     await self._hint(write.topics)
                 job.committing = permit.committing = True
@@ -228,17 +228,10 @@ class Writer:
             self._committed(state)
         return result
 
-    async def _move(self, session: AsyncSession, permit: Permit) -> Row[Any]:
-        """Moves the head: the lock, the order and the state in one statement."""
-        head = self._tables.head
-        statement = (
-            update(head)
-            .where(head.c.owner == self._owner)
-            .values(version=head.c.version + 1)
-            .returning(head.c.version, head.c.published, head.c.status, head.c.epoch, head.c.digest)
-        )
+    async def _move(self, connection: AsyncConnection, permit: Permit) -> Row[Any]:
         with permit.kernel():
-            row = (await session.execute(statement)).one_or_none()
+            moved = await connection.execute(self._tables.move, {"whose": self._owner})
+        row = moved.one_or_none()
         if row is None:
             raise DatabaseDamaged(
                 f"The database has no head row of {self._owner!r}: it is not this tenant's.",
@@ -247,21 +240,22 @@ class Writer:
         return row
 
     async def _append(
-        self, write: Write, head: Row[Any], changes: list[chain.Change], coalesce: bool
+        self,
+        connection: AsyncConnection,
+        write: Write,
+        head: Row[Any],
+        changes: list[chain.Change],
+        coalesce: bool,
     ) -> HeadState:
         """Logs the changes and records the chain's new value in the head."""
-        log = self._tables.changes
         rows = chain.rows(write.info, changes, head.digest)
         published = head.published + 1 if write.permit.published else head.published
         with write.permit.kernel():
             if coalesce:
                 await self._erase_previous(write, {(c.entity, c.entity_id) for c in changes})
-            await write.session.execute(insert(log), rows)
-            await write.session.execute(
-                update(self._tables.head)
-                .where(self._tables.head.c.owner == self._owner)
-                .values(digest=rows[-1]["chain"], published=published)
-            )
+            await connection.execute(self._tables.append, rows)
+            sealed = {"whose": self._owner, "chain": rows[-1]["chain"], "shown": published}
+            await connection.execute(self._tables.seal, sealed)
         return HeadState(write.version, published, HeadStatus(head.status), head.epoch)
 
     async def _erase_previous(self, write: Write, keys: set[tuple[str, str]]) -> None:
@@ -292,8 +286,8 @@ class Writer:
             try:
                 async with self._begin(reserve=True) as session:
                     permit = Permit()
-                    await session.connection(execution_options=permitted(permit))
-                    await self._move(session, permit)
+                    connection = await session.connection(execution_options=permitted(permit))
+                    await self._move(connection, permit)
                     found = await session.scalar(
                         select(log.c.version).where(log.c.write_id == write_id).limit(1)
                     )

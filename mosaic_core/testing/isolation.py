@@ -17,9 +17,19 @@ from sqlalchemy import select
 from mosaic_core.errors import FileMissing
 from mosaic_core.head import TENANT, Writer
 from mosaic_core.persistence import Persistence
+from mosaic_core.search import SearchQuery
 from mosaic_core.storage import Storage
 from mosaic_core.tenants import TenantContext
-from mosaic_core.testing.tables import ALL_SHELVES, SHELF_AT, Shelf, Toy, put_shelf, put_toy
+from mosaic_core.testing.tables import (
+    ALL_SHELVES,
+    ROOM,
+    SHELF_AT,
+    Shelf,
+    Toy,
+    put_leaflet,
+    put_shelf,
+    put_toy,
+)
 
 Step = Callable[[], Awaitable[Any]]
 
@@ -128,6 +138,7 @@ async def check_persistence_isolation(
             await put_toy(writing, text)
             await put_shelf(writing, "same", text)
             await put_shelf(writing, text, text)
+            await put_leaflet(writing, f"same {text}", text)
 
         await writers[tenant.tenant_id].write(fn, actor=text, action="isolation.check")
 
@@ -157,6 +168,14 @@ async def check_persistence_isolation(
         await persistence.published(theirs, ALL_SHELVES, {})
         return found, await persistence.published(ours, ALL_SHELVES, {})
 
+    async def search() -> object:
+        found = []
+        for text in (secret, "same", "secret"):
+            query = SearchQuery(text, (ROOM, "en"))
+            assert (await persistence.search(theirs, query)).total == 1
+            found.append(await persistence.search(ours, query))
+        return found
+
     async def session() -> object:
         async with persistence.session(theirs):
             return await everything(ours)
@@ -172,11 +191,13 @@ async def check_persistence_isolation(
         "session": session,
         "head": head,
         "published": published,
+        "search": search,
         "revision": lambda: persistence.revision(ours),
         "migrate": lambda: persistence.migrate(ours),
         "compact": lambda: persistence.compact(ours),
         "size": lambda: persistence.size(ours),
         "check": check,
+        "strays": lambda: persistence.strays([ours.tenant_id]),
         "drop": lambda: persistence.drop(ours),
     }
     await _each(Persistence, steps, secret)

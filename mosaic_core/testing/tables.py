@@ -1,4 +1,4 @@
-"""Tables for the persistence contract: a toy that is logged, and a shelf that visitors read.
+"""Tables for the persistence contract: a toy that is logged, what visitors read, and search.
 
 They have a metadata of their own, so that no product's tables are touched.
 """
@@ -18,6 +18,7 @@ from mosaic_core import types
 from mosaic_core.database import History, TenantSchema, derived
 from mosaic_core.head import Write
 from mosaic_core.platform import TENANT_MIGRATIONS
+from mosaic_core.search import Searchable, searched
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -56,6 +57,31 @@ class Shelf(ToyBase):
     at: Mapped[datetime] = mapped_column(types.UTCDateTime())
 
 
+_SEARCHED = Searchable(
+    title="title", summary="summary", text="text", by=("room", "language"), key=("id", "title")
+)
+
+
+#: The room of leaflets, unless one is given.
+ROOM = uuid.UUID("00000000-0000-7000-8000-000000000001")
+
+
+class Leaflet(ToyBase):
+    """A derived row that visitors search: one of a room, in a language."""
+
+    __tablename__ = "leaflets"
+    __table_args__ = (
+        {"sqlite_strict": True, "info": derived(publishes=True) | searched(_SEARCHED)},
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
+    language: Mapped[str] = mapped_column(types.Text(35), primary_key=True)
+    room: Mapped[uuid.UUID] = mapped_column(types.Uuid())
+    title: Mapped[str] = mapped_column(types.Text(300))
+    summary: Mapped[str] = mapped_column(types.Text(1000))
+    text: Mapped[str] = mapped_column(types.Text())
+
+
 #: Constant queries, as the product has them: each is compiled once.
 SHELF_AT: Any = select(Shelf.body, Shelf.facts, Shelf.at).where(Shelf.path == bindparam("path"))
 ALL_SHELVES: Any = select(Shelf.path, Shelf.body).order_by(Shelf.path)
@@ -86,6 +112,24 @@ async def put_shelf(write: Write, path: str, body: str) -> None:
         write.session.add(shelf)
     shelf.body, shelf.facts, shelf.at = body, {"length": len(body)}, write.at
     await write.session.flush()
+
+
+async def put_leaflet(
+    write: Write,
+    title: str,
+    text: str = "",
+    *,
+    summary: str = "",
+    room: uuid.UUID = ROOM,
+    language: str = "en",
+) -> Leaflet:
+    """Publishes a leaflet, in a write."""
+    leaflet = Leaflet(
+        id=types.new_id(), language=language, room=room, title=title, summary=summary, text=text
+    )
+    write.session.add(leaflet)
+    await write.session.flush()
+    return leaflet
 
 
 def toy_schema(*, newer: bool = False) -> TenantSchema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import re
 import time
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
@@ -316,9 +317,16 @@ HOSTILE = [
     "[", "![", "*", "_a*", "*_", "**a *b ", ">", ">a\n", "- ", "- a\n", "`a", "`a``b", "[a](",
     "[a](<b", '[a](b "', "[a](b (", "<", "<http:", "&", "&#", "[^a", "[^a]", "[a]", "[a][", "~~a",
     "|a\n", "|", "|a|\n|-|\n", "# a\n", "[a]: b\n", "[a\n", "[^a]: ", "[^a]: b\n", "a\n: b\n",
+    "\u0315\u0300",
     "a\n\n: ", "```\n", "a\n", "\\", "![[]()", "[![a](b)](c)", "[[[]", "\t", ":\n",
 ]  # fmt: skip
-PREFIXES = {"reference": "[x]: y\n\n", "note": "[^x]: y\n\n", "nothing": ""}
+PREFIXES = {
+    "reference": "[x]: y\n\n",
+    "note": "[^x]: y\n\n",
+    "heading": "# ",
+    "depth": f"{'> ' * 19}a\n",
+    "nothing": "",
+}
 
 
 def _cpu_seconds(text: str, rounds: int = 1) -> float:
@@ -336,15 +344,55 @@ def _cpu_seconds(text: str, rounds: int = 1) -> float:
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
+def _grows(make: Callable[[int], str], rounds: int) -> bool:
+    """Whether eight times the text takes far more than eight times as long: with a quadratic part
+    it would be 64 times."""
+    small, large = make(2_000), make(16_000)
+    return _cpu_seconds(large, rounds) > 24 * max(_cpu_seconds(small, rounds), 0.003)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
 def test_hostile_text_takes_time_in_proportion_to_its_length(prefix: str) -> None:
     def grows(unit: str, rounds: int) -> bool:
-        small = PREFIXES[prefix] + unit * (2_000 // len(unit))
-        large = PREFIXES[prefix] + unit * (16_000 // len(unit))
-        # Eight times the text: a quadratic parser would need 64 times the time.
-        return _cpu_seconds(large, rounds) > 24 * max(_cpu_seconds(small, rounds), 0.003)
+        return _grows(lambda size: PREFIXES[prefix] + unit * (size // len(unit)), rounds)
 
     # A machine with much else to do is asked again before the parser is blamed.
     assert not [unit for unit in HOSTILE if grows(unit, 1) and grows(unit, 5)]
+
+
+#: What opens and closes, as deep as the text allows, and what becomes longer as it goes on.
+NESTED = [
+    ("[", "]"), ("[", "](x)"), ("[", "][x]"), ("![", "](x)"), ("[^", "]"), ("[a](", "("),
+    ("(", ")"), ("*a ", "a* "), ("**a", " b**"), ("_*a ", "b*_ "), ("~~a ", "b~~ "), ("<", ">"),
+    ("]", "["),
+]  # fmt: skip
+
+
+def _longer_and_longer(mark: str) -> Callable[[int], str]:
+    return lambda size: "".join(mark * n + "a " for n in range(1, int((2 * size) ** 0.5)))
+
+
+def _table(size: int) -> str:
+    columns = int(size**0.5)
+    return "|a" * columns + "|\n" + "|-" * columns + "|\n" + "|b\n" * (size // 3)
+
+
+def _deep_list(size: int) -> str:
+    return "\n".join("  " * n + "- a" for n in range(int(size**0.5)))
+
+
+@pytest.mark.parametrize("prefix", ["reference", "nothing"])
+def test_what_is_nested_takes_time_in_proportion_to_its_length(prefix: str) -> None:
+    def nested(opening: str, closing: str) -> Callable[[int], str]:
+        def make(size: int) -> str:
+            deep = size // len(opening + closing)
+            return PREFIXES[prefix] + opening * deep + "a" + closing * deep
+
+        return make
+
+    makers = [nested(*pair) for pair in NESTED] + [_longer_and_longer(m) for m in "`~*_"]
+    makers += [_table, _deep_list]
+    assert not [make(60) for make in makers if _grows(make, 1) and _grows(make, 5)]
 
 
 def test_a_hundred_thousand_brackets_end_soon() -> None:

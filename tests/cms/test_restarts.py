@@ -227,6 +227,72 @@ def test_a_page_that_went_meanwhile_is_not_brought_back(deployments: Deployments
     deployments(scenario)
 
 
+@pytest.mark.parametrize("removal", ["pages.delete", "pages.unpublish"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_page_that_goes_while_its_job_runs_is_gone(
+    deployments: Deployments,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    removal: str,
+    moment: str,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await leave_work(deployment, "aurora", "Plan your visit")  # /visit/hours/ shows its title
+        render, store = Projection.render, Projection.store
+        removed = []
+
+        async def remove() -> None:
+            if not removed:
+                removed.append(True)
+                await deployment.do(removal, path="/visit/hours/")
+
+        async def rendering(self: Projection, session: Any, page_id: uuid.UUID) -> Any:
+            if moment == "before":
+                await remove()
+            rendered = await render(self, session, page_id)
+            if moment == "after":
+                await remove()
+            return rendered
+
+        async def storing(self: Projection, session: Any, rendered: Any) -> None:
+            assert removed
+            await store(self, session, rendered)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Projection, "render", rendering)
+            patch.setattr(Projection, "store", storing)
+            await deployment.product.settle_all()
+        await deployment.product.settle_all()
+        assert removed
+        assert await left(deployment) == 0
+        assert await deployment.product.platform.directory.hinted() == []
+        assert (await deployment.get("/visit/hours/")).status_code == 404
+        assert "/visit/hours/" not in (await deployment.get("/visit/")).text
+        rows = await projected(deployment, "aurora")
+        assert "/visit/hours/" not in [row.get("path") for row in rows.values()]
+        await assert_as_made_anew(deployment)
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+    deployments(scenario)
+
+
+def test_a_message_that_names_a_page_that_has_gone_is_dealt_with(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.add("/visit/gone/", body="[To the hours](/visit/hours/)")
+        await leave_work(deployment, "aurora", "Plan your visit")
+        await deployment.do("pages.delete", path="/visit/gone/")
+        await deployment.product.settle_all()
+        assert await left(deployment) == 0
+        assert (await deployment.get("/visit/gone/")).status_code == 404
+        for path in ("/visit/", "/visit/hours/", "/"):
+            assert "/visit/gone/" not in (await deployment.get(path)).text
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
 def test_two_processes_write_to_one_tenant_and_both_see_it_all(deployments: Deployments) -> None:
     async def scenario(here: Deployment) -> None:
         async with opened(deployments.root) as there:

@@ -7,10 +7,11 @@ write as the product does: through the head.
 from __future__ import annotations
 
 from mosaic_core.testing.persistence.life import LifeContract
+from mosaic_core.testing.persistence.search import SearchContract
 from mosaic_core.testing.persistence.sessions import SessionContract
 
 __all__ = ["PersistenceContract"]
 
 
-class PersistenceContract(LifeContract, SessionContract):
+class PersistenceContract(LifeContract, SessionContract, SearchContract):
     """What every persistence strategy does."""

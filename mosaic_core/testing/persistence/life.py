@@ -214,6 +214,35 @@ class LifeContract(Contract[Persistence]):
         assert list(await persistence.published(tenant, ALL_SHELVES, {})) == [("home", "new")]
 
     @contract_test
+    async def test_a_database_of_no_tenant_is_named_with_how_to_remove_it(
+        self, persistence: Persistence
+    ) -> None:
+        known, unknown = make_tenant(), make_tenant()
+        assert await persistence.strays([]) == []
+        await persistence.provision(known)
+        await persistence.provision(unknown, fill_with(unknown, "left behind"))
+        found = await persistence.strays([known.tenant_id])
+        assert len(found) == 1
+        stray = found[0]
+        assert unknown.tenant_id in stray.subject
+        assert "ago" in stray.what
+        assert unknown.tenant_id in stray.mend
+        assert await persistence.strays([known.tenant_id, unknown.tenant_id]) == []
+        await persistence.drop(unknown)
+        assert await persistence.strays([known.tenant_id]) == []
+        assert await names_of(persistence, known) == []
+
+    @contract_test
+    async def test_what_is_being_made_is_no_stray(self, persistence: Persistence) -> None:
+        tenant = make_tenant()
+
+        async def fill(begin: Begin) -> None:
+            await fill_with(tenant, "the first")(begin)
+            assert await persistence.strays([]) == []
+
+        await persistence.provision(tenant, fill)
+
+    @contract_test
     async def test_size_grows_and_compacting_gives_room_back(
         self, persistence: Persistence
     ) -> None:

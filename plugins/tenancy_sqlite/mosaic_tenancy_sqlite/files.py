@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,14 @@ from mosaic_core.errors import (
 from mosaic_core.head import TENANT, WriteLimits, Writer, first_head, install_guard
 from mosaic_core.head.log import migrate as migrate_with_log
 from mosaic_core.persistence import Capabilities, Fill, HeadState, Problem
+from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_tenancy_sqlite import disk
 from mosaic_tenancy_sqlite.plugin import SQLiteSettings
 from mosaic_tenancy_sqlite.reading import Reading, subject_of
+from mosaic_tenancy_sqlite.search import Searches
+from mosaic_tenancy_sqlite.search_index import TRUSTING, IndexedHistory
+from mosaic_tenancy_sqlite.strays import strays
 from mosaic_tenancy_sqlite.template import template_bytes
 
 _FIRST_HEAD = (
@@ -55,7 +59,8 @@ class _Target:
     path: Path
     writable: bool
     pages: int | None = None
-    durable: bool = True
+    #: The connection to it, when it is being made.
+    draft: sqlite3.Connection | None = None
 
 
 class TenantFiles:
@@ -75,12 +80,13 @@ class TenantFiles:
         self._settings = settings
         self._schema = schema
         self._tiers = tiers
-        self._template = template
+        self._template = disk.with_journal(template, disk.ROLLBACK)
         self._turns = sqlite.Turns()
         self._sessions = asyncio.Semaphore(settings.max_sessions)
         # Of their own: a write may read beside itself, and must not wait for other such writes.
         self._writes = asyncio.Semaphore(settings.max_sessions)
         self._reading = Reading(settings.max_open, schema)
+        self._searches = Searches(schema)
         # Set around a connect and nowhere else: one engine serves every file, so that compiled
         # statements and the guard are shared, and this says which file the pool is to open.
         self._target: ContextVar[_Target] = ContextVar("target")
@@ -150,9 +156,14 @@ class TenantFiles:
 
     async def _connect(self) -> InlineConnection:
         target = self._target.get()
-        return await sqlite.connect_inline(
-            target.path, writable=target.writable, pages=target.pages, durable=target.durable
+        if target.draft is not None:
+            return sqlite.lend_draft(target.draft, target.pages)
+        connection = await sqlite.connect_inline(
+            target.path, writable=target.writable, pages=target.pages
         )
+        if target.writable:
+            await connection.cursor().execute(TRUSTING)
+        return connection
 
     # Visitors' reads
 
@@ -163,6 +174,14 @@ class TenantFiles:
         self, tenant: TenantContext, query: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:
         return await self._reading.published(tenant, self._path(tenant), query, parameters)
+
+    async def search(self, tenant: TenantContext, query: SearchQuery) -> SearchResults:
+        path = self._path(tenant)
+        turn = self._turns.take(path.with_suffix(".lock"))
+        pages = self._pages(tenant, reserve=True)
+        await self._reading.prove(tenant, path)
+        with sqlite.translating(subject_of(tenant)):
+            return await self._searches.search(path, query, turn=turn, pages=pages)
 
     async def size(self, tenant: TenantContext) -> int:
         return await self._reading.size(tenant, self._path(tenant))
@@ -178,32 +197,33 @@ class TenantFiles:
                 raise Conflict(f"{subject} exists already.", hint="Drop it first.")
             try:
                 with sqlite.translating(subject, files=True):
-                    self._draft(draft, tenant)
-                if fill is not None:
-                    await fill(partial(self._filling, tenant, draft))
+                    connection = self._draft(draft, tenant)
+                with closing(connection):
+                    if fill is not None:
+                        await fill(partial(self._filling, tenant, draft, connection))
                 with sqlite.translating(subject, files=True):
                     disk.settle(draft, path)
-            finally:
+            except BaseException:
                 disk.remove(draft)
+                raise
 
-    def _draft(self, draft: Path, tenant: TenantContext) -> None:
+    def _draft(self, draft: Path, tenant: TenantContext) -> sqlite3.Connection:
         disk.remove(draft)  # from a process that was killed: its log would be replayed into ours
-        draft.write_bytes(disk.with_journal(self._template, disk.ROLLBACK))
-        connection = sqlite3.connect(sqlite.uri(draft), uri=True)
+        draft.write_bytes(self._template)
+        connection = sqlite.connect_draft(draft)
         try:
-            connection.execute("PRAGMA journal_mode = MEMORY")
-            connection.execute("PRAGMA synchronous = OFF")
             connection.execute(_FIRST_HEAD, first_head(tenant.tenant_id, tenant.epoch))
-            connection.commit()
-        finally:
+        except BaseException:
             connection.close()
+            raise
+        return connection
 
     @asynccontextmanager
     async def _filling(
-        self, tenant: TenantContext, draft: Path, *, reserve: bool
+        self, tenant: TenantContext, path: Path, draft: sqlite3.Connection, *, reserve: bool
     ) -> AsyncIterator[AsyncSession]:
         pages = self._pages(tenant, reserve=reserve)
-        target = _Target(draft, writable=True, pages=pages, durable=False)
+        target = _Target(path, writable=True, pages=pages, draft=draft)
         async with self._connected(tenant, target) as session:
             yield session
 
@@ -232,7 +252,13 @@ class TenantFiles:
         async with self._turns.take(path.with_suffix(".lock")):
             self._reading.close(path)
             writer = Writer(TENANT, tenant.tenant_id, begin, limits=_MIGRATING)
-            return await migrate_with_log(writer, TENANT, self._schema, subject_of(tenant))
+            history = IndexedHistory(self._schema.history)
+            schema = replace(self._schema, history=history)
+            revision = await migrate_with_log(writer, TENANT, schema, subject_of(tenant))
+            if history.dropped:
+                with sqlite.translating(subject_of(tenant)):
+                    await self._searches.ensure(path, self._pages(tenant, reserve=True))
+            return revision
 
     async def compact(self, tenant: TenantContext) -> None:
         path = self._path(tenant)
@@ -268,6 +294,10 @@ class TenantFiles:
         mend = "Restore the file from a backup, or save what is readable with 'sqlite3 .recover'."
         return [Problem(path.name, what, mend) for what in found]
 
+    async def strays(self, known: Collection[str]) -> list[Problem]:
+        with sqlite.translating(f"The folder {self._folder.name!r} of databases", files=True):
+            return await asyncio.to_thread(strays, self._folder, known)
+
     # Limits
 
     def _pages(self, tenant: TenantContext, *, reserve: bool) -> int | None:
@@ -284,7 +314,7 @@ class TenantFiles:
         room = disk.f_bavail * disk.f_frsize
         if target.pages is None or room < target.pages * sqlite.PAGE_SIZE - used:
             return DiskFull(
-                f"The disk has no room for {subject_of(tenant)}.",
+                f"{subject_of(tenant)} cannot grow: the disk is full.",
                 hint="Free some space; what was saved before is safe.",
             )
         return QuotaExceeded(

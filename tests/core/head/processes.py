@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
             **kw,
         )
         self.said: list[list[str]] = []
@@ -36,8 +38,7 @@ class Worker:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.process.kill()
-        self.finish()
+        self.kill()
 
     def line(self) -> list[str]:
         """The next line's words; empty at the end."""
@@ -57,8 +58,9 @@ class Worker:
         self.process.stdin.flush()
 
     def kill(self) -> None:
-        """kill -9; what it had printed before is read."""
-        self.process.kill()
+        """kill -9, for its children too; what they had printed before is read."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.finish()
 
     def finish(self) -> int:
@@ -76,17 +78,18 @@ class Worker:
         """A nursery's next child, killed so many seconds after it first said ``first``."""
         del self.said[:]
         self.go()
-        while not self.words("child"):
-            self.line()
+        self._until(lambda: bool(self.words("child")))
         (child,) = self.words("child")
-        while not any(line[0] == first for line in self.said):
-            self.line()
+        self._until(lambda: any(line[0] in (first, "gone") for line in self.said))
+        assert ["gone"] not in self.said, "the child ended by itself"
         time.sleep(after)
         os.kill(int(child), signal.SIGKILL)
-        while ["gone"] not in self.said:
-            self.line()
-        while self.line() != ["ready"]:
-            pass
+        self._until(lambda: ["gone"] in self.said)
+        self._until(lambda: self.said[-1] == ["ready"])
+
+    def _until(self, seen: Callable[[], bool]) -> None:
+        while not seen():
+            assert self.line(), "the nursery ended"
 
     def words(self, first: str) -> list[str]:
         """The second words of its lines that begin so."""

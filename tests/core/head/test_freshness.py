@@ -120,6 +120,51 @@ def test_a_forgotten_head_is_looked_at_anew() -> None:
     asyncio.run(main())
 
 
+def test_whoever_holds_a_forgotten_head_learns_of_the_next_look() -> None:
+    async def main() -> None:
+        heads, looks = _heads(60)
+        await heads.look(toy_tenant())
+        held = heads.watched(toy_tenant().tenant_id)
+        heads.forget(toy_tenant().tenant_id)
+        assert held.until <= time.monotonic()
+        looks.state = HeadState(1, 7, epoch=2)
+        await heads.look(toy_tenant())
+        assert (held.published, held.state.epoch) == (7, 2)
+        heads.committed(toy_tenant().tenant_id, HeadState(2, 8))
+        assert held.published == 8
+
+    asyncio.run(main())
+
+
+def test_a_look_from_before_the_forgetting_is_not_trusted() -> None:
+    async def main() -> None:
+        heads, looks = _heads(60)
+        looks.let.clear()
+        early = asyncio.create_task(heads.look(toy_tenant()))
+        await asyncio.sleep(0.01)
+        heads.forget(toy_tenant().tenant_id)
+        looks.state = HeadState(5, 5, epoch=2)
+        late = asyncio.create_task(heads.look(toy_tenant()))
+        await asyncio.sleep(0.01)
+        looks.let.set()
+        assert (await late).version == 5
+        await early
+        assert heads.watched(toy_tenant().tenant_id).published == 5
+        assert looks.count == 2
+
+        heads.forget(toy_tenant().tenant_id)
+        looks.let.clear()
+        early = asyncio.create_task(heads.look(toy_tenant()))
+        await asyncio.sleep(0.01)
+        heads.forget(toy_tenant().tenant_id)
+        looks.let.set()
+        await early
+        await heads.look(toy_tenant())
+        assert looks.count == 4
+
+    asyncio.run(main())
+
+
 def test_another_instances_write_is_seen_within_its_freshness(tmp_path: Path) -> None:
     async def main() -> None:
         async with toy(tmp_path) as writing, opened(tmp_path) as reading:

@@ -22,7 +22,9 @@ TASKS = 5
 
 
 def say(*words: object) -> None:
-    print(*words, flush=True)
+    # In one piece, buffered or not: a nursery and its child share this pipe.
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 async def started() -> None:
@@ -66,6 +68,32 @@ async def enrol(folder: Path, number: int, count: int) -> None:
 
         await _at_once(count, write)
     await database.close()
+
+
+async def found(folder: Path, number: int, count: int) -> None:
+    """Makes platform databases, each in a folder of its own, until it is killed."""
+    await started()
+    for i in range(count):
+        place = folder / f"{number}-{i}"
+        say("start", place)
+        database = PlatformDatabase(place / "platform.db", platform_history())
+        await database.migrate()
+        await database.close()
+        say("done", place)
+
+
+async def register(folder: Path, number: int, count: int) -> None:
+    """Makes tenants known, each with a domain and a hint, until it is killed."""
+    database = PlatformDatabase(folder / "platform.db", platform_history())
+    async with open_directory(database, "localhost", 0.5) as directory:
+        await started()
+        for i in range(count):
+            tenant = toy_tenant(number * 100_000 + i)
+            await directory.add(tenant, "r", actor="tester")
+            say("added", tenant.slug)
+            await directory.add_domain(tenant.tenant_id, f"{tenant.slug}.example", actor="tester")
+            await directory.hint(tenant.tenant_id)
+            say("done", tenant.slug)
 
 
 async def endless(folder: Path, number: int, count: int) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mosaic_core.errors import DatabaseMissing
+from mosaic_core.head import Write
 from tests.core.head.processes import Worker
-from tests.core.head.toys import Shown, Toys, a_box, nothing_leaks, opened, toy_tenant
+from tests.core.head.toys import Box, Shown, Toys, a_box, nothing_leaks, opened, toy_tenant
 from tests.plugins.tenancy_sqlite.trials import filled, shown
 
 
@@ -29,16 +30,16 @@ def test_three_hundred_tenants_are_read_through_a_bounded_number_of_files(tmp_pa
             for _ in range(2):
                 for toys in every:
                     assert (await toys.head()).version == 0
-                    assert len(files._readers) <= 20
+                    assert len(files._reading._readers) <= 20
                     now = _held()
                     assert now[0] - before[0] <= 3 * 20
                     assert now[1] == before[1]
             # The most recently used are the ones that are kept.
-            assert set(files._readers._open) == {toys.path for toys in every[-20:]}
+            assert set(files._reading._readers._open) == {toys.path for toys in every[-20:]}
             await every[-20].head()
             await every[0].head()
-            assert every[-20].path in files._readers._open
-            assert every[-19].path not in files._readers._open
+            assert every[-20].path in files._reading._readers._open
+            assert every[-19].path not in files._reading._readers._open
 
     with nothing_leaks():
         asyncio.run(main())
@@ -62,6 +63,36 @@ def test_a_hundred_sessions_at_once_wait_for_one_another(tmp_path: Path) -> None
             before = _held()[0]
             await asyncio.gather(*(read() for _ in range(100)))
             assert most - before <= 5 * 3 + 3
+
+    with nothing_leaks():
+        asyncio.run(main())
+
+
+def test_as_many_writes_as_there_are_sessions_can_each_read_besides(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path, max_sessions=2) as files:
+            every = [Toys(files, toy_tenant(n)) for n in range(4)]
+            for toys in every:
+                await files.provision(toys.tenant)
+            inside, all_inside = 0, asyncio.Event()
+
+            async def write(toys: Toys) -> None:
+                async def fn(write: Write) -> None:
+                    nonlocal inside
+                    inside += 1
+                    if inside == 2:
+                        all_inside.set()
+                    await all_inside.wait()
+                    write.session.add(a_box())
+                    async with files.session(toys.tenant) as reading:
+                        assert await reading.get(Box, "a") is None
+
+                await toys.write(fn)
+
+            async with asyncio.timeout(5):
+                await asyncio.gather(*(write(toys) for toys in every))
+            for toys in every:
+                assert await toys.whole() == 1
 
     with nothing_leaks():
         asyncio.run(main())

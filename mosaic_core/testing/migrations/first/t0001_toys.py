@@ -34,3 +34,14 @@ def upgrade() -> None:
         schema="tenant",
         sqlite_strict=True,
     )
+    op.create_table(
+        "leaflets",
+        sa.Column("id", types.Uuid(), primary_key=True),
+        sa.Column("language", types.Text(35), primary_key=True),
+        sa.Column("room", types.Uuid(), nullable=False),
+        sa.Column("title", types.Text(300), nullable=False),
+        sa.Column("summary", types.Text(1000), nullable=False),
+        sa.Column("text", types.Text(), nullable=False),
+        schema="tenant",
+        sqlite_strict=True,
+    )

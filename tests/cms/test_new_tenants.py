@@ -1,0 +1,69 @@
+"""A new tenant is whole at once: its first page is made as any other page is, only faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from mosaic_core.head import TENANT
+from mosaic_core.head.log import rebuild, verify
+from tests.cms.deployment import Deployment, Deployments
+from tests.cms.projection import projected, rebuilt
+
+
+@pytest.mark.parametrize("home", [True, False])
+def test_a_new_tenant_shows_what_it_would_if_it_were_made_anew(
+    deployments: Deployments, home: bool
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.rule("tenants.create", slug="fresh", name="A *fresh* & new one", home=home)
+        shown = await projected(deployment, "fresh")
+        assert len(shown) == (2 if home else 1)
+        assert shown == await rebuilt(deployment, "fresh")
+        answer = await deployment.get("/", "fresh.mosaic.test")
+        assert answer.status_code == (200 if home else 404)
+
+    deployments(scenario)
+
+
+def test_a_new_tenant_s_log_tells_how_it_came_to_be(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.rule("tenants.create", slug="fresh", name="Fresh")
+        async with deployment.scope("fresh").read() as session:
+            assert await verify(session, TENANT) == 3
+            content = await rebuild(session, TENANT)
+        assert {name: len(rows) for name, rows in content.items() if rows} == {
+            "sites": 1,
+            "pages": 1,
+            "page_versions": 1,
+        }
+        (page,) = content["pages"].values()
+        assert page is not None
+        assert (page["path"], page["layout"], page["version_count"]) == ("/", "home", 1)
+        assert page["live_version_id"] in content["page_versions"]
+
+    deployments(scenario)
+
+
+def test_nothing_is_looked_for_where_nothing_can_be(deployments: Deployments) -> None:
+    """A new database is only written to, and the directory need not read what it has written."""
+    asked: list[str] = []
+
+    def before(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement.split()[0])
+
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.rule("tenants.create", slug="first", name="First")
+        event.listen(Engine, "before_cursor_execute", before)
+        try:
+            await deployment.rule("tenants.create", slug="second", name="Second")
+        finally:
+            event.remove(Engine, "before_cursor_execute", before)
+        assert set(asked) == {"UPDATE", "INSERT"}
+        assert len(asked) <= 12
+        assert deployment.product.platform.directory.named("second").name == "Second"
+
+    deployments(scenario)

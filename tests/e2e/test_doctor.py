@@ -1,0 +1,84 @@
+"""The doctor names what a killed process left behind, and finds nothing once that is removed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Deployment
+
+ROOT = Path(__file__).parents[2]
+#: Makes a tenant as the command line does, and is killed when it comes to a certain call.
+KILLED = """
+import asyncio, os, signal
+from pathlib import Path
+from mosaic_cms.product import open_product
+from mosaic_cms.scope import Actor
+from mosaic_core.settings import load_settings
+from {module} import {owner}
+
+def killed(*args, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    async with open_product(load_settings(Path("mosaic.toml"))) as product:
+        {owner}.{call} = killed
+        scope = product.platform_scope(Actor("operator"))
+        await product.actions.perform("tenants.create", scope, {{"slug": "orphan", "name": "O"}})
+
+asyncio.run(main())
+"""
+
+
+def _killed(deployment: Deployment, module: str, owner: str, call: str) -> None:
+    script = KILLED.format(module=module, owner=owner, call=call)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=deployment.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "call", "what"),
+    [
+        ("mosaic_core.directory", "Directory", "add", "No tenant of the directory"),
+        ("mosaic_tenancy_sqlite", "disk", "settle", "half a tenant's database"),
+    ],
+    ids=["before it is known", "before it is whole"],
+)
+def test_what_a_killed_creation_left_is_named_with_how_to_remove_it(
+    deployment: Deployment, module: str, owner: str, call: str, what: str
+) -> None:
+    deployment.run("tenant", "create", "welcome")
+    folder = deployment.folder / "data" / "tenants"
+    before = set(folder.iterdir())
+    _killed(deployment, module, owner, call)
+    (left,) = (path for path in set(folder.iterdir()) - before if path.suffix in {".db", ".new"})
+    an_hour_ago = left.stat().st_mtime - 3_700
+    os.utime(left, (an_hour_ago, an_hour_ago))
+
+    found = deployment.json("doctor", status=1)
+    (problem,) = found["problems"]
+    assert found["tenants"] == 1
+    assert problem["subject"] == left.name
+    assert what in problem["what"]
+    assert "1 hour ago" in problem["what"]
+    named = Path(problem["mend"].rpartition("remove ")[2])
+    assert left.name in deployment.run("doctor", status=1)
+
+    assert left in set(named.parent.glob(named.name))
+    for path in named.parent.glob(named.name):
+        path.unlink()
+    assert deployment.json("doctor")["problems"] == []
+    assert deployment.json("tenant", "create", "orphan")["slug"] == "orphan"
+    assert deployment.json("doctor") == {"tenants": 2, "problems": []}
