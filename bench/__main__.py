@@ -6,13 +6,31 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench.benchmarks import cached_page, fleet, new_tenant, uncached_page, visibility, wagtail
+from bench.benchmarks import (
+    cached_page,
+    fleet,
+    new_tenant,
+    publishing,
+    search,
+    uncached_page,
+    visibility,
+    wagtail,
+)
 from bench.figures import Figure, show, write
 from bench.process import BenchError
 from bench.progress import tell
 from mosaic_core.errors import MosaicError
 
-_BENCHMARKS = (cached_page, uncached_page, wagtail, new_tenant, fleet, visibility)
+_BENCHMARKS = (
+    cached_page,
+    uncached_page,
+    wagtail,
+    new_tenant,
+    fleet,
+    visibility,
+    search,
+    publishing,
+)
 _RESULTS = Path(__file__).parent / "results.json"
 
 

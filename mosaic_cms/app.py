@@ -27,7 +27,7 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._opened: AbstractAsyncContextManager[Product] | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.product: Product | None = None
         self.site: SiteApp | None = None
 
@@ -45,14 +45,17 @@ class Application:
         self._opened = open_product(self._settings)
         self.product = await self._opened.__aenter__()
         self.site = SiteApp(self.product)
-        self._sweeper = asyncio.create_task(self._sweep(self.product))
+        self._tasks = [
+            asyncio.create_task(self._sweep(self.product)),
+            asyncio.create_task(self.product.timekeeper.run()),
+        ]
 
     async def stop(self) -> None:
         """Closes everything, in reverse."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
+                await task
         if self._opened is not None:
             await self._opened.__aexit__(None, None, None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,12 +12,34 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Actions, declared_in
+from mosaic_cms.blocks.registry import BlockTypes
+from mosaic_cms.blocks.standard import STANDARD
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
-from mosaic_cms.operations import imports, pages, sites, tenants
+from mosaic_cms.operations import (
+    arranging,
+    bin,
+    exports,
+    forms,
+    imports,
+    menus,
+    pages,
+    redirects,
+    references,
+    releases,
+    schedules,
+    shared,
+    site_life,
+    sites,
+    tenants,
+    terms,
+    translations,
+    versions,
+)
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
+from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.database import History, TenantBase, TenantSchema
 from mosaic_core.errors import ConfigurationError
 from mosaic_core.head import TENANT, Write
@@ -28,6 +50,28 @@ from mosaic_core.settings import Settings
 from mosaic_core.tenants import TenantContext, TenantStatus
 
 _log = logging.getLogger("mosaic.product")
+_OPERATIONS = (
+    tenants,
+    sites,
+    pages,
+    arranging,
+    versions,
+    bin,
+    schedules,
+    releases,
+    imports,
+    exports,
+    translations,
+    menus,
+    redirects,
+    references,
+    shared,
+    terms,
+    site_life,
+    forms,
+)
+#: What this version deals with; messages about anything else wait for what does.
+_TOPICS = (RENDER,)
 _MIGRATIONS = Path(__file__).parent / "migrations" / "tenant"
 
 
@@ -41,12 +85,14 @@ class Product:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self.themes = Themes(platform.plugins)
+        self.blocks = BlockTypes(STANDARD, platform.plugins)
+        self.themes = Themes(platform.plugins, self.blocks)
         self.markup = Markup()
-        self.projection = Projection(self.themes, self.markup)
-        self.publisher = Publisher(self.projection)
+        self.projection = Projection(self.themes, self.blocks, self.markup)
+        self.publisher = Publisher(self.projection, self.blocks)
+        self.timekeeper = Timekeeper(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
-        self.actions = Actions([*declared_in([tenants, sites, pages, imports]), *offered])
+        self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 
     def scope(self, tenant: TenantContext, actor: Actor) -> TenantScope:
         """A scope for one tenant."""
@@ -56,11 +102,16 @@ class Product:
         """A scope for the platform as a whole."""
         return PlatformScope(self, actor)
 
-    async def settle(self, tenant: TenantContext) -> int:
-        """Deals with what this process left in the tenant's outbox; returns how many messages."""
+    async def settle(
+        self, tenant: TenantContext, *, done: Callable[[Message], None] | None = None
+    ) -> int:
+        """Deals with what this process left in the tenant's outbox; returns how many messages.
+
+        ``done`` is told of each once it is dealt with.
+        """
         if tenant.tenant_id not in self.platform.pending:
             return 0
-        return await self._drain(tenant)
+        return await self._drain(tenant, done)
 
     async def settle_all(self, *, older_than: float = 0.0) -> int:
         """Deals with every outbox that a stopped process left behind."""
@@ -70,11 +121,19 @@ class Product:
                 done += await self._drain(tenant)
         return done
 
-    async def _drain(self, tenant: TenantContext) -> int:
+    async def _drain(
+        self, tenant: TenantContext, done: Callable[[Message], None] | None = None
+    ) -> int:
         """What fails is logged and stays in the outbox, and its hint in the directory: what was
         written is written, and no other tenant waits for this one."""
+
+        async def handle(tenant: TenantContext, message: Message) -> None:
+            await self._handle(tenant, message)
+            if done is not None:
+                done(message)
+
         try:
-            return await self.platform.drain(tenant, self._handle)
+            return await self.platform.drain(tenant, handle, topics=_TOPICS)
         except Exception:  # noqa: BLE001 - whatever it is, the next sweep tries again
             _log.exception("the outbox of %s could not be dealt with", tenant.slug)
             return 0

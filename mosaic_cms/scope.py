@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.content.usage import note_references, watching
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -82,10 +83,21 @@ class TenantScope:
         reserve: bool = False,
         coalesce: bool = False,
     ) -> T:
-        """A write, logged under the action and the actor of this scope."""
+        """A write, logged under the action and the actor of this scope.
+
+        What the changed content refers to is noted in the same write.
+        """
+
+        async def noted(write: Write) -> T:
+            with watching(write.session.sync_session) as touched:
+                result = await fn(write)
+                await write.session.flush()
+            await note_references(write.session, touched)
+            return result
+
         return await self.product.platform.write(
             self.tenant,
-            fn,
+            noted,
             actor=str(self.actor),
             action=self.action or "unnamed",
             reserve=reserve,

@@ -24,6 +24,21 @@ contract (tenancy, storage, …) needs :mod:`mosaic_core` alone. A plugin that a
 """
 
 from mosaic_cms.actions import Effect, Model, Permission, action
+from mosaic_cms.blocks.base import (
+    Block,
+    Line,
+    Link,
+    Markdown,
+    Media,
+    Nested,
+    PageReference,
+    Part,
+    RawHtml,
+    RichText,
+    Shared,
+    Text,
+    Words,
+)
 from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_core.errors import Conflict, Denied, InvalidInput, MosaicError, NotFound
 from mosaic_core.head import Write
@@ -33,19 +48,32 @@ from mosaic_core.tenants import Limits, TenantContext
 __all__ = [
     "HOOK_API",
     "Actor",
+    "Block",
     "Conflict",
     "Denied",
     "Effect",
     "InvalidInput",
     "Limits",
+    "Line",
+    "Link",
+    "Markdown",
+    "Media",
     "Model",
     "MosaicError",
+    "Nested",
     "NotFound",
+    "PageReference",
+    "Part",
     "Permission",
     "PlatformScope",
+    "RawHtml",
+    "RichText",
+    "Shared",
     "TenantContext",
     "TenantScope",
+    "Text",
     "ThemeFolder",
+    "Words",
     "Write",
     "action",
     "hookimpl",

@@ -6,12 +6,15 @@ import hashlib
 import re
 import secrets
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from jinja2 import (
+    ChoiceLoader,
+    DictLoader,
     Environment,
     FileSystemLoader,
     StrictUndefined,
@@ -22,40 +25,24 @@ from jinja2 import (
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from mosaic_cms.blocks.registry import BlockTypes
+from mosaic_cms.blocks.templating import block_templates
+from mosaic_cms.theme_assets import ASSET_PREFIX, Asset, Assets
 from mosaic_core.errors import ConfigurationError, NotFound, PluginConflict
 from mosaic_core.hooks import ThemeFolder
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import problems
 
 _BUILT_IN = Path(__file__).parent / "themes"
+#: Templates that every theme may use as if they were its own: the words in each language.
+_SHARED = _BUILT_IN / "_shared"
 #: Stands for the slots while a shell is made. Nobody outside can write it into a title.
 _MARK = secrets.token_hex(16)
 _SLOT = re.compile(_MARK + "([a-z_]+);")
-_CSS_URL = re.compile(r"""url\(\s*["']?([\w.-]+)["']?\s*\)""")
 #: The slots of a shell, each used once.
 SLOTS = ("title", "head", "body_class", "main")
 #: Templates that every theme has beside those of its layouts.
 _TEMPLATES = ("shell", "404", "500")
-ASSET_PREFIX = "/-/assets/"
-#: By the name's ending, since what a machine knows of types differs from the next one.
-_TYPES = {
-    "avif": "image/avif",
-    "css": "text/css; charset=utf-8",
-    "gif": "image/gif",
-    "ico": "image/vnd.microsoft.icon",
-    "jpeg": "image/jpeg",
-    "jpg": "image/jpeg",
-    "js": "text/javascript; charset=utf-8",
-    "json": "application/json",
-    "mjs": "text/javascript; charset=utf-8",
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "txt": "text/plain; charset=utf-8",
-    "webmanifest": "application/manifest+json",
-    "webp": "image/webp",
-    "woff": "font/woff",
-    "woff2": "font/woff2",
-}
 
 
 class _Part(BaseModel):
@@ -102,15 +89,6 @@ class Manifest(_Part):
 
 
 @dataclass(frozen=True, slots=True)
-class Asset:
-    """A file of a theme under its hashed name."""
-
-    name: str
-    content: bytes
-    content_type: str
-
-
-@dataclass(frozen=True, slots=True)
 class Shell:
     """Everything around a page: the pieces between the slots, and which slot follows each."""
 
@@ -126,22 +104,29 @@ class Shell:
 
 
 class Theme:
-    """A loaded theme. ``revision`` changes with every byte of it.
+    """A loaded theme. ``revision`` changes with every byte of it, and of the blocks' templates.
+
+    ``blocks`` are the templates of block types by name (``blocks/quote``); the theme's own
+    ``templates/blocks/quote.html`` comes before them.
 
     Raises:
-        ConfigurationError: naming the theme and the file that is wrong.
+        ConfigurationError: naming the theme, or the block type, and the file that is wrong.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, blocks: Mapping[str, str]) -> None:
         self.name = name
         self.manifest = self._read_manifest(folder / "theme.toml")
         self.layouts = frozenset(self.manifest.layouts)
-        self.assets: dict[str, Asset] = {}
-        self._hashed: dict[str, str] = {}
-        self._load_assets(folder / "assets")
+        self._assets = self._load_assets(folder / "assets")
+        self._blocks = blocks
+        self._own = frozenset(
+            file.relative_to(folder / "templates").with_suffix("").as_posix()
+            for pattern in ("*.html", "blocks/*.html")
+            for file in (folder / "templates").glob(pattern)
+        )
         self.revision = self._revision(folder)
         self._templates = self._load_templates(folder / "templates")
-        self.shell(menu=[], footer_menu=[], site=self._specimen())
+        self.shell(menu=[], footer_menu=[], side_menu=[], site=self._specimen())
 
     def asset(self, name: str) -> str:
         """The address of an asset, with a hash of its content in it.
@@ -149,9 +134,14 @@ class Theme:
         Raises:
             NotFound: the theme has no such asset.
         """
-        if name not in self._hashed:
+        if name not in self._assets.names:
             raise NotFound(f"The theme {self.name!r} has no asset {name!r}.")
-        return ASSET_PREFIX + self._hashed[name]
+        return ASSET_PREFIX + self._assets.names[name]
+
+    @property
+    def assets(self) -> Mapping[str, Asset]:
+        """Its assets by their hashed names."""
+        return self._assets.files
 
     def settings(self, given: dict[str, Any]) -> dict[str, Any]:
         """A site's settings for this theme, completed; a choice that is none gets the default."""
@@ -161,7 +151,7 @@ class Theme:
         }
 
     def render(self, template: str, **context: Any) -> str:
-        """What goes into the main slot, from the template of a layout.
+        """What goes into the main slot, from the template of a layout; or one block.
 
         Raises:
             ConfigurationError: the template fails; it names the theme and the file.
@@ -169,7 +159,7 @@ class Theme:
         try:
             return self._templates[template].render(**context)
         except Exception as error:
-            raise self._faulty(f"templates/{template}.html", error) from error
+            raise self._faulty_template(template, error) from error
 
     def shell(self, **context: Any) -> Shell:
         """The shell for one state of a site."""
@@ -187,6 +177,14 @@ class Theme:
         why = str(error).rstrip(".")
         return ConfigurationError(f"The theme {self.name!r} has a faulty {file}: {why}.")
 
+    def _faulty_template(self, template: str, error: object) -> ConfigurationError:
+        if template in self._own or template not in self._blocks:
+            return self._faulty(f"templates/{template}.html", error)
+        kind, why = template.removeprefix("blocks/"), str(error).rstrip(".")
+        return ConfigurationError(
+            f"The block type {kind!r} has a faulty template {kind}.html: {why}."
+        )
+
     def _read_manifest(self, file: Path) -> Manifest:
         try:
             return Manifest.model_validate(tomllib.loads(file.read_text("utf-8")))
@@ -198,7 +196,13 @@ class Theme:
 
     def _load_templates(self, folder: Path) -> dict[str, Template]:
         environment = Environment(
-            loader=FileSystemLoader(folder),
+            loader=ChoiceLoader(
+                [
+                    FileSystemLoader(folder),
+                    FileSystemLoader(_SHARED),
+                    DictLoader({f"{name}.html": text for name, text in self._blocks.items()}),
+                ]
+            ),
             autoescape=True,
             auto_reload=False,
             undefined=StrictUndefined,
@@ -207,8 +211,7 @@ class Theme:
         )
         environment.filters.update(date=_date, isodate=_isodate)
         templates = {}
-        present = {file.stem for file in folder.glob("*.html")}
-        for name in sorted(present.union(self.layouts, _TEMPLATES)):
+        for name in sorted(self._own.union(self.layouts, _TEMPLATES, self._blocks)):
             try:
                 templates[name] = environment.get_template(f"{name}.html")
             except TemplateNotFound as error:
@@ -217,25 +220,15 @@ class Theme:
                     hint="Every layout of theme.toml has one, and there are shell, 404 and 500.",
                 ) from error
             except (TemplateError, ValueError) as error:
-                raise self._faulty(f"templates/{name}.html", error) from error
+                raise self._faulty_template(name, error) from error
         return templates
 
-    def _load_assets(self, folder: Path) -> None:
-        files = {file.name: file.read_bytes() for file in folder.glob("[!.]*") if file.is_file()}
-        # Style sheets last: they name other assets by their hashed names.
-        for name in sorted(files, key=lambda name: (name.endswith(".css"), name)):
-            content = files[name]
-            if name.endswith(".css"):
-                try:
-                    content = _CSS_URL.sub(self._rewritten, content.decode("utf-8")).encode()
-                except UnicodeDecodeError as error:
-                    raise self._faulty(f"assets/{name}", error) from error
-            digest = hashlib.sha256(content).hexdigest()[:12]
-            stem, dot, suffix = name.partition(".")
-            hashed = f"{stem}-{digest}{dot}{suffix}"
-            kind = _TYPES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
-            self._hashed[name] = hashed
-            self.assets[hashed] = Asset(hashed, content, kind)
+    def _load_assets(self, folder: Path) -> Assets:
+        try:
+            return Assets(folder)
+        except ValueError as error:
+            name, why = error.args
+            raise self._faulty(f"assets/{name}", why) from error
 
     def _specimen(self) -> dict[str, Any]:
         """A site with which a shell is tried when the theme is loaded."""
@@ -243,31 +236,34 @@ class Theme:
             "title": "Title",
             "tagline": "Tagline",
             "language": "en",
+            "root": "/",
             "direction": "ltr",
             "branding": True,
             "footer": Markup("<p>Footer</p>"),
             **self.settings({}),
         }
 
-    def _rewritten(self, match: re.Match[str]) -> str:
-        name = match.group(1)
-        return f'url("{self._hashed[name]}")' if name in self._hashed else match.group(0)
-
-    @staticmethod
-    def _revision(folder: Path) -> str:
+    def _revision(self, folder: Path) -> str:
         digest = hashlib.sha256()
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
+        for name, text in sorted(self._blocks.items()):
+            digest.update(name.encode() + b"\0" + hashlib.sha256(text.encode()).digest())
+        for base in (_SHARED, folder):
+            for file in sorted(base.rglob("*")):
+                if file.is_file():
+                    digest.update(file.relative_to(base).as_posix().encode() + b"\0")
+                    digest.update(hashlib.sha256(file.read_bytes()).digest())
         return digest.hexdigest()[:16]
 
 
 class Themes:
     """Every theme that sites can choose: those that ship, and the plugins'."""
 
-    def __init__(self, plugins: Plugins) -> None:
-        found = {"iznik": ("MOSAIC itself", _BUILT_IN / "iznik")}
+    def __init__(self, plugins: Plugins, types: BlockTypes) -> None:
+        found = {
+            "iznik": ("MOSAIC itself", _BUILT_IN / "iznik"),
+            "folio": ("MOSAIC itself", _BUILT_IN / "folio"),
+            "harbour": ("MOSAIC itself", _BUILT_IN / "harbour"),
+        }
         for offer in plugins.offers("mosaic_themes"):
             folder: ThemeFolder = offer.value
             if folder.name in found:
@@ -277,7 +273,8 @@ class Themes:
                     hint="Select one of the two plugins in [platform] plugins.",
                 )
             found[folder.name] = (offer.plugin.origin, folder.path)
-        self._themes = {name: Theme(name, path) for name, (_, path) in found.items()}
+        blocks = block_templates(types)
+        self._themes = {name: Theme(name, path, blocks) for name, (_, path) in found.items()}
         self.assets = {
             name: asset for theme in self._themes.values() for name, asset in theme.assets.items()
         }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +31,8 @@ T = TypeVar("T")
 Handler = Callable[[TenantContext, Message], Awaitable[None]]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+#: After this, an outbox is looked at again that has messages which nothing here deals with.
+_AGAIN = timedelta(hours=1)
 TENANT_MIGRATIONS = _MIGRATIONS / "tenant"
 
 
@@ -196,19 +198,30 @@ class Platform:
 
     # The outbox
 
-    async def drain(self, tenant: TenantContext, handler: Handler, *, most: int = 200) -> int:
+    async def drain(
+        self,
+        tenant: TenantContext,
+        handler: Handler,
+        *,
+        topics: Collection[str] | None = None,
+        most: int = 200,
+    ) -> int:
         """Deals with the messages in a tenant's outbox and returns how many there were.
 
-        A message is removed after ``handler`` returned, so it may see one twice.
+        A message is removed after ``handler`` returned, so it may see one twice. Those about none
+        of ``topics`` stay, and the tenant is looked at again in an hour: whoever deals with them
+        may have come by then.
         """
         looked_at = datetime.now(UTC)
         self.pending.discard(tenant.tenant_id)
         done = 0
         while True:
             async with self.persistence(tenant).session(tenant) as session:
-                found = await messages(session, TENANT, most)
+                found = await messages(session, TENANT, most, topics)
+                waiting = not found and bool(await messages(session, TENANT, 1))
             if not found:
-                await self.directory.unhint(tenant.tenant_id, noted_before=looked_at)
+                again = looked_at + _AGAIN if waiting else None
+                await self.directory.unhint(tenant.tenant_id, noted_before=looked_at, again=again)
                 return done
             for message in found:
                 await handler(tenant, message)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +21,7 @@ from mosaic_cms.cli.running import (
 )
 
 if TYPE_CHECKING:
-    from mosaic_cms.operations.imports import ImportReport
+    from mosaic_cms.operations.imports import ImportLine, ImportReport
     from mosaic_cms.product import Product
 
 app = typer.Typer(no_args_is_help=True)
@@ -42,14 +43,34 @@ def markdown(
 
     Running it again changes only what changed in the folder.
     """
+    given = {"folder": folder, "publish": publish}
+    _import("content.import_markdown", site, given, as_json=as_json)
 
+
+@app.command("wordpress")
+def wordpress(
+    file: Annotated[Path, typer.Argument(help="The XML file of Tools → Export.")],
+    site: SiteOption,
+    uploads: Annotated[
+        Path | None, typer.Option(help="A copy of the old site's wp-content/uploads.")
+    ] = None,
+    publish: Annotated[bool, typer.Option(help="Publish what was published.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Import what WordPress exported: pages, posts, menus, comments, pictures.
+
+    Running it again changes only what changed in the export.
+    """
+    given = {"file": file, "uploads": uploads, "publish": publish}
+    _import("content.import_wordpress", site, given, as_json=as_json)
+
+
+def _import(name: str, site: str, given: dict[str, Any], *, as_json: bool) -> None:
     async def work(product: Product) -> ImportReport:
         scope, key = site_scope(product, site)
         with progress_bar("Importing", quiet=as_json) as progress:
             report: ImportReport = await product.actions.perform(
-                "content.import_markdown",
-                dataclasses.replace(scope, progress=progress),
-                {"folder": folder, "site": key, "publish": publish},
+                name, dataclasses.replace(scope, progress=progress), {**given, "site": key}
             )
         return report
 
@@ -62,13 +83,17 @@ def markdown(
         raise typer.Exit(2)
 
 
-def _show(report: ImportReport) -> None:
-    colours = {"understood": "green", "note": "yellow", "problem": "red"}
-    rows = [(line.source, str(line.line or ""), line.level, line.message) for line in report.lines]
+def show_lines(lines: Sequence[ImportLine]) -> None:
+    """A report, line by line."""
+    rows = [(line.source, str(line.line or ""), line.level, line.message) for line in lines]
     show_table("", ("file", "line", "", "what"), rows)
-    marks = {level: sum(x.level == level for x in report.lines) for level in colours}
+
+
+def _show(report: ImportReport) -> None:
+    show_lines(report.lines)
+    notes = sum(line.level == "note" for line in report.lines)
     say(
         f"[green]✓[/] {report.created} pages made, {report.updated} changed, "
         f"{report.unchanged} as they were; {report.published} published; {report.files} files. "
-        f"[yellow]{marks['note']} notes[/], [red]{marks['problem']} problems[/]."
+        f"[yellow]{notes} notes[/], [red]{report.problems} problems[/]."
     )

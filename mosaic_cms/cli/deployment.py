@@ -75,6 +75,8 @@ def migrate(as_json: AsJson = False) -> None:
         print_json(result)
     else:
         say(f"[green]✓[/] platform {result['platform']}; {len(result['migrated'])} tenants moved.")
+        for slug in result["unrendered"]:
+            say(f"  {slug} is suspended: run 'mosaic render -s {slug}' once it is open again.")
         for slug, reason in result["failed"].items():
             say(f"[red]✗[/] {slug}: {reason}")
     if result["failed"]:
@@ -94,11 +96,14 @@ async def migrate_platform(settings: Settings) -> str:
 
 
 async def migrate_tenants(settings: Settings, progress: Any) -> dict[str, Any]:
-    """Migrates the tenants that are behind; one that fails does not stop the others."""
+    """Migrates the tenants that are behind, and makes anew what their visitors see; one that fails
+    does not stop the others."""
     from mosaic_cms.product import open_product
     from mosaic_core.errors import MosaicError
+    from mosaic_core.tenants import TenantStatus
 
     migrated: list[str] = []
+    unrendered: list[str] = []
     failed: dict[str, str] = {}
     async with open_product(settings) as product:
         platform = product.platform
@@ -107,7 +112,12 @@ async def migrate_tenants(settings: Settings, progress: Any) -> dict[str, Any]:
             try:
                 await platform.migrate(tenant, actor=str(operator()))
                 migrated.append(tenant.slug)
+                if tenant.status is TenantStatus.ACTIVE:  # others take no writes
+                    scope = product.scope(tenant, operator())
+                    await product.actions.perform("sites.render", scope, {})
+                else:
+                    unrendered.append(tenant.slug)
             except MosaicError as error:
                 failed[tenant.slug] = str(error)
             progress("tenants", number, len(behind))
-    return {"migrated": migrated, "failed": failed}
+    return {"migrated": migrated, "unrendered": unrendered, "failed": failed}

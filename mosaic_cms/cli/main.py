@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from mosaic_cms.cli import content, deployment, health, pages, plugins, serving, tenants
+from mosaic_cms.cli import (
+    content,
+    deployment,
+    exports,
+    forms,
+    health,
+    menus,
+    pages,
+    plugins,
+    redirects,
+    releases,
+    serving,
+    shared,
+    sites,
+    tenants,
+)
 from mosaic_cms.cli.running import CONFIG_VARIABLE
 
 app = typer.Typer(
@@ -21,11 +36,19 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume tenants.")
-app.add_typer(pages.app, name="page", help="List, show, publish and unpublish pages.")
+app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
+app.add_typer(releases.app, name="release", help="Publish several pages at once.")
+app.add_typer(forms.app, name="form", help="What visitors sent: list, export, delete.")
+app.add_typer(sites.app, name="site", help="Make, set up and delete sites.")
+app.add_typer(menus.app, name="menu", help="Show and change menus.")
+app.add_typer(redirects.app, name="redirect", help="List, add, remove and import redirects.")
+app.add_typer(shared.app, name="shared", help="Make, edit and publish shared blocks.")
 app.add_typer(content.app, name="import", help="Get content in.")
+app.add_typer(exports.app, name="export", help="Get content out.")
 app.add_typer(plugins.maker, name="plugin", help="Write a plugin.")
 app.command("init")(deployment.init)
 app.command("migrate")(deployment.migrate)
+app.command("render")(sites.render)
 app.command("serve")(serving.serve)
 app.command("demo")(serving.demo)
 app.command("plugins")(plugins.show_plugins)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import getpass
 import json
 import os
@@ -132,6 +133,33 @@ def site_scope(product: Product, site: str) -> tuple[TenantScope, str | None]:
     slug, _, key = site.partition("/")
     tenant = product.platform.directory.named(slug)
     return product.scope(tenant, operator()), key or None
+
+
+def perform_at(
+    name: str,
+    site: str,
+    given: dict[str, Any],
+    *,
+    as_json: bool,
+    named: bool = True,
+    title: str | None = None,
+) -> Any:
+    """Performs an action for the site that ``--site`` names.
+
+    Args:
+        named: the action's input has the site's key.
+        title: of a bar, for what may take over a second.
+    """
+
+    async def work(product: Product) -> Any:
+        scope, key = site_scope(product, site)
+        whole = {**given, "site": key} if named else given
+        with progress_bar(title or "", quiet=as_json or title is None) as progress:
+            return await product.actions.perform(
+                name, dataclasses.replace(scope, progress=progress), whole
+            )
+
+    return run(work, as_json=as_json)
 
 
 @contextmanager

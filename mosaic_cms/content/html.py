@@ -36,10 +36,39 @@ _GROWTH = 200_000
 _HEADING = 1_000
 
 
-class HtmlWriter:
-    """One rendering. ``size`` is the text's length in characters."""
+class Ids:
+    """The ids of one page's elements, each given out once."""
 
-    def __init__(self, resolver: Resolver, *, size: int) -> None:
+    def __init__(self) -> None:
+        self._taken: dict[str, int] = {}
+        self._texts = 0
+
+    def unique(self, ident: str) -> str:
+        """The id itself, or with a number when it is taken."""
+        number = self._taken.get(ident, 0)
+        candidate = ident
+        while number and candidate in self._taken:
+            candidate = f"{ident}-{number}"
+            number += 1
+        self._taken[ident] = max(number, 1)
+        self._taken.setdefault(candidate, 1)
+        return candidate
+
+    def text(self) -> str:
+        """What goes before the numbers of the next text's notes; nothing for the first text."""
+        self._texts += 1
+        return "" if self._texts == 1 else f"{self._texts}."
+
+
+class HtmlWriter:
+    """One rendering.
+
+    Args:
+        size: the text's length in characters.
+        ids: of the page that the text becomes a part of.
+    """
+
+    def __init__(self, resolver: Resolver, *, size: int, ids: Ids | None = None) -> None:
         self.html: list[str] = []
         self.headings: list[tuple[int, str, str]] = []
         self._resolver = resolver
@@ -48,7 +77,8 @@ class HtmlWriter:
         self._links: dict[str, str | None] = {}
         self._pictures: dict[str, Picture | None] = {}
         self._open_links: list[bool] = []
-        self._ids: dict[str, int] = {}
+        self._ids = Ids() if ids is None else ids
+        self._notes = self._ids.text()
         self._shift = 0
         # A reference is short and what it stands for may be long: without a bound, a text of
         # 1 MB could become one of many gigabytes.
@@ -134,7 +164,7 @@ class HtmlWriter:
     def _heading_open(self, token: Token, inline: Token) -> None:
         text = " ".join(plain(inline.children or ()).split())
         level = self._level(token)
-        ident = self._unique(heading_id(text))
+        ident = self._ids.unique(heading_id(text))
         self.headings.append((level, ident, text))
         self.html.append(f'<h{level} id="{escape(ident)}">')
 
@@ -144,16 +174,6 @@ class HtmlWriter:
 
     def _level(self, token: Token) -> int:
         return min(int(token.tag[1]) + self._shift, 6)
-
-    def _unique(self, ident: str) -> str:
-        number = self._ids.get(ident, 0)
-        candidate = ident
-        while number and candidate in self._ids:
-            candidate = f"{ident}-{number}"
-            number += 1
-        self._ids[ident] = max(number, 1)
-        self._ids.setdefault(candidate, 1)
-        return candidate
 
     # ---- links and pictures --------------------------------------------------------------
 
@@ -207,7 +227,8 @@ class HtmlWriter:
     def _footnote_ref(self, token: Token) -> None:
         number = token.meta["id"] + 1
         self.html.append(
-            f'<sup><a href="#fn:{number}" id="fnref:{_reference(token)}" role="doc-noteref">'
+            f'<sup><a href="#fn:{self._notes}{number}" id="fnref:{self._notes}{_reference(token)}"'
+            ' role="doc-noteref">'
             f"{number}</a></sup>"
         )
 
@@ -220,14 +241,14 @@ class HtmlWriter:
         self.html.append("</ol></section>\n")
 
     def _footnote_open(self, token: Token) -> None:
-        self.html.append(f'<li id="fn:{token.meta["id"] + 1}">')
+        self.html.append(f'<li id="fn:{self._notes}{token.meta["id"] + 1}">')
 
     def _footnote_close(self, token: Token) -> None:
         self.html.append("</li>\n")
 
     def _footnote_anchor(self, token: Token) -> None:
         self.html.append(
-            f' <a href="#fnref:{_reference(token)}" role="doc-backlink"'
+            f' <a href="#fnref:{self._notes}{_reference(token)}" role="doc-backlink"'
             ' aria-label="Back to the text">↩\ufe0e</a>'
         )
 

@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.content.models import Media, PageVersion, PublishedPage
+from mosaic_cms.blocks.base import Listing
+from mosaic_cms.content.models import Media, PageVersion
+from mosaic_cms.content.published import PublishedPage, PublishedTerm
 from mosaic_cms.content.references import media_url
+from mosaic_cms.content.slugs import slugify
 
 #: Of this layout, the newest comes first, and each page knows its neighbours.
 DATED = "post"
+_COLUMNS = (
+    PublishedPage.page_id,
+    PublishedPage.path,
+    PublishedPage.title,
+    PublishedPage.summary,
+    PublishedPage.card,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What other pages may show of a placed page, and where it stands among them."""
+
+    page_id: uuid.UUID
+    site_id: uuid.UUID
+    language: str
+    translation_id: uuid.UUID
+    path: str
+    parent_id: uuid.UUID | None
+    position: int
+    layout: str
+    title: str
+    summary: str
+    card: dict[str, Any]
+    dated: datetime | None
+
+    @classmethod
+    def of(cls, row: PublishedPage) -> Facts:
+        return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +82,32 @@ def card_of(version: PageVersion, media: dict[str, Media]) -> dict[str, Any]:
         image = {"url": reference, "width": None, "height": None}
     if image is not None:
         image["alt"] = details.get("image_alt") or ""
-    return {"date": details.get("date"), "tags": details.get("tags") or [], "image": image}
+    return {
+        "date": details.get("date"),
+        "tags": details.get("tags") or [],
+        "categories": details.get("categories") or [],
+        "author": details.get("author") or "",
+        "image": image,
+    }
 
 
 def item_of(row: PublishedPage | Row[Any]) -> Item:
     """A placed page as others show it."""
     card = row.card
     image = _Image(**card["image"]) if card.get("image") else None
-    date = datetime.fromisoformat(card["date"]) if card.get("date") else None
-    if date is not None and date.tzinfo is None:  # the machine's own zone must not count
-        date = date.replace(tzinfo=UTC)
+    date = date_of(card)
     return Item(row.page_id, row.title, row.path, row.summary, date, tuple(card["tags"]), image)
+
+
+def date_of(card: dict[str, Any]) -> datetime | None:
+    """The date of a card; without a zone, it is UTC: the machine's own must not count."""
+    date = datetime.fromisoformat(card["date"]) if card.get("date") else None
+    return date.replace(tzinfo=UTC) if date is not None and date.tzinfo is None else date
 
 
 async def _items(session: AsyncSession, *where: Any) -> list[Item]:
     rows = await session.execute(
-        select(
-            PublishedPage.page_id,
-            PublishedPage.path,
-            PublishedPage.title,
-            PublishedPage.summary,
-            PublishedPage.card,
-        )
-        .where(*where)
-        .order_by(PublishedPage.position, PublishedPage.path)
+        select(*_COLUMNS).where(*where).order_by(PublishedPage.position, PublishedPage.path)
     )
     return [item_of(row) for row in rows]
 
@@ -95,30 +129,91 @@ async def trail(session: AsyncSession, row: PublishedPage) -> list[Item]:
     segments = row.path.strip("/").split("/")
     above = ["/"] + ["/" + "/".join(segments[:n]) + "/" for n in range(1, len(segments))]
     found = await _items(
-        session, PublishedPage.site_id == row.site_id, PublishedPage.path.in_(above)
+        session,
+        PublishedPage.site_id == row.site_id,
+        PublishedPage.language == row.language,
+        PublishedPage.path.in_(above),
     )
     return sorted(found, key=lambda item: len(item.url))
 
 
-async def posts_below(
-    session: AsyncSession, site_id: uuid.UUID, parent_id: uuid.UUID | None
-) -> list[Item]:
-    """The posts below one page, the newest first."""
-    found = await _items(
-        session,
-        PublishedPage.site_id == site_id,
-        PublishedPage.parent_id.is_not_distinct_from(parent_id),
-        PublishedPage.layout == DATED,
-    )
-    return sorted(found, key=_newest_first)
+async def posts_below(session: AsyncSession, row: PublishedPage | Facts) -> list[Item]:
+    """A post and the posts beside it, the newest first."""
+    return sorted(await _items(session, *_beside(row)), key=_newest_first)
 
 
-async def neighbours(session: AsyncSession, row: PublishedPage) -> tuple[Item | None, Item | None]:
+async def neighbours(
+    session: AsyncSession, row: PublishedPage | Facts
+) -> tuple[Item | None, Item | None]:
     """The post before and the post after this one, in time."""
-    posts = await posts_below(session, row.site_id, row.parent_id)
-    at = next(n for n, item in enumerate(posts) if item.id == row.page_id)
-    older = posts[at + 1] if at + 1 < len(posts) else None
-    return older, posts[at - 1] if at > 0 else None
+    if row.dated is None:  # those without a date come last, by their address
+        posts = await posts_below(session, row)
+        at = next(n for n, item in enumerate(posts) if item.id == row.page_id)
+        older = posts[at + 1] if at + 1 < len(posts) else None
+        return older, posts[at - 1] if at > 0 else None
+    dated, path = PublishedPage.dated, PublishedPage.path
+    beside = _beside(row)
+    before = or_(dated < row.dated, and_(dated == row.dated, path > row.path))
+    after = or_(dated > row.dated, and_(dated == row.dated, path < row.path))
+    older = await _first(session, dated.desc(), path, where=[*beside, before])
+    if older is None:
+        older = await _first(session, path, where=[*beside, dated.is_(None)])
+    return older, await _first(session, dated, path.desc(), where=[*beside, after])
+
+
+async def translations_of(session: AsyncSession, row: PublishedPage) -> list[tuple[str, str]]:
+    """Language and path of the pages that say the same in other languages, by language."""
+    rows = await session.execute(
+        select(PublishedPage.language, PublishedPage.path)
+        .where(
+            PublishedPage.translation_id == row.translation_id,
+            PublishedPage.page_id != row.page_id,
+        )
+        .order_by(PublishedPage.language)
+    )
+    return [(language, path) for language, path in rows]
+
+
+async def listed(session: AsyncSession, row: PublishedPage, listing: Listing) -> list[Item]:
+    """The pages that a block of a placed page lists; never the page itself."""
+    where = [
+        PublishedPage.site_id == row.site_id,
+        PublishedPage.language == row.language,
+        PublishedPage.page_id != row.page_id,
+    ]
+    if listing.tag is not None:
+        tagged = select(PublishedTerm.page_id).where(
+            PublishedTerm.site_id == row.site_id,
+            PublishedTerm.kind == "tag",
+            PublishedTerm.slug == slugify(listing.tag),
+        )
+        where.append(PublishedPage.page_id.in_(tagged))
+    else:
+        below = row.page_id if listing.below is None else _id_of(listing.below)
+        where.append(PublishedPage.parent_id == below)
+    undated = case((PublishedPage.dated.is_(None), 1), else_=0)  # last, on every database
+    newest = (undated, PublishedPage.dated.desc(), PublishedPage.position, PublishedPage.path)
+    tree = (PublishedPage.position, PublishedPage.path)
+    query = select(*_COLUMNS).where(*where).order_by(*(newest if listing.newest else tree))
+    return [item_of(found) for found in await session.execute(query.limit(listing.limit))]
+
+
+def _beside(row: PublishedPage | Facts) -> list[Any]:
+    return [
+        PublishedPage.site_id == row.site_id,
+        PublishedPage.parent_id.is_not_distinct_from(row.parent_id),
+        PublishedPage.layout == DATED,
+    ]
+
+
+async def _first(session: AsyncSession, *order: Any, where: list[Any]) -> Item | None:
+    query = select(*_COLUMNS).where(*where).order_by(*order).limit(1)
+    found = (await session.execute(query)).first()
+    return None if found is None else item_of(found)
+
+
+def _id_of(reference: str) -> uuid.UUID:
+    return uuid.UUID(reference.partition(":")[2])
 
 
 def _newest_first(item: Item) -> tuple[float, str]:

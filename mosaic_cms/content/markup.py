@@ -6,7 +6,6 @@ What comes out passes through an explicit allow-list, whatever went in.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,14 +17,11 @@ from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.footnote.index import footnote_ref
 
-from mosaic_cms.content.html import URL_SCHEMES, HtmlWriter
+from mosaic_cms.blocks.sanitise import RAW
+from mosaic_cms.content.html import URL_SCHEMES, HtmlWriter, Ids
 
 #: Longer footnote labels are none; without a bound, hostile text is searched again and again.
 _MAX_FOOTNOTE_LABEL = 100
-#: Longer texts, in characters, are rendered in a thread: at worst, one character takes 20 µs.
-_LONG = 10_000
-#: Threads that render at one time: they share one interpreter, and other work needs threads too.
-_MOST_ASIDE = 2
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _FLOW = "p h2 h3 h4 h5 h6 blockquote ul ol li dl dt dd pre hr div section"
@@ -114,7 +110,6 @@ class Markup:
 
     def __init__(self) -> None:
         self._parser = make_parser()
-        self._aside = asyncio.Semaphore(_MOST_ASIDE)
         self._cleaner = nh3.Cleaner(
             tags=_TAGS,
             clean_content_tags={"script", "style"},
@@ -126,14 +121,14 @@ class Markup:
             link_rel=None,
         )
 
-    def render(self, text: str, resolver: Resolver) -> Rendered:
+    def render(self, text: str, resolver: Resolver, ids: Ids | None = None) -> Rendered:
         """Markdown as safe HTML. Takes time in proportion to the text's length, never raises.
 
         The first level of heading that the text uses becomes ``h2``; the page's title is the
-        ``h1``.
+        ``h1``. Texts of one page share their ``ids``.
         """
         text = _SURROGATE.sub("\ufffd", text)
-        writer = HtmlWriter(resolver, size=len(text))
+        writer = HtmlWriter(resolver, size=len(text), ids=ids)
         writer.write(self._parser.parse(text))
         return Rendered(
             html=self.clean("".join(writer.html)),
@@ -142,12 +137,13 @@ class Markup:
             targets=tuple(writer.targets),
         )
 
-    async def render_aside(self, text: str, resolver: Resolver) -> Rendered:
-        """The same, a long text in a thread, so that the event loop serves others meanwhile."""
-        if len(text) <= _LONG:
-            return self.render(text, resolver)
-        async with self._aside:
-            return await asyncio.to_thread(self.render, text, resolver)
+    def rich(self, html: str, resolver: Resolver) -> str:
+        """HTML that people wrote as safe HTML with addresses for its references. Never raises.
+
+        By the list for raw HTML, which has all that the editor makes: what a block may hold was
+        decided when it was saved.
+        """
+        return RAW.shown(_SURROGATE.sub("\ufffd", html), resolver)
 
     def clean(self, html: str) -> str:
         """The HTML with everything removed that :meth:`render` would not make."""

@@ -1,7 +1,7 @@
 """A tenant's content.
 
-The first five tables are the truth and are logged. The last four are the published projection:
-derived, rebuilt at will, and all that a visitor can reach.
+These tables are the truth and are logged; what visitors see is in
+:mod:`mosaic_cms.content.published`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mosaic_core import types
-from mosaic_core.database import TenantBase, derived
+from mosaic_core.database import TenantBase
 from mosaic_core.types import new_id
 
-#: Bytes of UTF-8 in a page's body, at most.
-MAX_BODY = 1_000_000
 MAX_TITLE = 300
 MAX_PATH = 500
 
@@ -34,16 +32,34 @@ class Site(TenantBase):
     position: Mapped[int] = mapped_column(types.Integer())
     title: Mapped[str] = mapped_column(types.Text(MAX_TITLE))
     tagline: Mapped[str] = mapped_column(types.Text(500))
-    #: A BCP 47 tag.
+    #: A BCP 47 tag: that of the pages which are in no other language.
     language: Mapped[str] = mapped_column(types.Text(35))
+    #: The other languages, in their order; the pages of each stand below ``/<tag>/``.
+    languages: Mapped[list[str]] = mapped_column(types.Json())
+    #: An IANA name: the time in which its editors think.
+    time_zone: Mapped[str] = mapped_column(types.Text(63))
     theme: Mapped[str] = mapped_column(types.Text(63))
     #: The theme's own settings, such as its palette.
     theme_settings: Mapped[dict[str, Any]] = mapped_column(types.Json())
     #: Markdown.
     footer: Mapped[str] = mapped_column(types.Text())
-    #: Lists of ``{"title": …, "path": …}``.
-    menu: Mapped[list[dict[str, str]]] = mapped_column(types.Json())
-    footer_menu: Mapped[list[dict[str, str]]] = mapped_column(types.Json())
+
+
+class Menu(TenantBase):
+    """One menu of a site in one language.
+
+    ``items`` are ``{"title", "target", "items"}``; a target is ``page:<id>``, a path or an address.
+    """
+
+    __tablename__ = "menus"
+    __table_args__ = (UniqueConstraint("site_id", "place", "language"), {"sqlite_strict": True})
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True, default=new_id)
+    site_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey("tenant.sites.id"))
+    #: header, footer or side.
+    place: Mapped[str] = mapped_column(types.Text(20))
+    language: Mapped[str] = mapped_column(types.Text(35))
+    items: Mapped[list[dict[str, Any]]] = mapped_column(types.Json())
 
 
 class Page(TenantBase):
@@ -70,11 +86,17 @@ class Page(TenantBase):
     path: Mapped[str] = mapped_column(types.Text(MAX_PATH))
     position: Mapped[int] = mapped_column(types.Integer())
     layout: Mapped[str] = mapped_column(types.Text(63))
+    #: A BCP 47 tag; a page has that of the page above it.
+    language: Mapped[str] = mapped_column(types.Text(35))
+    #: The same for pages that are translations of each other; a page alone has its own id.
+    translation_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), index=True)
     title: Mapped[str] = mapped_column(types.Text(MAX_TITLE))
     summary: Mapped[str] = mapped_column(types.Text(1000))
-    #: Markdown; links to pages are ``page:<id>``, to files ``media:<id>``.
-    body: Mapped[str] = mapped_column(types.Text())
+    #: ``{region: [block, …]}``, as :mod:`mosaic_cms.blocks.stored` has it.
+    regions: Mapped[dict[str, Any]] = mapped_column(types.Json())
     details: Mapped[dict[str, Any]] = mapped_column(types.Json())
+    #: Counts the saves of the draft: an editor says on which of them a change is based.
+    revision: Mapped[int] = mapped_column(types.Integer())
     #: Where an import found it; None for a page made by hand.
     source: Mapped[str | None] = mapped_column(types.Text(MAX_PATH))
     live_version_id: Mapped[uuid.UUID | None] = mapped_column(types.Uuid())
@@ -82,10 +104,18 @@ class Page(TenantBase):
     version_count: Mapped[int] = mapped_column(types.Integer())
     created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
     updated_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    #: Since when it is in the bin, and what it had before: its path is none that leads to it there,
+    #: and its source is free for another page.
+    binned_at: Mapped[datetime | None] = mapped_column(types.UTCDateTime())
+    binned_path: Mapped[str | None] = mapped_column(types.Text(MAX_PATH))
+    binned_source: Mapped[str | None] = mapped_column(types.Text(MAX_PATH))
 
 
 class PageVersion(TenantBase):
-    """A page's content as it was published once. Never changed."""
+    """A page's content as it was once: when it was published, or when an editor named it.
+
+    Only the name may change.
+    """
 
     __tablename__ = "page_versions"
     __table_args__ = (UniqueConstraint("page_id", "number"), {"sqlite_strict": True})
@@ -96,14 +126,18 @@ class PageVersion(TenantBase):
     layout: Mapped[str] = mapped_column(types.Text(63))
     title: Mapped[str] = mapped_column(types.Text(MAX_TITLE))
     summary: Mapped[str] = mapped_column(types.Text(1000))
-    body: Mapped[str] = mapped_column(types.Text())
+    regions: Mapped[dict[str, Any]] = mapped_column(types.Json())
     details: Mapped[dict[str, Any]] = mapped_column(types.Json())
+    name: Mapped[str | None] = mapped_column(types.Text(200))
     at: Mapped[datetime] = mapped_column(types.UTCDateTime())
     actor: Mapped[str] = mapped_column(types.Text(200))
 
 
 class Redirect(TenantBase):
-    """An old address and where it leads: a path of the site or an absolute URL."""
+    """An old address and where it leads: a path of the site, ``page:<id>`` or an absolute URL.
+
+    ``automatic`` ones came about when a page got another address.
+    """
 
     __tablename__ = "redirects"
     __table_args__ = (UniqueConstraint("site_id", "source"), {"sqlite_strict": True})
@@ -112,6 +146,98 @@ class Redirect(TenantBase):
     site_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey("tenant.sites.id"))
     source: Mapped[str] = mapped_column(types.Text(MAX_PATH))
     target: Mapped[str] = mapped_column(types.Text(2000))
+    automatic: Mapped[bool] = mapped_column(types.Boolean())
+
+
+class SharedBlock(TenantBase):
+    """Blocks that several pages show. ``live`` is what visitors see of them."""
+
+    __tablename__ = "shared_blocks"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True, default=new_id)
+    site_id: Mapped[uuid.UUID] = mapped_column(
+        types.Uuid(), ForeignKey("tenant.sites.id"), index=True
+    )
+    name: Mapped[str] = mapped_column(types.Text(200))
+    blocks: Mapped[list[dict[str, Any]]] = mapped_column(types.Json())
+    live: Mapped[list[dict[str, Any]] | None] = mapped_column(types.Json())
+    #: Counts the saves, as that of a page does.
+    revision: Mapped[int] = mapped_column(types.Integer())
+    updated_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+
+
+class Release(TenantBase):
+    """Pages that are published or unpublished together, or not at all."""
+
+    __tablename__ = "releases"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True, default=new_id)
+    site_id: Mapped[uuid.UUID] = mapped_column(
+        types.Uuid(), ForeignKey("tenant.sites.id"), index=True
+    )
+    title: Mapped[str] = mapped_column(types.Text(200))
+    #: ``{page id: publish | unpublish}``.
+    pages: Mapped[dict[str, str]] = mapped_column(types.Json())
+    created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    released_at: Mapped[datetime | None] = mapped_column(types.UTCDateTime())
+
+
+class Schedule(TenantBase):
+    """Something that happens to a page or a release at an instant."""
+
+    __tablename__ = "schedules"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True, default=new_id)
+    site_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey("tenant.sites.id"))
+    page_id: Mapped[uuid.UUID | None] = mapped_column(
+        types.Uuid(), ForeignKey("tenant.pages.id"), index=True
+    )
+    release_id: Mapped[uuid.UUID | None] = mapped_column(
+        types.Uuid(), ForeignKey("tenant.releases.id"), index=True
+    )
+    #: publish or unpublish.
+    action: Mapped[str] = mapped_column(types.Text(20))
+    due: Mapped[datetime] = mapped_column(types.UTCDateTime(), index=True)
+    #: The zone in which the time was given.
+    time_zone: Mapped[str] = mapped_column(types.Text(63))
+    actor: Mapped[str] = mapped_column(types.Text(200))
+    #: Why it could not be done; an editor decides what becomes of it then.
+    failure: Mapped[str | None] = mapped_column(types.Text(2000))
+
+
+class Submission(TenantBase):
+    """A form that a visitor filled in. ``form_id`` is the block's."""
+
+    __tablename__ = "submissions"
+    __table_args__ = (Index(None, "page_id", "form_id", "at"), {"sqlite_strict": True})
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True, default=new_id)
+    page_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey("tenant.pages.id"))
+    form_id: Mapped[str] = mapped_column(types.Text(36))
+    at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    #: Label and value of each field, in the form's order.
+    fields: Mapped[list[dict[str, str]]] = mapped_column(types.Json())
+
+
+class Comment(TenantBase):
+    """What somebody said below a page elsewhere; an import keeps it."""
+
+    __tablename__ = "comments"
+    __table_args__ = (UniqueConstraint("page_id", "source"), {"sqlite_strict": True})
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True, default=new_id)
+    page_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey("tenant.pages.id"))
+    parent_id: Mapped[uuid.UUID | None] = mapped_column(types.Uuid())
+    source: Mapped[str | None] = mapped_column(types.Text(100))
+    author: Mapped[str] = mapped_column(types.Text(300))
+    email: Mapped[str] = mapped_column(types.Text(320))
+    address: Mapped[str] = mapped_column(types.Text(2000))
+    at: Mapped[datetime | None] = mapped_column(types.UTCDateTime())
+    text: Mapped[str] = mapped_column(types.Text())
+    approved: Mapped[bool] = mapped_column(types.Boolean())
 
 
 class Media(TenantBase):
@@ -131,70 +257,3 @@ class Media(TenantBase):
     digest: Mapped[str] = mapped_column(types.Text(64))
     width: Mapped[int | None] = mapped_column(types.Integer())
     height: Mapped[int | None] = mapped_column(types.Integer())
-
-
-class PublishedSite(TenantBase):
-    """What surrounds every page of a site, in one language."""
-
-    __tablename__ = "published_sites"
-    __table_args__ = ({"sqlite_strict": True, "info": derived(publishes=True)},)
-
-    site_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-    language: Mapped[str] = mapped_column(types.Text(35), primary_key=True)
-    key: Mapped[str] = mapped_column(types.Text(63))
-    position: Mapped[int] = mapped_column(types.Integer())
-    surround: Mapped[dict[str, Any]] = mapped_column(types.Json())
-
-
-class PublishedPage(TenantBase):
-    """One published page. ``html`` is None between being placed and being rendered."""
-
-    __tablename__ = "published_pages"
-    __table_args__ = (
-        UniqueConstraint("site_id", "language", "path"),
-        Index(None, "parent_id", "position"),
-        {"sqlite_strict": True, "info": derived(publishes=True)},
-    )
-
-    page_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-    language: Mapped[str] = mapped_column(types.Text(35), primary_key=True)
-    site_id: Mapped[uuid.UUID] = mapped_column(types.Uuid())
-    path: Mapped[str] = mapped_column(types.Text(MAX_PATH))
-    parent_id: Mapped[uuid.UUID | None] = mapped_column(types.Uuid())
-    position: Mapped[int] = mapped_column(types.Integer())
-    layout: Mapped[str] = mapped_column(types.Text(63))
-    title: Mapped[str] = mapped_column(types.Text(MAX_TITLE))
-    summary: Mapped[str] = mapped_column(types.Text(1000))
-    #: What a listing shows of it: date, tags, image.
-    card: Mapped[dict[str, Any]] = mapped_column(types.Json())
-    #: The region ``main``, rendered.
-    html: Mapped[str | None] = mapped_column(types.Text())
-    #: What belongs into ``<head>``: description, canonical address, Open Graph.
-    head: Mapped[str] = mapped_column(types.Text())
-    #: Its words, for search.
-    text: Mapped[str] = mapped_column(types.Text())
-    theme_revision: Mapped[str] = mapped_column(types.Text(64))
-
-
-class PublishedLink(TenantBase):
-    """Page ``source_id``, as published, points to page ``target_id``."""
-
-    __tablename__ = "published_links"
-    __table_args__ = (
-        Index(None, "target_id"),
-        {"sqlite_strict": True, "info": derived()},
-    )
-
-    source_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-    target_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-
-
-class PublishedRedirect(TenantBase):
-    """A redirect that visitors get."""
-
-    __tablename__ = "published_redirects"
-    __table_args__ = ({"sqlite_strict": True, "info": derived(publishes=True)},)
-
-    site_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-    source: Mapped[str] = mapped_column(types.Text(MAX_PATH), primary_key=True)
-    target: Mapped[str] = mapped_column(types.Text(2000))

@@ -33,6 +33,20 @@ def normalise_path(path: str) -> str | None:
     return form if len(form) <= MAX_PATH else None
 
 
+def path_of(written: str) -> str:
+    """A page's path as somebody wrote it, in its one form.
+
+    Raises:
+        InvalidInput: no page can have it.
+    """
+    found = normalise_path(written)
+    if found is None:
+        raise InvalidInput(
+            f"{written[:80]!r} is no path of a page.", hint="Write it as in '/visit/hours/'."
+        )
+    return found
+
+
 def check_slug(slug: str) -> str:
     """A page's slug in its one form: path segments below its parent, empty for the home page.
 

@@ -1,54 +1,61 @@
 """The published projection: what visitors can reach, made from live versions.
 
-A page is *placed* (its address, title and card: what other pages show of it) and *rendered* (its
-own region). Rendering reads nothing but what is placed, so no draft can be in it.
+A page is *placed* (its address, title and card: what other pages show of it) and *rendered* (all
+between header and footer). Rendering reads nothing but what is placed, so no draft can be in it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import uuid
-from collections.abc import Collection
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from markupsafe import Markup as Safe
-from sqlalchemy import or_, select, union
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.content.head_tags import head_tags
+from mosaic_cms.blocks.registry import BlockTypes
+from mosaic_cms.blocks.rendering import Around, BlockRenderer, words_of
+from mosaic_cms.blocks.standard.more import Form
+from mosaic_cms.blocks.stored import blocks_in
+from mosaic_cms.content import placing
+from mosaic_cms.content.head_tags import Head, head_tags
 from mosaic_cms.content.items import (
     DATED,
-    card_of,
     children_of,
+    date_of,
     item_of,
     neighbours,
-    posts_below,
     trail,
+    translations_of,
 )
+from mosaic_cms.content.language_tags import segment_of
+from mosaic_cms.content.lookup import Lookup, look_up
 from mosaic_cms.content.markup import Markup
-from mosaic_cms.content.models import (
-    Page,
-    PageVersion,
-    PublishedLink,
-    PublishedPage,
-    PublishedRedirect,
-    PublishedSite,
-    Redirect,
-    Site,
-)
-from mosaic_cms.content.references import NOTHING, find_media, targets_of
+from mosaic_cms.content.models import Page, PageVersion, Site
+from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.themes import Theme, Themes
+from mosaic_core.errors import InvalidInput
+
+T = TypeVar("T")
+#: Longer content, in characters, is rendered in a thread: at worst, one character takes 20 µs.
+_LONG = 10_000
+#: Threads that render at one time: they share one interpreter, and other work needs threads too.
+_MOST_ASIDE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedPage:
-    """The values that rendering a page puts into its row, and the pages that it points to."""
+    """The values that rendering a page puts into its row, what the page shows something of, and its
+    forms by their blocks' ids."""
 
     page_id: uuid.UUID
-    language: str
     values: dict[str, Any]
-    links: frozenset[uuid.UUID]
+    dependencies: frozenset[str]
+    forms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Projection:
@@ -56,126 +63,24 @@ class Projection:
 
     Args:
         themes: by name.
+        types: of blocks.
         markup: renders Markdown.
     """
 
-    def __init__(self, themes: Themes, markup: Markup) -> None:
+    def __init__(self, themes: Themes, types: BlockTypes, markup: Markup) -> None:
         self._themes = themes
+        self._types = types
         self._markup = markup
-
-    # Placing: rows are changed as objects, so what is the same is not written
-
-    async def place(
-        self,
-        session: AsyncSession,
-        site: Site,
-        page: Page,
-        version: PageVersion,
-        *,
-        first: bool = False,
-    ) -> PublishedPage:
-        """Puts a live version's facts into its row; ``first`` saves looking for one."""
-        media = await find_media(session, [version.details.get("image") or ""])
-        row = None
-        if not first:
-            row = await session.get(PublishedPage, (page.id, site.language))
-        if row is None:
-            row = PublishedPage(
-                page_id=page.id,
-                language=site.language,
-                site_id=site.id,
-                html=None,
-                head="",
-                text="",
-                theme_revision="",
-            )
-            session.add(row)
-        row.path = page.path
-        row.parent_id = page.parent_id
-        row.position = page.position
-        row.layout = version.layout
-        row.title = version.title
-        row.summary = version.summary
-        row.card = card_of(version, media)
-        return row
-
-    async def translate(self, session: AsyncSession, site: Site, before: str) -> None:
-        """Gives the rows of a site the language that it has now. Until they are rendered, their
-        words stay as they were."""
-        for rows in (
-            await session.scalars(
-                select(PublishedPage).where(
-                    PublishedPage.site_id == site.id, PublishedPage.language == before
-                )
-            ),
-            await session.scalars(
-                select(PublishedSite).where(
-                    PublishedSite.site_id == site.id, PublishedSite.language == before
-                )
-            ),
-        ):
-            for row in rows:
-                row.language = site.language
-        await session.flush()
-
-    async def remove(self, session: AsyncSession, site: Site, page_id: uuid.UUID) -> None:
-        """Takes a page out of the projection."""
-        row = await session.get(PublishedPage, (page_id, site.language))
-        if row is not None:
-            await session.delete(row)
-        for link in await _links(session, page_id):
-            await session.delete(link)
-        await session.flush()
-
-    async def place_site(self, session: AsyncSession, site: Site, *, first: bool = False) -> None:
-        """Puts what surrounds the pages into the projection: settings and menus; ``first`` saves
-        looking for its row."""
-        paths: set[str] = set()
-        if site.menu or site.footer_menu:
-            paths = set(
-                await session.scalars(
-                    select(PublishedPage.path).where(PublishedPage.site_id == site.id)
-                )
-            )
-        row = None
-        if not first:
-            row = await session.get(PublishedSite, (site.id, site.language))
-        if row is None:
-            row = PublishedSite(site_id=site.id, language=site.language)
-            session.add(row)
-        row.key = site.key
-        row.position = site.position
-        row.surround = {
-            "title": site.title,
-            "tagline": site.tagline,
-            "theme": site.theme,
-            "theme_settings": site.theme_settings,
-            "footer": self._markup.render(site.footer, NOTHING).html if site.footer else "",
-            "menu": [item for item in site.menu if item["path"] in paths],
-            "footer_menu": [item for item in site.footer_menu if item["path"] in paths],
-        }
+        self._renderer = BlockRenderer(types, markup)
+        self._aside = asyncio.Semaphore(_MOST_ASIDE)
 
     def revision(self, site: Site) -> str:
         """The state of a site's theme."""
         return self._themes.get(site.theme).revision
 
-    async def place_redirects(self, session: AsyncSession, site: Site) -> None:
-        """Puts a site's redirects into the projection."""
-        rows = await session.scalars(select(Redirect).where(Redirect.site_id == site.id))
-        wanted = {row.source: row.target for row in rows}
-        placed = await session.scalars(
-            select(PublishedRedirect).where(PublishedRedirect.site_id == site.id)
-        )
-        for row in placed:
-            if row.source in wanted:
-                row.target = wanted.pop(row.source)
-            else:
-                await session.delete(row)
-        for source, target in wanted.items():
-            session.add(PublishedRedirect(site_id=site.id, source=source, target=target))
-        await session.flush()
-
-    # Rendering
+    async def place_site(self, session: AsyncSession, site: Site, *, first: bool = False) -> None:
+        """Puts what surrounds the pages into the projection; ``first`` saves looking for it."""
+        await placing.place_site(session, site, self._markup, first=first)
 
     async def render(self, session: AsyncSession, page_id: uuid.UUID) -> RenderedPage | None:
         """Renders one placed page; None when it is not placed (any more)."""
@@ -186,7 +91,7 @@ class Projection:
         version = await session.get(PageVersion, page.live_version_id)
         assert site is not None
         assert version is not None
-        row = await session.get(PublishedPage, (page_id, site.language))
+        row = await session.get(PublishedPage, page_id)
         return None if row is None else await self.render_row(session, site, version, row)
 
     async def render_row(
@@ -200,74 +105,48 @@ class Projection:
     ) -> RenderedPage:
         """Renders a row that was placed from ``version``; ``alone`` on its site, it lists none."""
         theme = self._themes.get(site.theme)
-        targets, links = await targets_of(session, version.body, row)
-        body = await self._markup.render_aside(version.body, targets)
+        found = await look_up(session, self._types, row, version.regions)
         context = await self._context(session, row, alone)
-        safe = Safe(body.html)  # noqa: S704 - Markup sanitised it
-        html = self._html(theme, site, row, version, safe, context)
-        image = row.card.get("image") or {}
-        values = {
-            "html": html,
-            "head": head_tags(
-                title=row.title,
-                description=row.summary,
-                path=row.path,
-                site_title=site.title,
-                image=image.get("url"),
-                article=row.layout == DATED,
-                date=row.card.get("date"),
-            ),
-            "text": body.text,
+        values = await self._in_time(
+            found.size, lambda: self._html(theme, row, version, found, context)
+        )
+        translations = [] if alone else await translations_of(session, row)
+        indexed = str(version.details.get("noindex") or "").lower() not in {"true", "yes", "1"}
+        values |= {
+            "head": head_tags(_head(site, row, version, context, translations, indexed=indexed)),
+            "changed_at": version.at,
+            "indexed": indexed,
+            "theme": theme.name,
             "theme_revision": theme.revision,
         }
-        return RenderedPage(row.page_id, site.language, values, links)
+        forms = self._forms(version, found)
+        return RenderedPage(row.page_id, values, frozenset(found.dependencies), forms)
 
     async def store(self, session: AsyncSession, rendered: RenderedPage) -> None:
         """Puts a rendered page into its row, inside a write."""
-        row = await session.get(PublishedPage, (rendered.page_id, rendered.language))
+        row = await session.get(PublishedPage, rendered.page_id)
         if row is not None:
             await self.fill(session, row, rendered)
 
     async def fill(self, session: AsyncSession, row: PublishedPage, rendered: RenderedPage) -> None:
         """Puts what was rendered into its row."""
-        known = {}
-        if row.html is not None or rendered.links:
-            known = {link.target_id: link for link in await _links(session, rendered.page_id)}
+        new = row.html is None
         for name, value in rendered.values.items():
             setattr(row, name, value)
-        for target in known.keys() - rendered.links:
-            await session.delete(known[target])
-        for target in sorted(rendered.links - known.keys()):
-            session.add(PublishedLink(source_id=rendered.page_id, target_id=target))
-
-    async def dependents(
-        self, session: AsyncSession, rows: Collection[PublishedPage]
-    ) -> set[uuid.UUID]:
-        """The rendered pages of a site that show something of these, themselves left out.
-
-        One that is placed and not rendered yet has its message, and will show what holds then.
-        """
-        if not rows:
-            return set()
-        ids = {row.page_id for row in rows}
-        site_id = next(iter(rows)).site_id
-        rendered = select(PublishedPage.page_id).where(PublishedPage.html.is_not(None))
-        parents = {row.parent_id for row in rows} - {None}
-        within = [PublishedPage.path.startswith(top, autoescape=True) for top in _tops(rows)]
-        found = set(
-            await session.scalars(
-                union(
-                    select(PublishedLink.source_id).where(PublishedLink.target_id.in_(ids)),
-                    rendered.where(PublishedPage.page_id.in_(parents)),
-                    rendered.where(PublishedPage.site_id == site_id, or_(*within)),
-                )
-            )
+        await placing.place_dependencies(
+            session,
+            rendered.page_id,
+            rendered.dependencies,
+            first=new and not rendered.dependencies,
         )
-        for parent_id in {row.parent_id for row in rows if row.layout == DATED}:
-            posts = [post.id for post in await posts_below(session, site_id, parent_id)]
-            for pair in pairwise(posts):
-                found |= set(pair) if ids.intersection(pair) else set()
-        return found - ids
+        await placing.place_forms(session, rendered.page_id, rendered.forms, first=new)
+
+    async def _in_time(self, size: int, render: Callable[[], T]) -> T:
+        """A long page is rendered in a thread, so that the event loop serves others meanwhile."""
+        if size <= _LONG:
+            return render()
+        async with self._aside:
+            return await asyncio.to_thread(render)
 
     async def _context(
         self, session: AsyncSession, row: PublishedPage, alone: bool
@@ -281,41 +160,101 @@ class Projection:
             "children": children,
             "previous": previous,
             "next": following,
+            "pagination": None,
         }
 
-    @staticmethod
+    def _forms(self, version: PageVersion, found: Lookup) -> dict[str, dict[str, Any]]:
+        """The forms among the blocks that a page shows; one that does not fit its type is none."""
+        forms: dict[str, dict[str, Any]] = {}
+        for stored in blocks_in([version.regions, *found.shared.values()]):
+            if stored["type"] == Form.name:
+                with contextlib.suppress(InvalidInput):
+                    forms[stored["id"]] = self._types.read(stored).model_dump(mode="json")
+        return forms
+
     def _html(
+        self,
         theme: Theme,
-        site: Site,
         row: PublishedPage,
         version: PageVersion,
-        body: Safe,
+        found: Lookup,
         context: dict[str, Any],
-    ) -> str:
-        item = item_of(row)
-        page = {
-            "title": row.title,
-            "summary": row.summary,
-            "url": row.path,
-            "date": item.date,
-            "author": version.details.get("author") or "",
-            "tags": item.tags,
-            "image": item.image,
-            "language": site.language,
+    ) -> dict[str, Any]:
+        page = shown(row)
+        around = Around(found.targets, page, found.lists, found.shared)
+        regions = {
+            region: self._renderer.render(blocks, theme, around)
+            for region, blocks in version.regions.items()
         }
         layout = row.layout if row.layout in theme.layouts else "page"
-        return theme.render(layout, page=page, body=body, **context)
+        body = regions.get("main", Safe(""))
+        html = theme.render(layout, page=page, body=body, regions=regions, **context)
+        start = html.find(body) + 1 if body else 0
+        return {
+            "html": html,
+            "body_start": start,
+            "body_length": len(body) if start else 0,
+            "text": words_of("\n".join(regions.values())),
+        }
 
 
-def _tops(rows: Collection[PublishedPage]) -> list[str]:
-    """The paths of rows that are not below another's."""
-    tops: list[str] = []
-    for path in sorted(row.path for row in rows):
-        if not tops or not path.startswith(tops[-1]):
-            tops.append(path)
-    return tops
+def shown(row: Any) -> dict[str, Any]:
+    """What templates get as ``page``, from a placed page."""
+    item = item_of(row)
+    return {
+        "title": row.title,
+        "summary": row.summary,
+        "url": row.path,
+        "date": item.date,
+        "author": row.card["author"],
+        "tags": item.tags,
+        "image": item.image,
+        "language": row.language,
+    }
 
 
-async def _links(session: AsyncSession, page_id: uuid.UUID) -> list[PublishedLink]:
-    query = select(PublishedLink).where(PublishedLink.source_id == page_id)
-    return list(await session.scalars(query))
+def language_root(site_language: str, language: str) -> str:
+    """The path below which the pages in a language stand."""
+    return "/" if language == site_language else f"/{segment_of(language)}/"
+
+
+def _head(
+    site: Site,
+    row: PublishedPage,
+    version: PageVersion,
+    context: dict[str, Any],
+    translations: list[tuple[str, str]],
+    *,
+    indexed: bool,
+) -> Head:
+    paths = {row.language: row.path, **dict(translations)}
+    return Head(
+        title=row.title,
+        description=row.summary,
+        path=row.path,
+        root=language_root(site.language, row.language),
+        site_title=site.title,
+        language=row.language,
+        image=row.card.get("image") or {},
+        article=row.layout == DATED,
+        date=date_of(row.card),
+        author=row.card["author"],
+        tags=row.card["tags"],
+        changed_at=version.at,
+        trail=[(item.title, item.url) for item in context["breadcrumbs"]],
+        translations=translations,
+        otherwise=paths.get(site.language),
+        feeds=any(child.date for child in context["children"]),
+        indexed=indexed,
+    )
+
+
+async def outdated(session: AsyncSession, site: Site, revision: str) -> list[uuid.UUID]:
+    """The pages of a site that were rendered with another theme, or another state of it."""
+    rows = await session.scalars(
+        select(PublishedPage.page_id).where(
+            PublishedPage.site_id == site.id,
+            (PublishedPage.theme != site.theme) | (PublishedPage.theme_revision != revision),
+        )
+    )
+    return list(rows)

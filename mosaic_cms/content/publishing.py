@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.content.models import Page, PageVersion, PublishedPage, Site
-from mosaic_cms.content.projection import Projection
+from mosaic_cms.blocks.registry import BlockTypes
+from mosaic_cms.content.items import Facts
+from mosaic_cms.content.models import Page, PageVersion, Site
+from mosaic_cms.content.placing import (
+    dependents,
+    place_page,
+    place_redirects,
+    remove_page,
+)
+from mosaic_cms.content.projection import Projection, outdated
+from mosaic_cms.content.published import PublishedPage
+from mosaic_cms.content.redirects import leave_redirects
+from mosaic_cms.content.references import in_chunks
+from mosaic_cms.content.versions import is_draft, version_of_draft
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.log import enqueue
-from mosaic_core.types import new_id
 
 #: The topic of messages that name pages to render again.
 RENDER = "projection.render"
@@ -23,24 +36,31 @@ BATCH = 25
 class Publisher:
     """Publishes pages of a site; every method runs inside a write."""
 
-    def __init__(self, projection: Projection) -> None:
+    def __init__(self, projection: Projection, types: BlockTypes) -> None:
         self._projection = projection
+        self._types = types
 
     async def publish(self, write: Write, site: Site, page: Page) -> PageVersion:
         """Makes the draft live. The page shows at once; what depends on it follows by a job."""
         session = write.session
-        before: set[uuid.UUID] = set()
+        placed = None
         if page.live_version_id is not None:
-            before = await self._dependents(write, site, [page])
+            placed = await session.get(PublishedPage, page.id)
+        known = None if placed is None else Facts.of(placed)
+        touched: set[uuid.UUID] = set()
         with session.no_autoflush:  # so that a new row is written once, with its page in it
             version, row = await self._go_live(write, site, page)
-            if version.layout == "post":
+            news = known != Facts.of(row)
+            if news and known is not None:
+                touched = await dependents(session, [known])
+            if news and version.layout == "post":
                 await session.flush()  # it is found among its neighbours
             rendered = await self._projection.render_row(session, site, version, row)
             await self._projection.fill(session, row, rendered)
-        after = await self._projection.dependents(session, [row])
-        await self._projection.place_site(session, site)
-        await self.render_later(write, before | after)
+        if news:
+            touched |= await dependents(session, [row])
+            await self.place_around(session, site)
+        await self.render_later(write, touched)
         return version
 
     async def open_site(self, write: Write, site: Site, home: Page) -> None:
@@ -53,51 +73,91 @@ class Publisher:
 
     async def publish_many(self, write: Write, site: Site, pages: list[Page]) -> None:
         """Makes many drafts live; they show as jobs render them, an already live one whole."""
-        touched = await self._dependents(write, site, pages)
+        touched = await self._dependents(write, pages)
         rows = [(await self._go_live(write, site, page))[1] for page in pages]
-        touched |= await self._projection.dependents(write.session, rows)
-        await self._projection.place_site(write.session, site)
+        touched |= await dependents(write.session, rows)
+        await self.place_around(write.session, site)
         await self.render_later(write, touched.union(page.id for page in pages))
 
-    async def unpublish(self, write: Write, site: Site, page: Page) -> None:
-        """Takes a page from visitors; its draft stays.
+    async def release(
+        self, write: Write, site: Site, publish: list[Page], unpublish: list[Page]
+    ) -> None:
+        """Publishes pages and unpublishes others at once: each shows whole, or is gone, with the
+        commit. What depends on them follows by jobs.
 
         Raises:
-            NotFound: it is not published.
-            InvalidInput: pages below it are published.
+            InvalidInput, NotFound: as of :meth:`publish` and :meth:`unpublish`.
         """
-        if page.live_version_id is None:
-            raise NotFound(f"The page {page.path!r} is not published.")
-        below = await write.session.scalar(
-            select(func.count())
-            .select_from(Page)
-            .where(Page.parent_id == page.id, Page.live_version_id.is_not(None))
-        )
-        if below:
-            raise InvalidInput(
-                f"The page {page.path!r} has {below} published pages below it.",
-                hint="Unpublish those first.",
-            )
-        dependents = await self._dependents(write, site, [page])
-        page.live_version_id = None
+        touched = await self._dependents(write, publish)
+        touched |= await self._withdraw(write, unpublish)
+        placed = [await self._go_live(write, site, page) for page in publish]
         await write.session.flush()
-        await self._projection.remove(write.session, site, page.id)
-        await self._projection.place_site(write.session, site)
-        await self.render_later(write, dependents)
+        for version, row in placed:
+            rendered = await self._projection.render_row(write.session, site, version, row)
+            await self._projection.fill(write.session, row, rendered)
+        touched |= await dependents(write.session, [row for _, row in placed])
+        await self.place_around(write.session, site)
+        await self.render_later(write, touched.difference(page.id for page in unpublish))
+
+    async def unpublish(self, write: Write, site: Site, *pages: Page) -> None:
+        """Takes pages from visitors; their drafts stay.
+
+        Raises:
+            NotFound: one is not published.
+            InvalidInput: others below them are published.
+        """
+        touched = await self._withdraw(write, pages)
+        await self.place_around(write.session, site)
+        await self.render_later(write, touched)
+
+    async def _withdraw(self, write: Write, pages: Sequence[Page]) -> set[uuid.UUID]:
+        """Takes pages out of the projection; returns what showed something of them."""
+        for page in pages:
+            if page.live_version_id is None:
+                raise NotFound(f"The page {page.path!r} is not published.")
+        below = await published_below(write.session, pages)
+        for page in pages:
+            if below[page.id]:
+                raise InvalidInput(
+                    f"The page {page.path!r} has {below[page.id]} published pages below it.",
+                    hint="Unpublish those first.",
+                )
+        touched = await self._dependents(write, pages)
+        for page in pages:
+            page.live_version_id = None
+        await write.session.flush()
+        for page in pages:
+            await remove_page(write.session, page.id)
+        if pages:  # these addresses lead to them again, wherever they are published next
+            site = await write.session.get_one(Site, pages[0].site_id)
+            left = {page.path: page.id for page in pages}
+            await leave_redirects(write.session, site, left, ())
+        return touched
 
     async def readdress(self, write: Write, site: Site, pages: list[Page]) -> None:
-        """Moves published pages to their new addresses."""
-        touched = await self._dependents(write, site, pages)
-        rows = []
+        """Moves published pages to their new addresses; the old ones lead there from now on."""
+        touched = await self._dependents(write, pages)
+        rows: list[PublishedPage] = []
+        left: dict[str, uuid.UUID] = {}
         for page in pages:
             version = await self._live(write, page)
-            if version is not None:
-                rows.append(await self._projection.place(write.session, site, page, version))
-                await write.session.flush()  # one at a time: each may take another's old address
-        touched |= await self._projection.dependents(write.session, rows)
+            if version is None:
+                continue
+            placed = await write.session.get(PublishedPage, page.id)
+            if placed is not None and placed.path != page.path:
+                left[placed.path] = page.id
+            rows.append(await place_page(write.session, page, version))
+            await write.session.flush()  # one at a time: each may take another's old address
         if rows:
-            await self._projection.place_site(write.session, site)
+            await leave_redirects(write.session, site, left, {row.path for row in rows})
+            touched |= await dependents(write.session, rows)
+            await self.place_around(write.session, site)
             await self.render_later(write, touched.union(row.page_id for row in rows))
+
+    async def place_around(self, session: AsyncSession, site: Site) -> None:
+        """Places what surrounds a site's pages: menus and redirects show what is published."""
+        await self._projection.place_site(session, site)
+        await place_redirects(session, site)
 
     async def refresh_site(self, write: Write, site: Site) -> None:
         """Places every live page anew and has it rendered: its theme or its pictures changed."""
@@ -108,17 +168,18 @@ class Publisher:
         for page in pages:
             version = await self._live(write, page)
             assert version is not None
-            await self._projection.place(write.session, site, page, version)
+            await place_page(write.session, page, version)
             ids.append(page.id)
         await self.render_later(write, ids)
 
     async def renew(self, write: Write, site: Site, *, everything: bool) -> None:
         """Has pages rendered again: all of them, or those made with another state of the theme."""
-        outdated = select(PublishedPage.page_id).where(PublishedPage.site_id == site.id)
-        if not everything:
-            revision = self._projection.revision(site)
-            outdated = outdated.where(PublishedPage.theme_revision != revision)
-        await self.render_later(write, await write.session.scalars(outdated))
+        if everything:
+            every = select(PublishedPage.page_id).where(PublishedPage.site_id == site.id)
+            ids = list(await write.session.scalars(every))
+        else:
+            ids = await outdated(write.session, site, self._projection.revision(site))
+        await self.render_later(write, ids)
 
     async def render_later(self, write: Write, page_ids: Iterable[uuid.UUID]) -> None:
         """Leaves messages that name pages to render again."""
@@ -129,39 +190,61 @@ class Publisher:
     async def _go_live(
         self, write: Write, site: Site, page: Page
     ) -> tuple[PageVersion, PublishedPage]:
-        if not page.title.strip():
-            raise InvalidInput(
-                f"The page {page.path!r} has no title.", hint="Give it one, then publish."
-            )
+        self._require_whole(page)
         version = await self._live(write, page)
-        first = False
-        draft = {
-            name: getattr(page, name) for name in ("layout", "title", "summary", "body", "details")
-        }
-        if version is None or any(getattr(version, k) != v for k, v in draft.items()):
-            page.version_count += 1
-            version = PageVersion(
-                id=new_id(),
-                page_id=page.id,
-                number=page.version_count,
-                at=write.at,
-                actor=write.info.actor,
-                **draft,
-            )
-            write.session.add(version)
+        first = page.version_count == 0
+        if version is None or not is_draft(page, version):
+            version = await version_of_draft(write, page)
             page.live_version_id = version.id
-            first = version.number == 1
-        row = await self._projection.place(write.session, site, page, version, first=first)
+        row = await place_page(write.session, page, version, first=first)
         return version, row
 
-    async def _dependents(self, write: Write, site: Site, pages: list[Page]) -> set[uuid.UUID]:
+    async def _dependents(self, write: Write, pages: Sequence[Page]) -> set[uuid.UUID]:
         """What shows something of these pages as they are placed now."""
-        keys = [(page.id, site.language) for page in pages if page.live_version_id is not None]
+        keys = [page.id for page in pages if page.live_version_id is not None]
         rows = [await write.session.get(PublishedPage, key) for key in keys]
-        return await self._projection.dependents(write.session, [row for row in rows if row])
+        return await dependents(write.session, [row for row in rows if row])
+
+    def problems(self, page: Page) -> list[tuple[str, str]]:
+        """Everything that keeps a draft from being published: where, and what."""
+        problems = [
+            (fault.where, fault.what)
+            for fault in self._types.faults(page.regions)
+            if fault.level == "problem"
+        ]
+        if not page.title.strip():
+            problems.insert(0, ("title", "it is missing"))
+        return problems
+
+    def _require_whole(self, page: Page) -> None:
+        problems = self.problems(page)
+        if problems:
+            told = "; ".join(f"{where}: {what}" for where, what in problems[:5])
+            more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+            raise InvalidInput(
+                f"The page {page.path!r} cannot be published yet: {told}{more}.",
+                hint="Mend what is named, then publish; the draft is saved as it is.",
+                problems=tuple(problems),
+            )
 
     @staticmethod
     async def _live(write: Write, page: Page) -> PageVersion | None:
         if page.live_version_id is None:
             return None
         return await write.session.get(PageVersion, page.live_version_id)
+
+
+async def published_below(
+    session: AsyncSession, leaving: Collection[Page]
+) -> Counter[uuid.UUID | None]:
+    """How many published pages stand right below each of these, themselves left out."""
+    found: Counter[uuid.UUID | None] = Counter()
+    ids = {page.id for page in leaving}
+    for chunk in in_chunks(ids):
+        below = await session.execute(
+            select(Page.id, Page.parent_id).where(
+                Page.parent_id.in_(chunk), Page.live_version_id.is_not(None)
+            )
+        )
+        found.update(parent_id for page_id, parent_id in below if page_id not in ids)
+    return found

@@ -1,19 +1,24 @@
-"""What a text points to: ``page:<id>`` and ``media:<id>``, and the addresses that they have."""
+"""What content points to: ``page:<id>``, ``media:<id>``, ``shared:<id>``, and their addresses."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.markup import Picture
-from mosaic_cms.content.models import Media, PublishedPage
+from mosaic_cms.content.models import Media
 
+T = TypeVar("T")
 MEDIA_PREFIX = "/-/media/"
-_REFERENCE = re.compile(r"(page|media):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+#: A reference to something of the same site, wherever it stands in a text.
+REFERENCE = re.compile(r"\b(page|media|shared):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+
+_CHUNK = 500
 
 
 class Targets:
@@ -49,29 +54,29 @@ def media_url(media: Media) -> str:
     return f"{MEDIA_PREFIX}{media.digest[:24]}/{media.name}"
 
 
-async def targets_of(
-    session: AsyncSession, body: str, row: PublishedPage
-) -> tuple[Targets, frozenset[uuid.UUID]]:
-    """Resolves what the body of a placed page points to; and which pages that are."""
-    found = _REFERENCE.findall(body)
-    ids = {uuid.UUID(key) for kind, key in found if kind == "page"}
-    pages = {str(row.page_id): row.path}
-    if ids - {row.page_id}:
-        placed = select(PublishedPage.page_id, PublishedPage.path).where(
-            PublishedPage.page_id.in_(ids)
-        )
-        pages |= {str(page_id): path for page_id, path in await session.execute(placed)}
-    media = await find_media(session, [f"media:{key}" for kind, key in found if kind == "media"])
-    return Targets(pages, media), frozenset(ids)
+def in_chunks(values: Collection[T]) -> Iterator[list[T]]:
+    """Values for one ``IN`` after the other: databases take only so many at a time."""
+    every = list(values)
+    for start in range(0, len(every), _CHUNK):
+        yield every[start : start + _CHUNK]
+
+
+def page_ids(references: Iterable[str]) -> list[uuid.UUID]:
+    """The ids of those references that name pages."""
+    return _ids("page", references)
+
+
+def _ids(kind: str, references: Iterable[str]) -> list[uuid.UUID]:
+    return [
+        uuid.UUID(found.group(2))
+        for reference in references
+        if (found := REFERENCE.fullmatch(reference)) and found.group(1) == kind
+    ]
 
 
 async def find_media(session: AsyncSession, references: Sequence[str]) -> dict[str, Media]:
     """The files that references name, by id."""
-    ids = [
-        uuid.UUID(found.group(2))
-        for reference in references
-        if (found := _REFERENCE.fullmatch(reference)) and found.group(1) == "media"
-    ]
+    ids = _ids("media", references)
     if not ids:
         return {}
     rows = await session.scalars(select(Media).where(Media.id.in_(ids)))

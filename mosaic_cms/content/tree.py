@@ -10,8 +10,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.content.models import MAX_BODY, MAX_TITLE, Page, PageVersion, Site
+from mosaic_cms.blocks.stored import new_block, regions_of
+from mosaic_cms.content.drafts import step_back
+from mosaic_cms.content.language_tags import language_of_path
+from mosaic_cms.content.models import MAX_TITLE, Page, Site
 from mosaic_cms.content.paths import check_slug, join
+from mosaic_cms.content.references import in_chunks
+from mosaic_cms.content.terms import term_problems
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
@@ -42,7 +47,9 @@ async def find_page(session: AsyncSession, site: Site, path: str) -> Page:
     Raises:
         NotFound: there is none.
     """
-    page = await session.scalar(select(Page).where(Page.site_id == site.id, Page.path == path))
+    page = await session.scalar(
+        select(Page).where(Page.site_id == site.id, Page.path == path, Page.binned_at.is_(None))
+    )
     if page is None:
         raise NotFound(
             f"There is no page {path!r} on the site {site.key!r}.",
@@ -83,20 +90,13 @@ async def add_page(
     """
     slug = check_slug(slug)
     path = join(parent.path if parent else None, slug)
-    await _require_free(write.session, site, path)
+    await require_free(write.session, site, path)
     if position is None:
-        parent_id = parent.id if parent else None
-        last = await write.session.scalar(
-            select(func.max(Page.position)).where(
-                Page.site_id == site.id, Page.parent_id.is_not_distinct_from(parent_id)
-            )
-        )
-        position = 0 if last is None else last + 1
-    page = _new_page(write, site, slug=slug, path=path, position=position)
+        position = await last_position(write.session, site, parent)
+    page = _new_page(page_id or new_id(), write, site, slug=slug, path=path, position=position)
     page.parent_id = parent.id if parent else None
+    page.language = language_of_path(path, [site.language, *site.languages])
     page.source = source
-    if page_id is not None:
-        page.id = page_id
     set_content(write, page, title=title, **content)
     write.session.add(page)
     return page
@@ -109,25 +109,30 @@ def first_page(write: Write, site: Site, **content: Any) -> Page:
     Raises:
         InvalidInput: a title or body that does not fit.
     """
-    page = _new_page(write, site, slug="", path=join(None, ""), position=0)
+    page = _new_page(new_id(), write, site, slug="", path=join(None, ""), position=0)
     set_content(write, page, **content)
     write.session.add(page)
     return page
 
 
-def _new_page(write: Write, site: Site, *, slug: str, path: str, position: int) -> Page:
+def _new_page(
+    page_id: uuid.UUID, write: Write, site: Site, *, slug: str, path: str, position: int
+) -> Page:
     return Page(
-        id=new_id(),
+        id=page_id,
         site_id=site.id,
         parent_id=None,
         slug=slug,
         path=path,
         position=position,
         layout="page",
+        language=site.language,
+        translation_id=page_id,
         title="",
         summary="",
-        body="",
+        regions={},
         details={},
+        revision=0,
         source=None,
         live_version_id=None,
         version_count=0,
@@ -137,7 +142,7 @@ def _new_page(write: Write, site: Site, *, slug: str, path: str, position: int) 
 
 
 def set_content(write: Write, page: Page, **content: Any) -> bool:
-    """Sets the draft's ``title``, ``summary``, ``body``, ``layout`` or ``details``.
+    """Sets the draft's ``title``, ``summary``, ``regions``, ``layout`` or ``details``.
 
     Returns whether anything became different.
 
@@ -151,27 +156,37 @@ def set_content(write: Write, page: Page, **content: Any) -> bool:
             hint="Mend it, then save again.",
             problems=tuple(problems),
         )
+    if "regions" in content:
+        content["regions"] = regions_of(content["regions"])
     different = {name: value for name, value in content.items() if getattr(page, name) != value}
+    if different and page in write.session:
+        write.session.add(step_back(page, different))
     for name, value in different.items():
         setattr(page, name, value)
     if different:
+        page.revision += 1
         page.updated_at = write.at
     return bool(different)
 
 
+def with_body(regions: dict[str, Any], body: str) -> dict[str, Any]:
+    """Regions with Markdown as all of ``main``; a block that holds it alone stays that block."""
+    main = regions.get("main") or []
+    if len(main) == 1 and main[0]["type"] == "markdown":
+        return {**regions, "main": [{**main[0], "data": {"text": body}}]}
+    return {**regions, "main": [new_block("markdown", {"text": body})] if body else []}
+
+
 def _content_problems(content: dict[str, Any]) -> list[tuple[str, str]]:
     problems = []
-    title, body, summary = (content.get(name, "") for name in ("title", "body", "summary"))
+    title, summary = (content.get(name, "") for name in ("title", "summary"))
     if "title" in content and not title.strip():
         problems.append(("title", "it has no title."))
     if len(title) > MAX_TITLE:
         problems.append(("title", f"its title has {len(title)} characters; {MAX_TITLE} fit."))
     if len(summary) > 1000:
         problems.append(("summary", f"its summary has {len(summary)} characters; 1000 fit."))
-    size = len(body.encode("utf-8", "surrogatepass"))
-    if size > MAX_BODY:
-        problems.append(("body", f"its text has {size:,} bytes; {MAX_BODY:,} fit."))
-    for name in ("title", "summary", "body"):
+    for name in ("title", "summary"):
         if "\0" in content.get(name, ""):
             problems.append((name, f"its {name} contains a NUL character."))
     if content.get("layout", "page") not in LAYOUTS:
@@ -185,9 +200,7 @@ def _details_problems(details: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("author", "date", "image", "image_alt"):
         if not isinstance(details.get(name) or "", str):
             yield f"details.{name}", f"its {name} is no text."
-    tags = details.get("tags") or []
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        yield "details.tags", "its tags are no list of texts."
+    yield from term_problems(details)
     date = details.get("date")
     if isinstance(date, str) and date:
         try:
@@ -232,7 +245,7 @@ async def move_page(
             reverse=len(path) > len(page.path),
         )
         for _, address in moves:
-            await _require_free(write.session, site, address, {moved.id for moved, _ in moves})
+            await require_free(write.session, site, address, {moved.id for moved, _ in moves})
     page.parent_id = parent.id if parent else None
     page.slug = slug
     if position is not None:
@@ -247,35 +260,45 @@ async def move_page(
 async def _addresses_below(session: AsyncSession, page: Page, path: str) -> list[tuple[Page, str]]:
     """The page and all below it, each with its address once the page's is ``path``."""
     found = [(page, path)]
-    for child in await session.scalars(select(Page).where(Page.parent_id == page.id)):
+    for child in await children_of(session, page):
         found += await _addresses_below(session, child, join(path, child.slug))
     return found
 
 
-async def delete_page(write: Write, page: Page) -> None:
-    """Deletes a page that nothing stands below and nobody sees, with its versions.
+async def children_of(session: AsyncSession, page: Page) -> list[Page]:
+    """The pages right below a page, in their order."""
+    below = select(Page).where(Page.parent_id == page.id, Page.binned_at.is_(None))
+    return list(await session.scalars(below.order_by(Page.position, Page.id)))
 
-    Raises:
-        InvalidInput: pages stand below it.
-    """
-    below = await write.session.scalar(
-        select(func.count()).select_from(Page).where(Page.parent_id == page.id)
-    )
-    if below:
-        raise InvalidInput(
-            f"The page {page.path!r} has {below} pages below it.",
-            hint="Move or delete those first.",
+
+async def with_all_below(session: AsyncSession, page: Page) -> list[Page]:
+    """A page and all below it; each comes after the page above it, siblings in their order."""
+    found, level = [page], [page.id]
+    while level:
+        below: list[Page] = []
+        for ids in in_chunks(level):
+            query = select(Page).where(Page.parent_id.in_(ids), Page.binned_at.is_(None))
+            below += await session.scalars(query.order_by(Page.position, Page.id))
+        found += below
+        level = [one.id for one in below]
+    return found
+
+
+async def last_position(session: AsyncSession, site: Site, parent: Page | None) -> int:
+    """The position behind the pages right below ``parent`` (None: at the root)."""
+    last: int | None = await session.scalar(
+        select(func.max(Page.position)).where(
+            Page.site_id == site.id,
+            Page.parent_id.is_not_distinct_from(parent.id if parent else None),
         )
-    versions = select(PageVersion).where(PageVersion.page_id == page.id)
-    for version in await write.session.scalars(versions):
-        await write.session.delete(version)
-    await write.session.flush()  # versions point to their page
-    await write.session.delete(page)
+    )
+    return 0 if last is None else last + 1
 
 
-async def _require_free(
+async def require_free(
     session: AsyncSession, site: Site, path: str, moving: Collection[uuid.UUID] = ()
 ) -> None:
+    """Raises Conflict when another page than those that are moving has an address."""
     taken = await session.scalar(select(Page.id).where(Page.site_id == site.id, Page.path == path))
     if taken is not None and taken not in moving:
         raise Conflict(

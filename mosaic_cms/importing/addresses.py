@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 
 from mosaic_cms.content.models import MAX_PATH
 from mosaic_cms.content.paths import check_slug
+from mosaic_cms.content.slugs import slugify
 from mosaic_cms.importing.fields import Fields
 from mosaic_cms.importing.report import Report
-from mosaic_cms.importing.slugs import expand_permalink, slugify, written_path
+from mosaic_cms.importing.slugs import expand_permalink, written_path
 from mosaic_core.errors import InvalidInput
 
 #: Names that make a page stand for its folder, the strongest first.
@@ -137,7 +138,7 @@ class Addresses:
         for source, fields in self._pages.items():
             if not fields.parent:
                 continue
-            found = self._named_page(source, fields.parent)
+            found = self.named_page(source, fields.parent)
             if found is None:
                 self._report.problem(source, f"parent: there is no page {fields.parent!r}")
             elif found in self._passed_over:
@@ -147,7 +148,8 @@ class Addresses:
             else:
                 yield source, found
 
-    def _named_page(self, source: str, name: str) -> str | None:
+    def named_page(self, source: str, name: str) -> str | None:
+        """The page that a page names, beside it or from the top of the folder."""
         for base in (posixpath.dirname(source), ""):
             path = posixpath.normpath(posixpath.join(base, name.strip("/"))).removeprefix("./")
             path = "" if path == "." else path

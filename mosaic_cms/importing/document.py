@@ -10,7 +10,6 @@ from pathlib import Path
 from markdown_it.token import Token
 
 from mosaic_cms.content.html import plain
-from mosaic_cms.content.models import MAX_BODY
 from mosaic_cms.importing.front_matter import (
     MAX_FRONT_MATTER,
     BrokenFrontMatter,
@@ -20,6 +19,8 @@ from mosaic_cms.importing.front_matter import (
 from mosaic_cms.importing.links import LinkReader, Target
 from mosaic_cms.importing.report import Report
 
+#: Bytes of UTF-8 in a text, at most.
+MAX_BODY = 1_000_000
 _SUMMARY = 180
 _HTML = re.compile(r"</?[a-zA-Z][^<>]*>|<!--")
 _TEMPLATE = re.compile(r"\{[{%]")

@@ -36,8 +36,14 @@ class Fields:
     layout: str
     image: str
     image_alt: str
+    language: str
+    translates: str
     aliases: tuple[str, ...]
     extra: dict[str, Any]
+    #: What a page keeps besides, as an export writes it.
+    details: dict[str, Any]
+    #: There is to be no summary, not even one made of the text.
+    no_summary: bool
 
 
 def read_fields(source: str, front: FrontMatter, report: Report) -> Fields:
@@ -63,12 +69,14 @@ def read_fields(source: str, front: FrontMatter, report: Report) -> Fields:
         layout=keys.layout(),
         image=image,
         image_alt=image_alt,
+        language=keys.text("language"),
+        translates=keys.text("translates"),
         aliases=keys.words("aliases", "redirect_from", split=False),
         extra={},
+        details=keys.mapping("details"),
+        no_summary=front.data.get("summary") == "",
     )
     fields.extra.update(keys.rest())
-    if categories:
-        fields.extra["categories"] = list(categories)
     return fields
 
 
@@ -155,6 +163,15 @@ class _Keys:
                 self._source, f"{key}: {str(value)[:60]!r} is not a date", self._line(key)
             )
         return found
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        value = self._left.pop(key, None)
+        if isinstance(value, dict):
+            found: dict[str, Any] = to_json(value)
+            return found
+        if value is not None:
+            self._keep(key, value, "is not a list of 'name: value'")
+        return {}
 
     def layout(self) -> str:
         layout = self.text("layout")

@@ -6,22 +6,31 @@ The conventions of Hugo, Jekyll and plain folders are all understood, side by si
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
-from mosaic_cms.content.models import MAX_BODY, MAX_TITLE
+from mosaic_cms.content.models import MAX_TITLE
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.importing.addresses import Addresses, Name
-from mosaic_cms.importing.document import Document, read_document, without_lines
+from mosaic_cms.importing.document import MAX_BODY, Document, read_document, without_lines
 from mosaic_cms.importing.fields import Fields, read_fields
 from mosaic_cms.importing.links import LinkReader, Target, apply
 from mosaic_cms.importing.pages import Draft, SourcePage, arrange
 from mosaic_cms.importing.report import Report, ReportLine
 from mosaic_cms.importing.resolve import Targets, Unresolved
-from mosaic_cms.importing.scan import SourceFile, scan
+from mosaic_cms.importing.scan import Scan, SourceFile, scan
+from mosaic_cms.importing.site_file import SiteFile, read_site_file
+from mosaic_core.errors import InvalidInput
 
 __all__ = ["Report", "ReportLine", "SourceFile", "SourceFolder", "SourcePage", "read_folder"]
+
+
+#: In a folder's top, what its site is called and how it looks.
+SITE_FILE = "site.toml"
+_NAMED_FILE = re.compile(r"\bmedia:([^\s()<>\"'#\\]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,8 @@ class SourceFolder:
     pages: tuple[SourcePage, ...]
     media: tuple[SourceFile, ...]
     report: Report
+    #: What ``site.toml`` at its top says of the site.
+    described: SiteFile | None = None
 
 
 def read_folder(root: Path) -> SourceFolder:
@@ -50,6 +61,7 @@ class _Reading:
 
     def run(self) -> SourceFolder:
         found = scan(self._root, self._report)
+        described = self._description(found)
         reader = LinkReader()
         documents: dict[str, Document] = {}
         for source, file in found.pages.items():
@@ -76,13 +88,37 @@ class _Reading:
             draft = self._draft(documents[source], fields[source], path, aliases[source], targets)
             if draft is not None:
                 drafts[source] = draft
+                draft.translates = self._translated(source, fields[source], addresses)
+                self._used |= _named_files(draft) & found.files.keys()
         pages = tuple(arrange(drafts, addresses))
         self._describe(documents, pages)
         for source in sorted(found.files.keys() - self._used):
             self._report.note(source, "no page refers to this file; it is not taken")
         self._report.lines.sort(key=lambda line: (line.source != ".", line.source, line.line or 0))
         media = tuple(file for source, file in found.files.items() if source in self._used)
-        return SourceFolder(pages, media, self._report)
+        return SourceFolder(pages, media, self._report, described)
+
+    def _description(self, found: Scan) -> SiteFile | None:
+        """What is said of the site itself."""
+        file = found.files.pop(SITE_FILE, None)
+        if file is None:
+            return None
+        try:
+            described = read_site_file(file.path)
+        except InvalidInput as error:
+            self._report.problem(SITE_FILE, error.message)
+            return None
+        self._report.understood(SITE_FILE, f"the site is called {described.title!r}")
+        return described
+
+    def _translated(self, source: str, fields: Fields, addresses: Addresses) -> str | None:
+        """The page that this one says in another language."""
+        if not fields.translates:
+            return None
+        found = addresses.named_page(source, fields.translates)
+        if found is None:
+            self._report.problem(source, f"translates: there is no page {fields.translates!r}")
+        return found
 
     # ---- one page ---------------------------------------------------------------------------
 
@@ -214,6 +250,12 @@ class _Reading:
             self._report.understood(
                 folder or ".", f"{_kind_of_folder(folder, documents, hugo)}, {_counted(count)}"
             )
+
+
+def _named_files(draft: Draft) -> set[str]:
+    """The files that blocks in a text name as ``media:<source>``."""
+    text = f"{draft.body}\n{draft.fields.details}"
+    return {unquote(found) for found in _NAMED_FILE.findall(text)}
 
 
 def _counted(pages: int) -> str:

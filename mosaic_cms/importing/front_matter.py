@@ -75,7 +75,7 @@ def split(text: str) -> FrontMatter:
         raise BrokenFrontMatter(f"the front matter has more than {MAX_FRONT_MATTER // 1024} KB", 1)
     line = raw.count("\n") + 3
     if mark == "---":
-        return _with_body(raw, body, "YAML", _read_yaml(raw), line)
+        return _with_body(raw, body, "YAML", read_yaml(raw), line)
     return _with_body(raw, body, "TOML", _read_toml(raw), line)
 
 
@@ -104,7 +104,12 @@ def _read_toml(raw: str) -> dict[str, Any]:
         raise BrokenFrontMatter("the front matter is nested too deeply", 1) from None
 
 
-def _read_yaml(raw: str) -> dict[str, Any]:
+def read_yaml(raw: str) -> dict[str, Any]:
+    """Data in YAML, by the same rules.
+
+    Raises:
+        BrokenFrontMatter: it is none, or has what no front matter may have.
+    """
     try:
         data = _Loader(raw).get_single_data()
     except yaml.MarkedYAMLError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,6 +31,9 @@ class SourcePage:
         image: ``media:<source>``, encoded likewise, or an absolute URL.
         aliases: old addresses, with slashes around.
         extra: front matter that means nothing here, as JSON has it.
+        language: a BCP 47 tag; None is that of the page above.
+        translates: the source of a page in another language that says the same.
+        details: what it keeps besides; it goes before all the others.
     """
 
     source: str
@@ -45,11 +48,15 @@ class SourcePage:
     date: datetime | None
     author: str
     tags: tuple[str, ...]
+    categories: tuple[str, ...]
     draft: bool
     image: str | None
     image_alt: str
     aliases: tuple[str, ...]
     extra: dict[str, Any]
+    language: str | None = None
+    translates: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -65,6 +72,7 @@ class Draft:
     image: str | None
     aliases: tuple[str, ...]
     date: datetime | None
+    translates: str | None = None
 
 
 def arrange(drafts: Mapping[str, Draft], addresses: Addresses) -> Iterator[SourcePage]:
@@ -76,6 +84,9 @@ def arrange(drafts: Mapping[str, Draft], addresses: Addresses) -> Iterator[Sourc
         parent = addresses.parent_of(source)
         if parent not in drafts:
             parent = _nearest(draft.path, by_path)
+        language = draft.fields.language
+        if parent is not None and language and drafts[parent].fields.language != language:
+            parent = None  # each language has a tree of its own
         parents[source] = parent
         children.setdefault(parent, []).append(source)
     for siblings in children.values():
@@ -96,18 +107,26 @@ def arrange(drafts: Mapping[str, Draft], addresses: Addresses) -> Iterator[Sourc
             path=draft.path,
             position=position,
             title=draft.title,
-            summary=fields.summary or cut_summary(draft.document.opening),
+            summary=fields.summary or _summary(draft),
             body=draft.body,
             layout=_layout(draft, bool(below), addresses.is_index(source)),
             date=draft.date,
             author=fields.author,
             tags=fields.tags,
+            categories=fields.categories,
             draft=fields.draft or draft.name.is_draft,
             image=draft.image,
             image_alt=fields.image_alt,
             aliases=draft.aliases,
             extra=fields.extra,
+            language=fields.language or None,
+            translates=draft.translates,
+            details=fields.details,
         )
+
+
+def _summary(draft: Draft) -> str:
+    return "" if draft.fields.no_summary else cut_summary(draft.document.opening)
 
 
 def _nearest(path: str, by_path: dict[str, str]) -> str | None:

@@ -63,6 +63,17 @@ def scan(root: Path, report: Report) -> Scan:
     return found
 
 
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder of this name is none of the content, or means something else."""
+    stem = name.partition(".")[0].lower()
+    return bool(
+        name.startswith((".", "_"))
+        or name in _MACHINERY
+        or stem in {"index", "readme"}
+        or _CONFIGURATION.fullmatch(name)
+    )
+
+
 def _walk(root: Path, real_root: Path, folder: Path, report: Report) -> Iterator[Path]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -48,6 +48,22 @@ class RedirectEntry(_Part):
     target: Annotated[str, Field(alias="to"), AfterValidator(_target)]
 
 
+class Entry(_Part):
+    """An entry of any menu: ``target`` is a path, perhaps with a ``#fragment``, or an address."""
+
+    title: Annotated[_Text, Field(min_length=1, max_length=100)]
+    target: Annotated[str, Field(min_length=1, max_length=2_000)]
+    items: list[Entry] = []
+
+
+class MenuDescription(_Part):
+    """A whole menu, in one language; without one, in the site's own."""
+
+    place: Literal["header", "footer", "side"]
+    language: str | None = None
+    entries: list[Entry] = []
+
+
 class SiteFile(_Part):
     """A site's description. Only the title must be there."""
 
@@ -61,16 +77,21 @@ class SiteFile(_Part):
     menu: list[MenuEntry] = []
     footer_menu: list[MenuEntry] = []
     redirects: list[RedirectEntry] = []
+    languages: list[str] | None = None
+    time_zone: str | None = None
+    #: Those of ``palette`` and ``motif``, or any others.
+    settings: dict[str, str] = {}
+    menus: list[MenuDescription] = []
 
     def theme_settings(self) -> dict[str, str]:
         """The theme's own settings, those that the file names."""
         settings = {"palette": self.palette, "motif": self.motif}
-        return {name: value for name, value in settings.items() if value is not None}
+        return self.settings | {k: value for k, value in settings.items() if value is not None}
 
     def configuration(self) -> dict[str, Any]:
         """The input of the action ``sites.configure``."""
         return {
-            **self.model_dump(exclude={"palette", "motif"}),
+            **self.model_dump(exclude={"palette", "motif", "settings", "menus"}, exclude_none=True),
             "theme_settings": self.theme_settings(),
         }
 

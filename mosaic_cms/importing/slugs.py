@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import unquote
 
 from mosaic_cms.content.paths import check_slug, normalise_path
+from mosaic_cms.content.slugs import slugify
 from mosaic_core.errors import InvalidInput
 
-#: Characters of a name that its slug is made of: normalising may take their number squared.
-_LONGEST = 1_000
-_DROPPED = set("'’‘`´")
 _PLACEHOLDER = re.compile(r":([a-z_]+)")
 _STYLES = {
     "pretty": "/:categories/:year/:month/:day/:title/",
@@ -22,19 +18,6 @@ _STYLES = {
     "ordinal": "/:categories/:year/:y_day/:title/",
     "none": "/:categories/:title/",
 }
-
-
-def slugify(name: str) -> str:
-    """One path segment: lower case, in NFC, hyphens for everything but letters and digits.
-
-    Never empty, and a fixed point: what it makes it leaves alone.
-    """
-    text = unicodedata.normalize("NFC", name[:_LONGEST])
-    text = "".join(char for char in text if char not in _DROPPED).lower()
-    text = unicodedata.normalize("NFC", text)
-    kept = "".join(char if unicodedata.category(char)[0] in "LMN" else "-" for char in text)
-    slug = unicodedata.normalize("NFC", re.sub("-{2,}", "-", kept).strip("-"))
-    return slug or f"page-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def written_path(address: str) -> str | None:

@@ -1,41 +1,32 @@
-"""Pages: editing, arranging, publishing."""
+"""Pages: making, editing, publishing."""
 
 from __future__ import annotations
 
-import uuid
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 from sqlalchemy import select
 
 from mosaic_cms.actions import Model, Permission, action
-from mosaic_cms.content.models import Page, PageVersion, Site
-from mosaic_cms.content.paths import normalise_path
-from mosaic_cms.content.tree import (
-    add_page,
-    delete_page,
-    find_page,
-    find_site,
-    move_page,
-    set_content,
+from mosaic_cms.content.drafts import changed_draft, content_of, forget_steps
+from mosaic_cms.content.models import Page, PageVersion
+from mosaic_cms.content.outline import PageContent
+from mosaic_cms.content.paths import path_of
+from mosaic_cms.content.tree import add_page, find_page, find_site, set_content, with_body
+from mosaic_cms.operations.page_views import (
+    PageAt,
+    PageDetail,
+    PageView,
+    SiteOfTenant,
+    detailed,
+    facts,
+    found,
+    live_version,
+    seen,
 )
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
-
-
-class SiteOfTenant(Model):
-    """A site, by its key; None is the tenant's first."""
-
-    site: str | None = None
-
-
-class PageAt(Model):
-    """A page, by its path."""
-
-    path: str
-    site: str | None = None
 
 
 class CreatePage(Model):
@@ -47,7 +38,9 @@ class CreatePage(Model):
     site: str | None = None
     layout: str = "page"
     summary: str = ""
-    body: str = ""
+    regions: dict[str, Any] = Field(default_factory=dict)
+    #: Markdown: short for one block of it in the region ``main``.
+    body: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -58,39 +51,19 @@ class EditPage(Model):
     site: str | None = None
     title: str | None = None
     summary: str | None = None
+    regions: dict[str, Any] | None = None
+    #: Markdown: short for one block of it in the region ``main``.
     body: str | None = None
     layout: str | None = None
     details: dict[str, Any] | None = None
+    #: The draft's revision that was changed; None for whatever it is now.
+    based_on: int | None = None
 
 
-class MovePage(Model):
-    """A page's new place."""
+class SavedPage(PageDetail):
+    """A draft as it was saved; ``merged`` with what others had saved meanwhile."""
 
-    path: str
-    parent: str | None = None
-    slug: str | None = None
-    position: int | None = None
-    site: str | None = None
-
-
-class PageView(Model):
-    """A page in a list."""
-
-    id: uuid.UUID
-    path: str
-    title: str
-    layout: str
-    #: draft, published, or changed (published, with a newer draft).
-    state: str
-    updated_at: datetime
-
-
-class PageDetail(PageView):
-    """A page with its draft."""
-
-    summary: str
-    body: str
-    details: dict[str, Any]
+    merged: bool
 
 
 @action("pages.list", needs=Permission("read", "content"), effect="read", http="GET /pages")
@@ -99,7 +72,9 @@ async def list_pages(scope: TenantScope, command: SiteOfTenant) -> list[PageView
     async with scope.read() as session:
         site = await find_site(session, command.site)
         pages = await session.scalars(
-            select(Page).where(Page.site_id == site.id).order_by(Page.path)
+            select(Page)
+            .where(Page.site_id == site.id, Page.binned_at.is_(None))
+            .order_by(Page.path)
         )
         versions = await session.scalars(
             select(PageVersion).where(
@@ -107,7 +82,7 @@ async def list_pages(scope: TenantScope, command: SiteOfTenant) -> list[PageView
             )
         )
         live = {version.page_id: version for version in versions}
-        return [PageView(**_facts(page, live.get(page.id))) for page in pages]
+        return [PageView(**facts(page, live.get(page.id))) for page in pages]
 
 
 @action("pages.show", needs=Permission("read", "content"), effect="read", http="GET /pages/{path}")
@@ -115,11 +90,11 @@ async def show_page(scope: TenantScope, command: PageAt) -> PageDetail:
     """A page's draft."""
     async with scope.read() as session:
         site = await find_site(session, command.site)
-        page = await find_page(session, site, _path(command.path))
+        page = await find_page(session, site, path_of(command.path))
         live = (
             await session.get(PageVersion, page.live_version_id) if page.live_version_id else None
         )
-        return _detail(page, live)
+        return PageDetail(**detailed(page, live))
 
 
 @action("pages.create", needs=Permission("create", "content"), http="POST /pages")
@@ -130,7 +105,7 @@ async def create_page(scope: TenantScope, command: CreatePage) -> PageView:
         site = await find_site(write.session, command.site)
         parent = None
         if command.parent is not None and command.slug:
-            parent = await find_page(write.session, site, _path(command.parent))
+            parent = await find_page(write.session, site, path_of(command.parent))
         page = await add_page(
             write,
             site,
@@ -139,45 +114,44 @@ async def create_page(scope: TenantScope, command: CreatePage) -> PageView:
             parent=parent,
             layout=command.layout,
             summary=command.summary,
-            body=command.body,
+            regions=_regions(command, {}) or {},
             details=command.details,
         )
-        return PageView(**_facts(page, None))
+        return PageView(**facts(page, None))
 
     return await scope.write(fn)
 
 
 @action("pages.edit", needs=Permission("update", "content"), http="PATCH /pages/{path}")
-async def edit_page(scope: TenantScope, command: EditPage) -> PageView:
-    """Saves a draft; what is published stays as it is."""
+async def edit_page(scope: TenantScope, command: EditPage) -> SavedPage:
+    """Saves a draft; what is published stays as it is.
 
-    async def fn(write: Write) -> PageView:
-        site, page = await _find(write, command)
-        content = command.model_dump(exclude={"path", "site"}, exclude_none=True)
-        set_content(write, page, **content)
-        return await _seen(write, site, page)
+    A change that is based on an older draft is merged into what others saved since, or refused
+    with all that is at odds.
+    """
+
+    def given(base: PageContent) -> dict[str, Any]:
+        content = command.model_dump(
+            exclude={"path", "site", "regions", "body", "based_on"}, exclude_none=True
+        )
+        regions = _regions(command, base.regions)
+        return content if regions is None else {**content, "regions": regions}
+
+    async def fn(write: Write) -> SavedPage:
+        _, page = await found(write, command)
+        merging = command.based_on is not None and command.based_on != page.revision
+        if merging:
+            assert command.based_on is not None
+            types = scope.product.blocks
+            content = await changed_draft(write, page, types, given, command.based_on)
+        else:
+            content = given(content_of(page))
+        if set_content(write, page, **content):
+            await write.session.flush()
+            await forget_steps(write.session, page)
+        return SavedPage(**detailed(page, await live_version(write, page)), merged=merging)
 
     return await scope.write(fn, coalesce=True)
-
-
-@action("pages.move", needs=Permission("update", "content"), http="POST /pages/{path}/move")
-async def move(scope: TenantScope, command: MovePage) -> PageView:
-    """Moves a page with all below it, published ones included."""
-
-    async def fn(write: Write) -> PageView:
-        site, page = await _find(write, command)
-        if command.parent is not None:
-            parent: Page | None = await find_page(write.session, site, _path(command.parent))
-        else:
-            parent = await write.session.get(Page, page.parent_id) if page.parent_id else None
-        changed = await move_page(
-            write, site, page, parent=parent, slug=command.slug, position=command.position
-        )
-        await write.session.flush()
-        await scope.product.publisher.readdress(write, site, changed or [page])
-        return await _seen(write, site, page)
-
-    return await scope.write(fn)
 
 
 @action("pages.publish", needs=Permission("publish", "content"), http="POST /pages/{path}/publish")
@@ -185,9 +159,9 @@ async def publish_page(scope: TenantScope, command: PageAt) -> PageView:
     """Makes a page's draft what visitors see."""
 
     async def fn(write: Write) -> PageView:
-        site, page = await _find(write, command)
+        site, page = await found(write, command)
         await scope.product.publisher.publish(write, site, page)
-        return await _seen(write, site, page)
+        return await seen(write, page)
 
     return await scope.write(fn)
 
@@ -199,65 +173,19 @@ async def unpublish_page(scope: TenantScope, command: PageAt) -> PageView:
     """Takes a page from visitors; its draft stays."""
 
     async def fn(write: Write) -> PageView:
-        site, page = await _find(write, command)
+        site, page = await found(write, command)
         await scope.product.publisher.unpublish(write, site, page)
-        return await _seen(write, site, page)
+        return await seen(write, page)
 
     return await scope.write(fn, reserve=True)
 
 
-@action("pages.delete", needs=Permission("delete", "content"), http="DELETE /pages/{path}")
-async def delete(scope: TenantScope, command: PageAt) -> PageView:
-    """Deletes a page that no page stands below; visitors lose it too."""
-
-    async def fn(write: Write) -> PageView:
-        site, page = await _find(write, command)
-        view = await _seen(write, site, page)
-        if page.live_version_id is not None:
-            await scope.product.publisher.unpublish(write, site, page)
-        await delete_page(write, page)
-        return view
-
-    return await scope.write(fn, reserve=True)
-
-
-async def _find(write: Write, command: PageAt | EditPage | MovePage) -> tuple[Site, Page]:
-    site = await find_site(write.session, command.site)
-    return site, await find_page(write.session, site, _path(command.path))
-
-
-def _path(path: str) -> str:
-    found = normalise_path(path)
-    if found is None:
+def _regions(command: CreatePage | EditPage, before: dict[str, Any]) -> dict[str, Any] | None:
+    """The regions that a command gives; a body alone keeps the block that holds it."""
+    if command.body is None:
+        return command.regions
+    if command.regions:
         raise InvalidInput(
-            f"{path[:80]!r} is no path of a page.", hint="Write it as in '/visit/hours/'."
+            "A page is given its regions or its body, not both.", hint="Leave the body out."
         )
-    return found
-
-
-async def _seen(write: Write, site: Site, page: Page) -> PageView:
-    live = None
-    if page.live_version_id is not None:
-        live = await write.session.get(PageVersion, page.live_version_id)
-    return PageView(**_facts(page, live))
-
-
-def _facts(page: Page, live: PageVersion | None) -> dict[str, Any]:
-    same = live is not None and all(
-        getattr(page, name) == getattr(live, name)
-        for name in ("title", "summary", "body", "layout", "details")
-    )
-    return {
-        "id": page.id,
-        "path": page.path,
-        "title": page.title,
-        "layout": page.layout,
-        "state": "draft" if live is None else "published" if same else "changed",
-        "updated_at": page.updated_at,
-    }
-
-
-def _detail(page: Page, live: PageVersion | None) -> PageDetail:
-    return PageDetail(
-        **_facts(page, live), summary=page.summary, body=page.body, details=page.details
-    )
+    return with_body(before, command.body)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, Permission, action
-from mosaic_cms.content.models import Redirect, Site
+from mosaic_cms.content.due import find_zone
+from mosaic_cms.content.languages import check_languages
+from mosaic_cms.content.menus import set_menu
+from mosaic_cms.content.models import Menu, Page, Site
 from mosaic_cms.content.paths import normalise_path
+from mosaic_cms.content.published import PublishedPage, PublishedTerm
+from mosaic_cms.content.redirects import Redirects, check_source, check_target
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
+
+#: What a command says that is not a column of the site.
+_ELSEWHERE = {"site", "redirects", "menu", "footer_menu"}
+Language = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
 def _page_path(path: str) -> str:
@@ -44,7 +53,11 @@ class ConfigureSite(Model):
     site: str | None = None
     title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     tagline: Annotated[str, Field(max_length=500)] | None = None
-    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
+    language: Language | None = None
+    #: An IANA name.
+    time_zone: str | None = None
+    #: The others, beside ``language``; the pages of each stand below ``/<tag>/``.
+    languages: tuple[str, ...] | None = None
     theme: str | None = None
     theme_settings: dict[str, str] | None = None
     footer: Annotated[str, Field(max_length=10_000)] | None = None
@@ -61,8 +74,11 @@ class SiteView(Model):
     title: str
     tagline: str
     language: str
+    languages: tuple[str, ...]
+    time_zone: str
     theme: str
     theme_settings: dict[str, Any]
+    footer: str
 
 
 @action("sites.configure", needs=Permission("update", "settings"), http="PATCH /sites/{site}")
@@ -73,65 +89,75 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
 
     async def fn(write: Write) -> SiteView:
         site = await find_site(write.session, command.site)
-        given = command.model_dump(exclude={"site", "redirects"}, exclude_none=True, mode="json")
+        given = command.model_dump(exclude=_ELSEWHERE, exclude_none=True, mode="json")
+        if command.time_zone is not None:
+            given["time_zone"] = find_zone(command.time_zone).key
         before = (site.language, site.theme, site.title)
+        language = command.language or site.language
+        if command.languages is not None:
+            given["languages"] = await check_languages(
+                write.session, site, language, command.languages
+            )
         for name, value in given.items():
             if getattr(site, name) != value:
                 setattr(site, name, value)
-        if command.redirects is not None:
-            await _set_redirects(write, site, command.redirects)
-        await write.session.flush()
         if site.language != before[0]:
-            await scope.product.projection.translate(write.session, site, before[0])
-        await scope.product.projection.place_site(write.session, site)
-        await scope.product.projection.place_redirects(write.session, site)
+            await _speak(write.session, site, before[0])
+        for place, entries in (("header", command.menu), ("footer", command.footer_menu)):
+            if entries is not None:
+                await set_menu(write.session, site, place, site.language, _items(entries))
+        if command.redirects is not None:
+            await _set_redirects(write.session, site, command.redirects)
+        await write.session.flush()
+        await scope.product.publisher.place_around(write.session, site)
         everything = before != (site.language, site.theme, site.title)
         await scope.product.publisher.renew(write, site, everything=everything)
-        return SiteView(
-            key=site.key,
-            title=site.title,
-            tagline=site.tagline,
-            language=site.language,
-            theme=site.theme,
-            theme_settings=site.theme_settings,
-        )
+        return site_view(site)
 
     return await scope.write(fn)
 
 
-async def _set_redirects(write: Write, site: Site, rules: tuple[RedirectRule, ...]) -> None:
-    rows = await write.session.scalars(select(Redirect).where(Redirect.site_id == site.id))
-    there = {row.source: row for row in rows}
-    wanted: dict[str, str] = {}
-    for rule in rules:
-        source = normalise_path(rule.source)
-        target = _target(rule.target) if rule.target else ""
-        if source is None or source == "/" or target == source:
-            raise InvalidInput(
-                f"{rule.source!r} cannot be redirected to {rule.target!r}.",
-                hint="Write a path such as '/old/', and another one that it leads to.",
-            )
-        wanted[source] = target
-    for source, target in wanted.items():
-        row = there.get(source)
-        if row is None and target:
-            write.session.add(Redirect(site_id=site.id, source=source, target=target))
-        elif row is not None and target:
-            row.target = target
-        elif row is not None:
-            await write.session.delete(row)
+def site_view(site: Site) -> SiteView:
+    """A site as its editors see it."""
+    return SiteView(
+        key=site.key,
+        title=site.title,
+        tagline=site.tagline,
+        language=site.language,
+        languages=tuple(site.languages),
+        time_zone=site.time_zone,
+        theme=site.theme,
+        theme_settings=site.theme_settings,
+        footer=site.footer,
+    )
 
 
-def _target(target: str) -> str:
-    plain = target.isprintable() and " " not in target
-    if plain and target.startswith(("https://", "http://")):
-        return target
-    at = re.search("[?#]|$", target)
-    path, rest = (target[: at.start()], target[at.start() :]) if plain and at else ("", "")
-    normal = normalise_path(path) if not path.startswith("//") and "\\" not in path else None
-    if normal is None:
-        raise InvalidInput(
-            f"{target[:80]!r} is no target of a redirect.",
-            hint="Write a path such as '/new/', or an address that begins with https://.",
+def _items(entries: tuple[MenuItem, ...]) -> list[dict[str, Any]]:
+    return [{"title": entry.title, "target": entry.path, "items": []} for entry in entries]
+
+
+async def _speak(session: AsyncSession, site: Site, before: str) -> None:
+    """Gives what was in a site's language the one that it has now; until the pages are rendered
+    again, the words on them stay as they were."""
+    kinds: tuple[Any, ...] = (Page, PublishedPage, PublishedTerm, Menu)
+    for kind in kinds:
+        rows = await session.scalars(
+            select(kind).where(kind.site_id == site.id, kind.language == before)
         )
-    return normal + rest
+        for row in rows:
+            row.language = site.language
+
+
+async def _set_redirects(
+    session: AsyncSession, site: Site, rules: tuple[RedirectRule, ...]
+) -> None:
+    pairs = {
+        check_source(rule.source): check_target(rule.target) if rule.target else ""
+        for rule in rules
+    }
+    redirects = await Redirects.of(session, site, [(x, y or x) for x, y in pairs.items()])
+    for source, target in pairs.items():
+        if target:
+            redirects.put(source, target, beside_pages=True)
+        elif redirects.there(source) is not None:
+            await redirects.drop(source)

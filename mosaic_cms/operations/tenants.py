@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mosaic_cms.actions import Model, Permission, action
 from mosaic_cms.content.models import Site
-from mosaic_cms.content.tree import first_page
+from mosaic_cms.content.tree import first_page, with_body
 from mosaic_cms.scope import PlatformScope
 from mosaic_core.directory import TenantRecord
 from mosaic_core.errors import Conflict, InvalidInput
@@ -87,18 +87,19 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
             title=command.name,
             tagline="",
             language=command.language,
+            languages=[],
+            time_zone="UTC",
             theme=command.theme,
             theme_settings={},
             footer="",
-            menu=[],
-            footer_menu=[],
         )
         write.session.add(site)
         await write.session.flush()  # its pages point to it
         if not command.home:
             await product.projection.place_site(write.session, site, first=True)
             return
-        home = first_page(write, site, title=command.name, layout="home", body=_WELCOME)
+        regions = with_body({}, _WELCOME)
+        home = first_page(write, site, title=command.name, layout="home", regions=regions)
         await product.publisher.open_site(write, site, home)
 
     await platform.create(tenant, first, actor=str(scope.actor))

@@ -1,76 +1,54 @@
-"""A page that is not in the cache: one lookup in the projection, put into a kept shell."""
+"""A page that is not in the cache: one lookup in the projection, put into a kept shell.
+
+What has no page of its own (feeds, the sitemap, listings, search) is made by
+:mod:`mosaic_cms.web.made`; a page with the same path comes first.
+"""
 
 from __future__ import annotations
 
-import uuid
-from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from markupsafe import Markup, escape
 from sqlalchemy import bindparam, select
 
-from mosaic_cms.content.models import PublishedPage, PublishedRedirect, PublishedSite
 from mosaic_cms.content.paths import normalise_path
+from mosaic_cms.content.published import PublishedPage, PublishedRedirect
 from mosaic_cms.product import Product
-from mosaic_cms.themes import Shell, Theme
+from mosaic_cms.web.forms import Forms
 from mosaic_cms.web.hosts import SiteHandle
+from mosaic_cms.web.languages import instead, liked_home
+from mosaic_cms.web.made import MadePages
 from mosaic_cms.web.responses import Finished, redirect
-from mosaic_core.errors import NotFound
-from mosaic_core.tenants import TenantContext
+from mosaic_cms.web.surround import Surround, Surrounds
+from mosaic_cms.web.visit import Made, Visit
 
-_SITES = PublishedSite.__table__.c
 _PAGES = PublishedPage.__table__.c
 _REDIRECTS = PublishedRedirect.__table__.c
 
 # Constants: each is compiled once for each strategy.
-_SITE_QUERY = select(_SITES.site_id, _SITES.language, _SITES.key, _SITES.surround).order_by(
-    _SITES.position
-)
-_PAGE_QUERY = select(_PAGES.page_id, _PAGES.title, _PAGES.layout, _PAGES.head, _PAGES.html).where(
+_PAGE_QUERY = select(
+    _PAGES.page_id, _PAGES.language, _PAGES.title, _PAGES.layout, _PAGES.head, _PAGES.html
+).where(
     _PAGES.site_id == bindparam("site_id"),
-    _PAGES.language == bindparam("language"),
     _PAGES.path == bindparam("path"),
     _PAGES.html.is_not(None),
 )
 _REDIRECT_QUERY = select(_REDIRECTS.target).where(
     _REDIRECTS.site_id == bindparam("site_id"), _REDIRECTS.source == bindparam("source")
 )
-#: Sites whose surroundings each process keeps.
-_MOST_SITES = 512
-_RIGHT_TO_LEFT = {"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"}
 #: What an address may have in it as it is; ``%`` is there because a query is encoded already.
 _PLAIN = "/:?#[]@!$&'()*+,;=%~-._"
+_UNLISTED = '<meta name="robots" content="noindex">'
 
 
-@dataclass(slots=True)
-class _Surround:
-    """A site's surroundings in one state; its shells are made as sections are visited."""
-
-    site_id: uuid.UUID
+class _Row(NamedTuple):
+    page_id: Any
     language: str
-    key: str
-    theme: Theme
-    site: dict[str, Any]
-    menu: list[dict[str, str]]
-    footer_menu: list[dict[str, str]]
-    shells: dict[str, Shell] = field(default_factory=dict)
-
-    def shell(self, path: str) -> Shell:
-        """The shell for a path: the menu shows which section it is in."""
-        entries = [item["path"] for item in (*self.menu, *self.footer_menu)]
-        within = [entry for entry in entries if entry != "/" and path.startswith(entry)]
-        section = max(within, key=len, default="")
-        shell = self.shells.get(section)
-        if shell is None:
-            shell = self.theme.shell(
-                site=self.site,
-                menu=_entries(self.menu, section),
-                footer_menu=_entries(self.footer_menu, section),
-            )
-            self.shells[section] = shell
-        return shell
+    title: str
+    layout: str
+    head: str
+    html: str
 
 
 class Delivery:
@@ -79,122 +57,109 @@ class Delivery:
     def __init__(self, product: Product, cdn_seconds: int) -> None:
         self._product = product
         self._seconds = cdn_seconds
-        self._surrounds: OrderedDict[tuple[str, str | None], tuple[Any, _Surround]] = OrderedDict()
+        self._surrounds = Surrounds(product)
+        self._made = MadePages()
+        self._forms = Forms()
 
-    async def deliver(self, handle: SiteHandle, path: str, query: bytes) -> tuple[Finished, bool]:
+    async def deliver(self, handle: SiteHandle, path: str, query: bytes, client: str) -> Made:
         """The response, and whether it is the same for everybody who asks for this path."""
-        surround = await self._surround(handle)
-        normal = normalise_path(path)
-        row = None
-        if normal is not None:
-            row = await self._page(handle.tenant, surround, normal)
-            if row is None:
-                target = await self._redirect(handle.tenant, surround, normal)
-                if target is not None:
-                    return redirect(301, _location(target, query), seconds=self._seconds), False
-        if row is None or normal is None:
-            return self._missing(surround, path), False
-        if normal != path:
-            return redirect(308, _location(normal, query), seconds=self._seconds), False
-        return self._page_response(handle, surround, normal, row), not query
+        visit = await self._visit(handle, path, query, client)
+        if visit is None:
+            return await self._missing(handle, path), False
+        rows = await visit.rows(_PAGE_QUERY, path=visit.path)
+        if rows:
+            row = _Row(*rows[0])
+            spoken = replace(visit, surround=visit.site.of(row.language))
+            return await self._page(spoken, row)
+        targets = await visit.rows(_REDIRECT_QUERY, source=visit.path)
+        if targets:
+            location = _location(targets[0][0], query)
+            return redirect(301, location, seconds=self._seconds), False
+        made = await self._made.answer(visit)
+        if made is None:
+            translated = await instead(visit)
+            if translated is not None:
+                return redirect(302, _location(translated, query), seconds=self._seconds), False
+            return await self._missing(handle, path), False
+        if isinstance(made, str):
+            return redirect(308, _location(made, query), seconds=self._seconds), False
+        return made
+
+    async def negotiate(
+        self, handle: SiteHandle, path: str, query: bytes, accepted: bytes
+    ) -> tuple[Finished | None, bool]:
+        """A redirect to the home page in the language that a visitor likes best, where there is
+        one; and whether that is asked at all for this path, so that what is there is not the same
+        for everybody."""
+        if path != "/" or query:
+            return None, False
+        visit = await self._visit(handle, path, query, "")
+        if visit is None or len(visit.site.surrounds) < 2:
+            return None, False
+        liked = await liked_home(visit, accepted)
+        if liked is None:
+            return None, True
+        location = _location(liked, b"")
+        return redirect(302, location, seconds=self._seconds, vary=b"accept-language"), True
+
+    async def form(
+        self, handle: SiteHandle, path: str, query: bytes, client: str
+    ) -> tuple[Visit, Forms] | None:
+        """What takes a form that was posted to a path; None where no page shows one."""
+        visit = await self._visit(handle, path, query, client)
+        if visit is None or not await self._forms.are_at(visit):
+            return None
+        return visit, self._forms
 
     async def failure(self, handle: SiteHandle, reference: str) -> Finished | None:
         """The theme's own page for an error of ours; None when the site cannot even show that."""
-        surround = await self._surround(handle)
-        body = surround.theme.render("500", site=surround.site, reference=reference)
-        return self._themed(surround, 500, "/", "500", body, "layout-error")
+        surround = (await self._surrounds.get(handle)).of("")
+        main = surround.theme.render("500", site=surround.site, reference=reference)
+        return _trouble(surround, 500, main)
 
-    async def _page(self, tenant: TenantContext, surround: _Surround, path: str) -> Any:
-        parameters = {"site_id": surround.site_id, "language": surround.language, "path": path}
-        persistence = self._product.platform.persistence(tenant)
-        rows = await persistence.published(tenant, _PAGE_QUERY, parameters)
-        return rows[0] if rows else None
-
-    async def _redirect(self, tenant: TenantContext, surround: _Surround, path: str) -> str | None:
-        persistence = self._product.platform.persistence(tenant)
-        parameters = {"site_id": surround.site_id, "source": path}
-        rows = await persistence.published(tenant, _REDIRECT_QUERY, parameters)
-        return rows[0][0] if rows else None
-
-    def _page_response(
-        self, handle: SiteHandle, surround: _Surround, path: str, row: Any
-    ) -> Finished:
-        page_id, title, layout, head, html = row
-        site_title = surround.site["title"]
-        body = surround.shell(path).around(
-            title=str(escape(title if title == site_title else f"{title} – {site_title}")),
-            head=head,
-            body_class=f"layout-{layout}",
-            main=html,
+    async def _visit(
+        self, handle: SiteHandle, path: str, query: bytes, client: str
+    ) -> Visit | None:
+        """None for a path that nothing can have."""
+        normal = normalise_path(path)
+        if normal is None:
+            return None
+        site = await self._surrounds.get(handle)
+        surround = site.at(normal)
+        return Visit(
+            self._product, handle, site, surround, path, normal, query, client, self._seconds
         )
-        tenant_id = handle.tenant.tenant_id
-        tags = f"tenant-{tenant_id} site-{surround.site_id.hex} page-{page_id.hex}"
-        cache = f"public, max-age=0, must-revalidate, s-maxage={self._seconds}"
-        headers = [
-            (b"cache-control", cache.encode()),
-            (b"surrogate-key", tags.encode()),
-            (b"content-language", surround.language.encode()),
-        ]
-        return Finished(200, "text/html; charset=utf-8", body, headers)
 
-    def _missing(self, surround: _Surround, path: str) -> Finished:
+    async def _page(self, visit: Visit, row: _Row) -> Made:
+        if visit.path != visit.asked:
+            location = _location(visit.path, visit.query)
+            return redirect(308, location, seconds=self._seconds), False
+        html, kept = row.html, True
+        if b"sent=" in visit.query:
+            thanked = await self._forms.thanked(visit, html)
+            html, kept = thanked or html, thanked is None
+        headers = visit.kept(f"page-{row.page_id.hex}") if kept else None
+        if headers is not None and visit.path == "/" and len(visit.site.surrounds) > 1:
+            headers.append((b"vary", b"accept-language"))
+        finished = visit.page(
+            title=row.title, main=html, head=row.head, layout=row.layout, headers=headers
+        )
+        # Of a page with a form, ``?sent=`` asks for the message in its place.
+        finished.by_query = 'name="_form"' in row.html
+        return finished, kept and not visit.query
+
+    async def _missing(self, handle: SiteHandle, path: str) -> Finished:
+        surround = (await self._surrounds.get(handle)).at(path)
         shown = path[:200].encode("utf-8", "replace").decode()
-        body = surround.theme.render("404", site=surround.site, path=shown)
-        return self._themed(surround, 404, "/", "404", body, "layout-error")
-
-    @staticmethod
-    def _themed(
-        surround: _Surround, status: int, path: str, title: str, body: str, kind: str
-    ) -> Finished:
-        content = surround.shell(path).around(
-            title=f"{title} – {escape(surround.site['title'])}",
-            head='<meta name="robots" content="noindex">',
-            body_class=kind,
-            main=body,
-        )
-        headers = [(b"cache-control", b"no-store")]
-        return Finished(status, "text/html; charset=utf-8", content, headers)
-
-    async def _surround(self, handle: SiteHandle) -> _Surround:
-        key = (handle.tenant.tenant_id, handle.site)
-        state = (handle.head.published, handle.head.state.epoch, handle.tenant.tier)
-        kept = self._surrounds.get(key)
-        if kept is not None and kept[0] == state:
-            self._surrounds.move_to_end(key)
-            return kept[1]
-        surround = await self._load(handle)
-        self._surrounds[key] = (state, surround)
-        self._surrounds.move_to_end(key)
-        while len(self._surrounds) > _MOST_SITES:
-            self._surrounds.popitem(last=False)
-        return surround
-
-    async def _load(self, handle: SiteHandle) -> _Surround:
-        platform = self._product.platform
-        rows = await platform.persistence(handle.tenant).published(handle.tenant, _SITE_QUERY, {})
-        found = [row for row in rows if handle.site in (None, row[2])]
-        if not found:
-            raise NotFound(f"The site {handle.site or 'of this tenant'} is not there.")
-        site_id, language, key, stored = found[0]
-        theme = self._product.themes.get(stored["theme"])
-        limits = platform.tier(handle.tenant).limits
-        site = {
-            "title": stored["title"],
-            "tagline": stored["tagline"],
-            "language": language,
-            "direction": "rtl" if language[:2].lower() in _RIGHT_TO_LEFT else "ltr",
-            "branding": limits.branding_required,
-            "footer": Markup(stored["footer"]),  # noqa: S704 - sanitised when it was stored
-            **theme.settings(stored["theme_settings"]),
-        }
-        return _Surround(site_id, language, key, theme, site, stored["menu"], stored["footer_menu"])
+        return _trouble(surround, 404, surround.theme.render("404", site=surround.site, path=shown))
 
 
-def _entries(items: list[dict[str, str]], section: str) -> list[dict[str, Any]]:
-    return [
-        {"title": item["title"], "url": item["path"], "active": item["path"] == section}
-        for item in items
-    ]
+def _trouble(surround: Surround, status: int, main: str) -> Finished:
+    body = surround.document(
+        surround.root, title=str(status), head=_UNLISTED, kind="layout-error", main=main
+    )
+    headers = [(b"cache-control", b"no-store")]
+    return Finished(status, "text/html; charset=utf-8", body, headers)
 
 
 def _location(target: str, query: bytes) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from mosaic_cms.content.models import Media
 from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.product import Product
-from mosaic_cms.themes import ASSET_PREFIX
+from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.hosts import SiteHandle
 from mosaic_cms.web.responses import Finished, Send
 

@@ -18,11 +18,16 @@ _MOST = 50_000
 
 @dataclass(frozen=True, slots=True)
 class SiteHandle:
-    """A tenant's site as hosts lead to it. ``site`` is its key, None for the tenant's first."""
+    """A tenant's site as hosts lead to it. ``site`` is its key, None for the tenant's first.
+
+    ``origin`` is how the site calls itself: ``https://`` and its first custom domain, or its
+    subdomain; scheme and port are the request's.
+    """
 
     tenant: TenantContext
     site: str | None
     head: Watched
+    origin: str
 
 
 class Hosts:
@@ -42,14 +47,16 @@ class Hosts:
             self._generation = self._directory.generation
         return self._known.get(host)
 
-    def find(self, host: bytes) -> SiteHandle:
-        """The site of a Host header.
+    def find(self, host: bytes, scheme: str) -> SiteHandle:
+        """The site of a Host header, asked for by a scheme.
 
         Raises:
             InvalidHost: it is no host name.
             UnknownHost: no tenant has it.
         """
-        found = self.known(host)
+        # Without proxies, every request of a process has the same scheme.
+        key = host + b" " + scheme.encode() if self._proxies else host
+        found = self.known(key)
         if found is not None:
             return found
         name = normalise_host(host.decode("utf-8", "surrogateescape"))
@@ -57,10 +64,13 @@ class Hosts:
         tenant = self._directory.tenant(match.tenant_id) if match else None
         if match is None or tenant is None:
             raise UnknownHost(f"No site lives at {name}.", hint="Check the address.")
-        handle = SiteHandle(tenant, match.site, self._platform.heads.watched(tenant.tenant_id))
+        own = self._directory.domain_of(match) or f"{tenant.slug}.{self._directory.platform_domain}"
+        origin = f"{scheme}://{own}{_port(host, scheme)}"
+        watched = self._platform.heads.watched(tenant.tenant_id)
+        handle = SiteHandle(tenant, match.site, watched, origin)
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[host] = handle
+        self._known[key] = handle
         return handle
 
     def host_of(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
@@ -76,10 +86,39 @@ class Hosts:
             return forwarded.split(b",")[0].strip()
         return headers.get(b"host", b"")
 
+    def scheme_of(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
+        """http or https; a proxy's word counts when it is configured."""
+        forwarded = headers.get(b"x-forwarded-proto")
+        if forwarded and self._proxies and self._from_proxy(scope):
+            return "https" if forwarded.split(b",")[0].strip().lower() == b"https" else "http"
+        return "https" if scope.get("scheme") == "https" else "http"
+
+    def client_of(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
+        """The visitor's address, as far as it is known; a proxy's word counts when it is
+        configured: the last address that is none of the proxies'."""
+        peer = scope["client"][0] if scope.get("client") else ""
+        forwarded = headers.get(b"x-forwarded-for")
+        if forwarded and self._proxies and self._from_proxy(scope):
+            for part in reversed(forwarded.decode("latin-1").split(",")):
+                peer = part.strip()
+                if not self._is_proxy(peer):
+                    break
+        return peer
+
     def _from_proxy(self, scope: Scope) -> bool:
         client = scope.get("client")
+        return client is not None and self._is_proxy(client[0])
+
+    def _is_proxy(self, text: str) -> bool:
         try:
-            address = ipaddress.ip_address(client[0]) if client else None
+            address = ipaddress.ip_address(text)
         except ValueError:
             return False
-        return address is not None and any(address in network for network in self._proxies)
+        return any(address in network for network in self._proxies)
+
+
+def _port(host: bytes, scheme: str) -> str:
+    """The port of a Host header, unless it is the scheme's own."""
+    name, _, port = host.rpartition(b":")
+    own = b"443" if scheme == "https" else b"80"
+    return f":{int(port)}" if name and port.isdigit() and port != own else ""

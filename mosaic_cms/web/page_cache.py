@@ -1,4 +1,4 @@
-"""The page cache: finished responses by tenant, site, path and language.
+"""The page cache: finished responses by tenant, site and path.
 
 An entry counts for one value of the tenant's ``published`` counter. It is bounded in bytes, and a
 cold page is made once however many visitors wait for it.
@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 
 from mosaic_cms.web.responses import Finished
 
-#: (tenant id, site, path, language); the language is in the path's site for now.
-Key = tuple[str, str | None, str]
+#: (tenant id, how the site calls itself, path), the latter with ``?page=`` in a listing.
+Key = tuple[str, str, str]
 
 
 class PageCache:

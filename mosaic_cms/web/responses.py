@@ -42,7 +42,7 @@ class Finished:
     responses it keeps a ``304`` is about (RFC 9110, sections 8.8.3.3 and 15.4.5).
     """
 
-    __slots__ = ("_common", "_etags", "_full", "_unchanged", "body", "size", "status")
+    __slots__ = ("_common", "_etags", "_full", "_unchanged", "body", "by_query", "size", "status")
 
     def __init__(self, status: int, content_type: str, body: bytes, headers: Headers) -> None:
         self.status = status
@@ -61,6 +61,8 @@ class Finished:
         ]
         self._full: dict[str, tuple[Message, Message]] = {}
         self._unchanged: dict[str, Message] = {}
+        #: Whether another query gets another response: else the path alone says what it is.
+        self.by_query = False
         #: Bytes that it may grow to in memory.
         self.size = 2 * len(body) + 2048
 
@@ -118,11 +120,12 @@ async def send_finished(
     await send(_NO_BODY if head else body)
 
 
-def redirect(status: int, location: str, *, seconds: int) -> Finished:
+def redirect(status: int, location: str, *, seconds: int, vary: bytes = b"") -> Finished:
     """A redirect that a CDN may keep for so many seconds."""
     headers = [
         (b"location", location.encode("ascii")),
         (b"cache-control", f"public, max-age=0, s-maxage={seconds}".encode()),
+        *([(b"vary", vary)] if vary else []),
     ]
     return Finished(status, "text/plain; charset=utf-8", b"", headers)
 

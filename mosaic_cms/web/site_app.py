@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from functools import partial
 
 from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.product import Product
-from mosaic_cms.themes import ASSET_PREFIX
+from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.delivery import Delivery
 from mosaic_cms.web.files import Files
 from mosaic_cms.web.hosts import Hosts, SiteHandle
+from mosaic_cms.web.limits import neighbourhood
 from mosaic_cms.web.page_cache import PageCache
 from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_cms.web.responses import (
@@ -30,6 +32,8 @@ from mosaic_core.tenants import TenantStatus
 
 _log = logging.getLogger("mosaic.web")
 READY_PATH = "/-/ready"
+#: The one query under which pages are kept: that of listings.
+_NUMBERED = re.compile(rb"page=[1-9]\d{0,3}")
 
 
 class SiteApp:
@@ -58,9 +62,13 @@ class SiteApp:
                 tenant = handle.tenant
                 if tenant.status is not TenantStatus.CLOSED:
                     finished = self.cache.get(
-                        (tenant.tenant_id, handle.site, scope["path"]), handle.head.published
+                        (tenant.tenant_id, handle.origin, scope["path"]), handle.head.published
                     )
-                    if finished is not None and len(headers) == len(scope["headers"]):
+                    if (
+                        finished is not None
+                        and len(headers) == len(scope["headers"])
+                        and not (finished.by_query and scope["query_string"])
+                    ):
                         start, body = finished.answer(
                             self._encodings.choose(headers.get(b"accept-encoding", b"")),
                             headers.get(b"if-none-match"),
@@ -68,23 +76,28 @@ class SiteApp:
                         await send(start)
                         await send(body)
                         return
-        await self._answer(scope, headers, send)
+        await self._answer(scope, headers, receive, send)
 
-    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], send: Send) -> None:
-        """Everything else: a page that is cold or stale, a file, or a refusal."""
+    async def _answer(
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        """Everything else: a page that is cold or stale, a file, a form, or a refusal."""
         sent = _Sent(send)
         handle, host = None, b""
         try:
-            if scope["method"] not in {"GET", "HEAD"}:
-                finished: Finished | None = _not_allowed()
-            else:
+            finished: Finished | None = _not_allowed()
+            reads = scope["method"] in {"GET", "HEAD"}
+            if reads or scope["method"] == "POST":
                 await self._directory.refresh()
                 if scope["path"] == READY_PATH:
-                    finished = html(200, "ready\n")
+                    finished = html(200, "ready\n") if reads else finished
                 else:
                     host = self._hosts.host_of(scope, headers)
-                    handle = self._hosts.find(host)
-                    finished = await self._find(handle, scope, headers, sent)
+                    handle = self._hosts.find(host, self._hosts.scheme_of(scope, headers))
+                    if reads:
+                        finished = await self._find(handle, scope, headers, sent)
+                    else:
+                        finished = await self._take(handle, host, scope, headers, receive)
         except MosaicError as error:
             finished = self._refusal(error, host)
         except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
@@ -115,16 +128,47 @@ class SiteApp:
         ):
             return None
         published = handle.head.published
-        key = (tenant.tenant_id, handle.site, path)
         query = scope.get("query_string", b"")
+        accepted = headers.get(b"accept-language", b"")
+        elsewhere, negotiates = await self._delivery.negotiate(handle, path, query, accepted)
+        if elsewhere is not None:
+            return elsewhere
+        numbered = _NUMBERED.fullmatch(query)
+        # What is asked for by its path alone is found without coming here. No path begins like the
+        # names of the others, which are not the same for everybody who asks for the path.
+        key = (tenant.tenant_id, handle.origin, "?negotiated" if negotiates else path)
         finished = self.cache.get(key, published)
+        if query and (finished is None or finished.by_query):
+            key = (tenant.tenant_id, handle.origin, f"?{query.decode('latin-1')} {path}")
+            finished = self.cache.get(key, published) if numbered else None
         if finished is None:
-            make = partial(self._delivery.deliver, handle, path, query)
-            if query:
+            client = neighbourhood(self._hosts.client_of(scope, headers))
+            make = partial(self._delivery.deliver, handle, path, query, client)
+            if query and not numbered:
                 finished, _ = await make()
             else:
                 finished = await self.cache.make(key, published, make)
         return finished
+
+    async def _take(
+        self,
+        handle: SiteHandle,
+        host: bytes,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+    ) -> Finished:
+        """A form that was posted to a page that shows one; anything else is not read."""
+        if handle.tenant.status is TenantStatus.CLOSED:
+            return self._pages.closed(handle.tenant.reason)
+        await self._heads.look(handle.tenant)
+        client = neighbourhood(self._hosts.client_of(scope, headers))
+        query = scope.get("query_string", b"")
+        found = await self._delivery.form(handle, scope["path"], query, client)
+        if found is None:
+            return _not_allowed()
+        visit, forms = found
+        return await forms.post(visit, host, headers, receive)
 
     def _refusal(self, error: MosaicError, host: bytes) -> Finished:
         if isinstance(error, UnknownHost):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import delete, func, insert, select, update
 
 from mosaic_core.database import History
+from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
 from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
 from mosaic_core.errors import Conflict, NotFound
@@ -31,6 +32,14 @@ _TENANT_COLUMNS = (
     TenantRow.reason,
     TenantRow.epoch,
     TenantRow.database_schema,
+)
+
+_DOMAIN_COLUMNS = (
+    DomainRow.host,
+    DomainRow.tenant_id,
+    DomainRow.site,
+    DomainRow.active,
+    DomainRow.created_at,
 )
 
 #: A look-up in it is several times faster than the enumeration's own, for each of ten thousand.
@@ -64,6 +73,7 @@ class Directory:
         self._tenants: dict[str, TenantContext] = {}
         self._slugs: dict[str, TenantMatch] = {}
         self._domains: dict[str, TenantMatch] = {}
+        self._domains_of: dict[TenantMatch, dict[str, datetime]] = {}
         self._known = -1
         self._looking: asyncio.Task[None] | None = None
         #: Until when what is known may be trusted (monotonic seconds).
@@ -71,6 +81,8 @@ class Directory:
         #: Moves whenever anything that is looked up here may have changed.
         self.generation = 0
         self._writer = Writer(PLATFORM, OWNER, database.exclusive)
+        #: When something is due at which tenant.
+        self.agenda = Agenda(database, self._writer)
 
     # Lookups in memory
 
@@ -83,6 +95,11 @@ class Directory:
 
     def tenant_of_slug(self, slug: str) -> TenantMatch | None:
         return self._slugs.get(slug)
+
+    def domain_of(self, match: TenantMatch) -> str | None:
+        """The first of a site's custom domains."""
+        found = self._domains_of.get(match)
+        return min(found, key=lambda host: (found[host], host)) if found else None
 
     def tenant(self, tenant_id: str) -> TenantContext | None:
         """The tenant with this id, deleted ones excepted."""
@@ -124,9 +141,7 @@ class Directory:
                         select(*_TENANT_COLUMNS).where(TenantRow.changed > self._known)
                     )
                     domains = await session.execute(
-                        select(
-                            DomainRow.host, DomainRow.tenant_id, DomainRow.site, DomainRow.active
-                        ).where(DomainRow.changed > self._known)
+                        select(*_DOMAIN_COLUMNS).where(DomainRow.changed > self._known)
                     )
                     self._learn(version, [_tenant(row) for row in tenants], list(domains))
             self.until = started + self._freshness
@@ -144,10 +159,13 @@ class Directory:
             if tenant.status is not TenantStatus.DELETED:
                 self._tenants[tenant.tenant_id] = tenant
                 self._slugs[tenant.slug] = TenantMatch(tenant.tenant_id)
-        for host, tenant_id, site, active in domains:
-            self._domains.pop(host, None)
+        for host, tenant_id, site, active, since in domains:
+            had = self._domains.pop(host, None)
+            if had is not None:
+                self._domains_of[had].pop(host)
             if active:
-                self._domains[host] = TenantMatch(tenant_id, site)
+                match = self._domains[host] = TenantMatch(tenant_id, site)
+                self._domains_of.setdefault(match, {})[host] = since
         if tenants or domains:
             self.generation += 1
 
@@ -313,13 +331,18 @@ class Directory:
             )
             return [self._tenants[i] for i in ids if i in self._tenants]
 
-    async def unhint(self, tenant_id: str, *, noted_before: datetime) -> None:
-        """The outbox was found empty; a hint given meanwhile stays."""
+    async def unhint(
+        self, tenant_id: str, *, noted_before: datetime, again: datetime | None = None
+    ) -> None:
+        """Nothing is left to be done in the outbox, or not before ``again``; a hint given
+        meanwhile stays."""
 
         async def fn(write: Write) -> None:
-            await write.session.execute(
-                delete(HintRow).where(HintRow.tenant_id == tenant_id, HintRow.due <= noted_before)
-            )
+            noted = (HintRow.tenant_id == tenant_id, HintRow.due <= noted_before)
+            if again is None:
+                await write.session.execute(delete(HintRow).where(*noted))
+            else:
+                await write.session.execute(update(HintRow).where(*noted).values(due=again))
 
         await self._writer.write(fn, actor="system", action="hints.clear")
 

@@ -60,3 +60,16 @@ class HintRow(PlatformBase):
 
     tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
     due: Mapped[datetime] = mapped_column(types.UTCDateTime())
+
+
+class DueRow(PlatformBase):
+    """Says when something is due next at a tenant. Sometimes too early, never too late."""
+
+    __tablename__ = "due"
+    __table_args__ = (
+        Index(None, "due"),
+        {"sqlite_strict": True, "info": derived()},
+    )
+
+    tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    due: Mapped[datetime] = mapped_column(types.UTCDateTime())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -221,12 +221,15 @@ async def enqueue(write: Write, tables: HeadTables, topic: str, payload: Any) ->
     write.topics.add(topic)
 
 
-async def messages(session: AsyncSession, tables: HeadTables, most: int) -> list[Message]:
-    """The oldest messages of the outbox, at most ``most``."""
+async def messages(
+    session: AsyncSession, tables: HeadTables, most: int, topics: Collection[str] | None = None
+) -> list[Message]:
+    """The oldest messages of the outbox, at most ``most``: of some topics, or of all."""
     outbox = tables.outbox
-    rows = await session.execute(
-        select(outbox.c.id, outbox.c.topic, outbox.c.payload).order_by(outbox.c.id).limit(most)
-    )
+    query = select(outbox.c.id, outbox.c.topic, outbox.c.payload)
+    if topics is not None:
+        query = query.where(outbox.c.topic.in_(topics))
+    rows = await session.execute(query.order_by(outbox.c.id).limit(most))
     return [Message(*row) for row in rows]
 
 

@@ -7,20 +7,28 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.content.models import (
-    Page,
-    PageVersion,
-    PublishedLink,
+from mosaic_cms.content.models import Page, PageVersion, Site
+from mosaic_cms.content.placing import place_page, place_redirects
+from mosaic_cms.content.projection import Projection
+from mosaic_cms.content.published import (
+    PublishedDependency,
+    PublishedForm,
     PublishedPage,
     PublishedRedirect,
     PublishedSite,
-    Site,
+    PublishedTerm,
 )
-from mosaic_cms.content.projection import Projection
 from mosaic_core.head import Write
 from tests.cms.deployment import Deployment
 
-_TABLES = (PublishedPage, PublishedSite, PublishedRedirect, PublishedLink)
+_TABLES = (
+    PublishedPage,
+    PublishedSite,
+    PublishedRedirect,
+    PublishedDependency,
+    PublishedForm,
+    PublishedTerm,
+)
 Rows = dict[str, dict[str, Any]]
 
 
@@ -60,11 +68,11 @@ async def _make(session: AsyncSession, projection: Projection) -> None:
         pages = select(Page).where(Page.site_id == site.id, Page.live_version_id.is_not(None))
         for page in list(await session.scalars(pages)):
             version = await session.get_one(PageVersion, page.live_version_id)
-            await projection.place(session, site, page, version)
+            await place_page(session, page, version)
             live.append(page.id)
         await session.flush()
         await projection.place_site(session, site)
-        await projection.place_redirects(session, site)
+        await place_redirects(session, site)
     for page_id in live:
         rendered = await projection.render(session, page_id)
         assert rendered is not None

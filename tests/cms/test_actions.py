@@ -18,7 +18,13 @@ from tests.cms.deployment import Deployment, Deployments
 from tests.cms.plugs import plugins_with
 
 #: These name a folder of the machine that runs them, so no other machine can ask for them.
-WITHOUT_HTTP = {"content.import_markdown"}
+WITHOUT_HTTP = {
+    "content.import_markdown",
+    "content.import_wordpress",
+    "content.export_markdown",
+    "content.export_json",
+    "forms.submit",  # a form is posted to its page
+}
 READ = Permission("read", "content")
 
 
@@ -38,7 +44,8 @@ class Count(Model):
 async def count_words(scope: TenantScope, command: Words) -> Count:
     """Counts the words of a draft."""
     page = await scope.product.actions.perform("pages.show", scope, {"path": command.path})
-    return Count(words=len(page.body.split()))
+    texts = [block["data"]["text"] for block in page.regions.get("main", [])]
+    return Count(words=len(" ".join(texts).split()))
 
 
 async def log_of(deployment: Deployment, slug: str) -> list[tuple[str, str]]:

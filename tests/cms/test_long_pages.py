@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
 
 from mosaic_cms.content.markup import Markup, Picture
 from mosaic_cms.content.paths import check_slug
-from mosaic_cms.importing.slugs import slugify
+from mosaic_cms.content.slugs import slugify
 from mosaic_core.errors import InvalidInput, InvalidKey
 from mosaic_core.storage import normalise_key
 from tests.cms.deployment import Deployment, Deployments
@@ -52,28 +53,26 @@ def test_others_are_served_while_a_long_page_is_published(deployments: Deploymen
     deployments(scenario)
 
 
-def test_many_long_texts_leave_threads_for_other_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    markup, at_once, most = Markup(), 0, 0
-    render = Markup.render
+def test_many_long_pages_leave_threads_for_other_work(deployments: Deployments) -> None:
+    at_once = most = 0
 
-    def counted(self: Markup, text: str, resolver: Anywhere) -> object:
+    def render() -> bool:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        try:
-            return render(self, text, resolver)
-        finally:
-            at_once -= 1
+        time.sleep(0.01)
+        at_once -= 1
+        return threading.current_thread() is threading.main_thread()
 
-    async def main() -> None:
-        texts = [f"{n} *word* " * 2_000 for n in range(12)]
-        found = await asyncio.gather(*(markup.render_aside(text, Anywhere()) for text in texts))
-        for text, rendered in zip(texts, found, strict=True):
-            assert rendered == render(markup, text, Anywhere())
+    async def scenario(deployment: Deployment) -> None:
+        in_time = deployment.product.projection._in_time
+        assert (
+            await asyncio.gather(*(in_time(1_000_000, render) for _ in range(12))) == [False] * 12
+        )
+        assert 1 <= most <= 2
+        assert await in_time(100, render)
 
-    monkeypatch.setattr(Markup, "render", counted)
-    asyncio.run(main())
-    assert 1 <= most <= 2
+    deployments(scenario)
 
 
 def test_a_million_combining_marks_are_no_work() -> None:

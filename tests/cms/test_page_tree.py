@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -46,12 +47,21 @@ class Model:
     """What the tree should be, and what should be refused."""
 
     nodes: list[Node] = field(default_factory=list)
+    #: Addresses at which visitors found a page before it moved.
+    left: dict[str, Node] = field(default_factory=dict)
 
     def pick(self, n: int) -> Node:
         return self.nodes[n % len(self.nodes)]
 
     def paths(self) -> list[str]:
         return sorted(node.path for node in self.nodes)
+
+    def left_behind(self, before: dict[int, str]) -> None:
+        """Notes what published pages left, given the addresses that all had before a move."""
+        went = [n for n in self.nodes if n.live is not None and n.path != before[id(n)]]
+        self.left |= {before[id(n)]: n for n in went}
+        for n in went:
+            self.left.pop(n.path, None)
 
     def moved(self, node: Node, parent: Node | None, slug: str) -> type[MosaicError] | None:
         """Moves a node, or says with what it is refused."""
@@ -155,8 +165,10 @@ class Run:
         path = node.path
         parent = node.parent if below is None else self.model.pick(below)
         given = {"path": path, "slug": slug, "parent": parent.path if below is not None else None}
+        before = {id(n): n.path for n in self.model.nodes}
         error = self.model.moved(node, parent, node.slug if slug is None else slug)
         if error is None:
+            self.model.left_behind(before)
             assert (await self.do("pages.move", **given)).path == node.path
         else:
             await self.refused(error, "pages.move", **given)
@@ -204,6 +216,11 @@ class Run:
         live = {node.live for node in self.model.nodes if node.live}
         for node in self.model.nodes:
             answer = await self.deployment.get(node.path, f"{self.slug}.mosaic.test")
+            moved = self.model.left.get(node.path)
+            if node.live is None and moved is not None and moved.live is not None:
+                # Visitors know the page that was here, and nothing of the draft that is.
+                assert (answer.status_code, answer.headers["location"]) == (301, quote(moved.path))
+                continue
             assert answer.status_code == (404 if node.live is None else 200)
             assert set(MARK.findall(answer.text)) <= live
             assert node.live is None or node.live in answer.text

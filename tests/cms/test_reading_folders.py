@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from mosaic_cms.content.markup import Markup, Picture
 from mosaic_cms.content.paths import check_slug, normalise_path
+from mosaic_cms.content.slugs import slugify
 from mosaic_cms.importing.document import cut_summary
 from mosaic_cms.importing.folder import SourceFolder, SourcePage, read_folder
-from mosaic_cms.importing.slugs import expand_permalink, slugify, written_path
+from mosaic_cms.importing.slugs import expand_permalink, written_path
 from mosaic_core.errors import InvalidInput
 
 DEMO = Path(__file__).parents[2] / "sites" / "demo" / "tenants"
@@ -293,7 +294,7 @@ def test_jekyll_posts_stand_below_the_blog(tmp_path: Path) -> None:
         "and [me](page:about.md)."
     )
     assert (first.title, first.tags, first.summary) == ("Hello World", ("a", "b"), "Short.")
-    assert first.extra == {"categories": ["News"]}
+    assert (first.categories, first.extra) == (("News",), {})
     assert first.date is not None
     assert first.date.isoformat() == "2024-03-09T00:00:00+00:00"
     assert first.layout == "post"

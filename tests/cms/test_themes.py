@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mosaic_cms.blocks.base import Block
+from mosaic_cms.blocks.registry import BlockTypes
+from mosaic_cms.blocks.templating import block_templates
 from mosaic_cms.themes import SLOTS, Theme
 from mosaic_core.errors import ConfigurationError, PluginConflict
 from mosaic_core.hooks import ThemeFolder
@@ -67,7 +70,7 @@ def plain(tmp_path: Path) -> Path:
 
 
 def test_an_assets_name_has_its_hash_and_style_sheets_follow(plain: Path) -> None:
-    theme = Theme("plain", plain)
+    theme = Theme("plain", plain, {})
     kinds = {
         re.sub(r"-[0-9a-f]{12}\.", ".", name): asset.content_type
         for name, asset in theme.assets.items()
@@ -85,13 +88,13 @@ def test_an_assets_name_has_its_hash_and_style_sheets_follow(plain: Path) -> Non
     assert "url(gone.svg)" in style
     before = theme.asset("plain.css")
     (plain / "assets" / "dot.svg").write_bytes(b"<svg></svg>")
-    changed = Theme("plain", plain)
+    changed = Theme("plain", plain, {})
     assert changed.asset("plain.css") != before  # what it names has another name now
     assert changed.revision != theme.revision
 
 
 def test_a_shell_has_its_slots_in_the_themes_order(plain: Path) -> None:
-    shell = Theme("plain", plain).shell(
+    shell = Theme("plain", plain, {}).shell(
         menu=[], footer_menu=[], site={"title": "A & B", "tagline": "", "ink": "blue"}
     )
     assert sorted(shell.slots) == sorted(SLOTS)
@@ -102,7 +105,7 @@ def test_a_shell_has_its_slots_in_the_themes_order(plain: Path) -> None:
 
 
 def test_a_choice_that_is_none_gets_the_default(plain: Path) -> None:
-    theme = Theme("plain", plain)
+    theme = Theme("plain", plain, {})
     assert theme.settings({"ink": "blue", "other": "x"}) == {"ink": "blue"}
     assert theme.settings({"ink": "red"}) == theme.settings({}) == {"ink": "black"}
 
@@ -146,7 +149,48 @@ def test_a_faulty_theme_is_named_with_its_file(
 ) -> None:
     harm(plain)
     with pytest.raises(ConfigurationError, match=rf"(?s)'plain'.*{words}"):
-        Theme("plain", plain)
+        Theme("plain", plain, {})
+
+
+BLOCKS = {
+    "blocks/note": "<p>{{ block.words }}</p>",
+    "blocks/_parts": "{% macro m() %}{% endmacro %}",
+}
+
+
+def test_a_blocks_template_is_the_themes_own_if_it_has_one(plain: Path) -> None:
+    block = {"words": "a < b"}
+    assert Theme("plain", plain, BLOCKS).render("blocks/note", block=block) == "<p>a &lt; b</p>"
+    (plain / "templates" / "blocks").mkdir()
+    own = plain / "templates" / "blocks" / "note.html"
+    own.write_text('{% from "blocks/_parts.html" import m %}<b>{{ block.words }}</b>', "utf-8")
+    assert Theme("plain", plain, BLOCKS).render("blocks/note", block=block) == "<b>a &lt; b</b>"
+
+
+def test_a_theme_has_another_revision_with_other_blocks(plain: Path) -> None:
+    changed = BLOCKS | {"blocks/note": "<i>{{ block.words }}</i>"}
+    revisions = {Theme("plain", plain, blocks).revision for blocks in ({}, BLOCKS, changed)}
+    assert len(revisions) == 3
+
+
+def test_a_faulty_block_template_is_named_with_who_wrote_it(plain: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"block type 'note' has a faulty .*note\.html"):
+        Theme("plain", plain, {"blocks/note": "{% if %}"})
+    with pytest.raises(ConfigurationError, match=r"block type 'note' has a faulty .*'nothing'"):
+        Theme("plain", plain, {"blocks/note": "{{ nothing }}"}).render("blocks/note")
+    (plain / "templates" / "blocks").mkdir()
+    (plain / "templates" / "blocks" / "note.html").write_text("{{ block.words", "utf-8")
+    with pytest.raises(ConfigurationError, match=r"'plain' has a faulty templates/blocks/note"):
+        Theme("plain", plain, BLOCKS)
+
+
+def test_a_block_type_without_its_template_is_named(plain: Path) -> None:
+    class Missing(Block):
+        name = "missing"
+        template = plain / "missing.html"
+
+    with pytest.raises(ConfigurationError, match=r"missing\.html of the block type 'missing'"):
+        block_templates(BlockTypes([Missing]))
 
 
 def test_a_plugins_theme_can_be_chosen(
@@ -215,7 +259,9 @@ def test_a_newer_state_of_a_theme_reaches_pages_when_the_site_is_configured(
         newer = tmp_path / "newer"
         shutil.copytree(plain, newer)
         (newer / "templates" / "page.html").write_text("<h1>Newer {{ page.title }}</h1>", "utf-8")
-        monkeypatch.setitem(deployment.product.themes._themes, "plain", Theme("plain", newer))
+        blocks = block_templates(deployment.product.blocks)
+        theme = Theme("plain", newer, blocks)
+        monkeypatch.setitem(deployment.product.themes._themes, "plain", theme)
         assert "Newer" not in (await deployment.get("/visit/")).text
         await deployment.do("sites.configure")
         assert "Newer Visit" in (await deployment.get("/visit/")).text
@@ -256,7 +302,7 @@ def test_nothing_in_a_sites_own_words_is_taken_for_a_slot(deployments: Deploymen
             "sites.configure",
             title=words,
             tagline=words,
-            menu=[{"title": words, "path": "/visit/"}],
+            menu=[{"title": words[5:].strip("\x03 "), "path": "/visit/"}],
             footer=words,
         )
         answer = await deployment.get("/visit/")

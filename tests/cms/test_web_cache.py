@@ -26,10 +26,10 @@ def counting(monkeypatch: pytest.MonkeyPatch, *, pause: float = 0.0) -> Iterator
     made: list[str] = []
     deliver = Delivery.deliver
 
-    async def counted(self: Delivery, handle: Any, path: str, query: bytes) -> Any:
+    async def counted(self: Delivery, handle: Any, path: str, query: bytes, client: str) -> Any:
         made.append(path)
         await asyncio.sleep(pause)
-        return await deliver(self, handle, path, query)
+        return await deliver(self, handle, path, query, client)
 
     with monkeypatch.context() as patch:
         patch.setattr(Delivery, "deliver", counted)

@@ -38,7 +38,9 @@ def test_pages_are_published_and_taken_back(deployment: Deployment) -> None:
 
 def test_a_draft_is_shown_as_it_stands(deployment: Deployment) -> None:
     deployment.run("tenant", "create", "welcome")
-    assert "This site is open" in deployment.json("page", "show", "/", "--site", "welcome")["body"]
+    page = deployment.json("page", "show", "/", "--site", "welcome")
+    assert "This site is open" in page["regions"]["main"][0]["data"]["text"]
+    assert "This site is open" in deployment.run("page", "show", "/", "--site", "welcome")
 
 
 def test_a_tenant_is_suspended_and_resumed(deployment: Deployment) -> None:

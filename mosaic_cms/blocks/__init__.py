@@ -1,0 +1,1 @@
+"""Blocks: the pieces that a page's regions are made of."""

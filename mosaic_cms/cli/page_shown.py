@@ -1,0 +1,29 @@
+"""How the commands on pages name and show one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from mosaic_cms.cli.running import print_json, say, show_table
+
+PagePath = Annotated[str, typer.Argument(help="The page's path, such as /visit/hours/.")]
+
+
+def show_state(view: Any, *, as_json: bool) -> None:
+    """A page and its state, in one line."""
+    if as_json:
+        print_json(view)
+    else:
+        say(f"[green]✓[/] {view.path} is now: {view.state}.")
+
+
+def show_pages(views: Any, *, as_json: bool) -> None:
+    """Pages, as a table."""
+    if as_json:
+        print_json(views)
+        return
+    rows = [(v.path, v.title, v.layout, v.state, f"{v.updated_at:%Y-%m-%d %H:%M}") for v in views]
+    title = "1 page" if len(rows) == 1 else f"{len(rows)} pages"
+    show_table(title, ("path", "title", "layout", "state", "updated"), rows)

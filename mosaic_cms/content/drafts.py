@@ -1,0 +1,226 @@
+"""Saving a draft on top of what others saved meanwhile, and the steps back that this needs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mosaic_cms.blocks.registry import BlockTypes
+from mosaic_cms.blocks.stored import Regions, regions_of
+from mosaic_cms.content.merge import Conflict as Difference
+from mosaic_cms.content.merge import merge
+from mosaic_cms.content.models import Page, PageVersion
+from mosaic_cms.content.outline import MISSING, Outline, PageContent, same
+from mosaic_core import types
+from mosaic_core.database import TenantBase, derived
+from mosaic_core.errors import Conflict, InvalidInput
+from mosaic_core.head import Write
+from mosaic_core.types import canonical_json
+
+#: Steps back that are kept for a page, at most, and the characters in them.
+MOST_STEPS = 500
+MOST_IN_STEPS = 4_000_000
+#: Old steps are looked for after as many saves, or after a step of as many characters.
+_FORGET_EVERY = 50
+_LARGE = 100_000
+
+
+class DraftStep(TenantBase):
+    """What brings a page's draft from the save after ``revision`` back to ``revision``.
+
+    Nothing but the means to merge is lost with it: a change that is based on a save to which no
+    steps lead is shown to be at odds with the draft, never put over it.
+    """
+
+    __tablename__ = "draft_steps"
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
+
+    page_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
+    revision: Mapped[int] = mapped_column(types.Integer(), primary_key=True)
+    #: Characters of ``step``.
+    size: Mapped[int] = mapped_column(types.Integer())
+    #: The fields that differ, as they were; in regions, a block that is the same later is its id.
+    step: Mapped[dict[str, Any]] = mapped_column(types.Json())
+
+
+class EditConflict(Conflict):
+    """A change and the draft are at odds; nothing was saved.
+
+    Attributes:
+        conflicts: each thing that differs, ``mine`` being the change and ``theirs`` the draft.
+        revision: of the draft: what a change that settles them is based on.
+        problems: the same in short: (where, what).
+    """
+
+    code = "edit-conflict"
+
+    def __init__(self, path: str, revision: int, conflicts: tuple[Difference, ...]) -> None:
+        places = ", ".join(conflict.where for conflict in conflicts[:5])
+        more = f" and {len(conflicts) - 5} more" if len(conflicts) > 5 else ""
+        super().__init__(
+            f"The page {path!r} was changed meanwhile, and so was what you changed: "
+            f"{places}{more}.",
+            hint=f"Nothing was saved. Settle each, then save based on revision {revision}.",
+        )
+        self.conflicts = conflicts
+        self.revision = revision
+        self.problems = tuple((conflict.where, conflict.what) for conflict in conflicts)
+
+
+def content_of(row: Page | PageVersion) -> PageContent:
+    """A draft's or a version's content."""
+    return PageContent.model_construct(
+        title=row.title,
+        summary=row.summary,
+        layout=row.layout,
+        details=row.details,
+        regions=row.regions,
+    )
+
+
+def step_back(page: Page, changes: dict[str, Any]) -> DraftStep:
+    """The step from a draft with ``changes`` back to what it is now."""
+    step = {name: getattr(page, name) for name in changes}
+    if "regions" in step:
+        later = {block["id"]: block for blocks in changes["regions"].values() for block in blocks}
+        step["regions"] = {
+            region: [
+                block["id"] if same(later.get(block["id"], MISSING), block) else block
+                for block in blocks
+            ]
+            for region, blocks in page.regions.items()
+        }
+    size = len(canonical_json(step))
+    return DraftStep(page_id=page.id, revision=page.revision, size=size, step=step)
+
+
+async def draft_at(session: AsyncSession, page: Page, revision: int) -> PageContent | None:
+    """A page's draft as it was at a save; None when that is not known any more."""
+    steps = await session.execute(
+        select(DraftStep.revision, DraftStep.step)
+        .where(DraftStep.page_id == page.id, DraftStep.revision >= revision)
+        .order_by(DraftStep.revision.desc())
+    )
+    content = dict(content_of(page))
+    reached = page.revision
+    for at, step in steps:
+        if at != reached - 1:
+            return None
+        if "regions" in step:
+            step["regions"] = _undone(content["regions"], step["regions"])
+        content |= step
+        reached = at
+    return PageContent.model_construct(**content) if reached == revision else None
+
+
+def _undone(later: Regions, step: dict[str, list[Any]]) -> Regions:
+    known = {block["id"]: block for blocks in later.values() for block in blocks}
+    return {
+        region: [known[block] if isinstance(block, str) else block for block in blocks]
+        for region, blocks in step.items()
+    }
+
+
+async def forget_steps(session: AsyncSession, page: Page) -> None:
+    """Keeps the newest steps back, as many as there may be."""
+    if page.revision % _FORGET_EVERY:
+        newest = await session.get(DraftStep, (page.id, page.revision - 1))
+        if newest is None or newest.size < _LARGE:
+            return
+    rows = await session.execute(
+        select(DraftStep.revision, DraftStep.size)
+        .where(DraftStep.page_id == page.id)
+        .order_by(DraftStep.revision.desc())
+    )
+    total = 0
+    for number, (revision, size) in enumerate(rows):
+        total += size
+        if number >= MOST_STEPS or total > MOST_IN_STEPS:
+            await session.execute(
+                delete(DraftStep).where(
+                    DraftStep.page_id == page.id, DraftStep.revision <= revision
+                )
+            )
+            return
+
+
+async def changed_draft(
+    write: Write,
+    page: Page,
+    types: BlockTypes,
+    given: Callable[[PageContent], dict[str, Any]],
+    based_on: int,
+) -> dict[str, Any]:
+    """What a change that is based on an older save makes of the draft: both in one.
+
+    Args:
+        given: says what is different, from the content that the change is based on.
+        based_on: the draft's revision then.
+
+    Raises:
+        EditConflict: with all that is at odds.
+        InvalidInput: there never was such a save, or the change does not fit.
+    """
+    if not 0 <= based_on < page.revision:
+        raise InvalidInput(
+            f"The page {page.path!r} has no revision {based_on}; its draft is {page.revision}.",
+            hint="Read the page again, and base the change on what it is now.",
+        )
+    theirs = content_of(page)
+    base = await draft_at(write.session, page, based_on)
+    changes = given(base or theirs)
+    if "regions" in changes:
+        changes["regions"] = regions_of(changes["regions"])
+    mine = PageContent.model_construct(**{**dict(base or theirs), **changes})
+    mine, theirs = _forward(types, mine), _forward(types, theirs)
+    if base is None:
+        conflicts = tuple(_differences(mine, theirs))
+        merged: PageContent | None = theirs
+    else:
+        result = merge(_forward(types, base), mine, theirs)
+        merged, conflicts = result.content, result.conflicts
+    if conflicts or merged is None:
+        raise EditConflict(page.path, page.revision, conflicts)
+    return dict(merged)
+
+
+def _forward(types: BlockTypes, content: PageContent) -> PageContent:
+    return content.model_copy(update={"regions": types.forward(content.regions)})
+
+
+def _differences(mine: PageContent, theirs: PageContent) -> Iterator[Difference]:
+    """Everything that differs: nobody knows any more which side changed it."""
+    for name in ("title", "summary", "layout"):
+        yield from _at_odds("field", name, None, getattr(mine, name), getattr(theirs, name))
+    for key in {**theirs.details, **mine.details}:
+        sides = (side.details.get(key, MISSING) for side in (mine, theirs))
+        yield from _at_odds("field", f"details.{key}", None, *sides)
+    one, two = Outline.of(mine.regions, theirs.regions)
+    found = False
+    for id in {**two.nodes, **one.nodes}:
+        nodes = [side.nodes.get(id) for side in (one, two)]
+        where = next(node.place for node in nodes if node is not None)
+        sides = (MISSING if node is None else node.block for node in nodes)
+        for difference in _at_odds("changed", where, id, *sides):
+            found = True
+            yield difference
+    if not found:
+        yield from _at_odds("moved", "regions", None, mine.regions, theirs.regions)
+
+
+def _at_odds(kind: Any, where: str, id: str | None, mine: Any, theirs: Any) -> Iterator[Difference]:
+    if not same(mine, theirs):
+        yield Difference(
+            kind=kind,
+            where=where,
+            block_id=id,
+            what="it differs, and what it was is not known any more",
+            base=None,
+            mine=None if mine is MISSING else mine,
+            theirs=None if theirs is MISSING else theirs,
+        )

@@ -1,0 +1,175 @@
+"""A site's languages: one tree of pages for each, translations linked with one another.
+
+The pages of the site's own language have the plain addresses; those of another stand below
+``/<tag>/``, so that every address has one language for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_cms.content.language_tags import check_tag, segment_of
+from mosaic_cms.content.models import Page, Site
+from mosaic_cms.content.slugs import slugify
+from mosaic_cms.content.tree import add_page
+from mosaic_core.errors import Conflict, InvalidInput
+from mosaic_core.head import Write
+
+#: Languages of one site, at most.
+MOST = 50
+
+
+async def check_languages(
+    session: AsyncSession, site: Site, own: str, others: Sequence[str]
+) -> list[str]:
+    """The languages that a site is to have beside its own, in their order, each once.
+
+    Raises:
+        InvalidInput: one is none, or they are too many.
+        Conflict: pages are in one that would go, or have the address that one would take.
+    """
+    wanted = list(dict.fromkeys(check_tag(tag) for tag in others if tag != own))
+    if len(wanted) > MOST or len({segment_of(tag) for tag in wanted}) < len(wanted):
+        raise InvalidInput(f"A site has at most {MOST} languages, each once.")
+    for tag in set(site.languages) - {*wanted, own}:
+        page = await _one(session, site, Page.language == tag)
+        if page is not None:
+            raise Conflict(
+                f"The site {site.key!r} has pages in {tag!r}, such as {page.path!r}.",
+                hint="Delete or move them first.",
+            )
+    for tag in set(wanted) - set(site.languages):
+        taken = f"/{segment_of(tag)}/"
+        page = await _one(session, site, Page.path.startswith(taken, autoescape=True))
+        if page is not None and page.language != tag:
+            raise Conflict(
+                f"The page {page.path!r} has an address of the language {tag!r}.",
+                hint="Give it another slug first.",
+            )
+    return wanted
+
+
+async def _one(session: AsyncSession, site: Site, condition: ColumnElement[bool]) -> Page | None:
+    found: Page | None = await session.scalar(
+        select(Page).where(Page.site_id == site.id, condition).limit(1)
+    )
+    return found
+
+
+async def translations_of(session: AsyncSession, page: Page) -> list[Page]:
+    """The drafts that are linked as translations of a page, itself left out, by language."""
+    rows = await session.scalars(
+        select(Page)
+        .where(
+            Page.translation_id == page.translation_id,
+            Page.id != page.id,
+            Page.binned_at.is_(None),
+        )
+        .order_by(Page.language)
+    )
+    return list(rows)
+
+
+async def translate_page(
+    write: Write, site: Site, page: Page, language: str, *, slug: str | None, title: str | None
+) -> Page:
+    """Makes a page's translation: a draft with its content, below the translation of its parent.
+
+    Raises:
+        InvalidInput: the site has no such language, or the page above has no translation yet.
+        Conflict: the page has a translation into it, or its address is taken.
+    """
+    if language not in (site.language, *site.languages):
+        known = ", ".join([site.language, *site.languages])
+        raise InvalidInput(
+            f"The site {site.key!r} has no language {language!r}; it has {known}.",
+            hint="Add it with 'mosaic site set --languages'.",
+        )
+    existing = await translation_into(write.session, page, language)
+    if existing is not None:
+        raise Conflict(
+            f"The page {page.path!r} is there in {language!r} already, at {existing.path!r}.",
+            hint="Edit that one.",
+        )
+    parent = await _parent_in(write.session, page, language)
+    if slug is None:
+        slug = _slug(site, page, language, title)
+    made = await add_page(
+        write,
+        site,
+        slug=slug,
+        parent=parent,
+        position=page.position,
+        title=page.title if title is None else title,
+        summary=page.summary,
+        layout=page.layout,
+        details=page.details,
+        regions=page.regions,
+    )
+    made.language = language
+    made.translation_id = page.translation_id
+    return made
+
+
+async def translation_into(session: AsyncSession, page: Page, language: str) -> Page | None:
+    """A page's translation into a language: the page itself, when it is in it."""
+    if page.language == language:
+        return page
+    found: Page | None = await session.scalar(
+        select(Page).where(
+            Page.translation_id == page.translation_id,
+            Page.language == language,
+            Page.binned_at.is_(None),
+        )
+    )
+    return found
+
+
+async def link_translation(write: Write, page: Page, other: Page) -> None:
+    """Says that two pages, made apart, are translations of each other.
+
+    Raises:
+        Conflict: they are in one language, or one of them has a translation into the other's.
+    """
+    for one, language in ((page, other.language), (other, page.language)):
+        there = await translation_into(write.session, one, language)
+        if there is not None and there.id not in (page.id, other.id):
+            raise Conflict(
+                f"The page {one.path!r} is there in {language!r} already, at {there.path!r}.",
+                hint="Unlink that one first.",
+            )
+    if page.language == other.language:
+        raise Conflict(f"{page.path!r} and {other.path!r} are both in {page.language!r}.")
+    for one in [other, *await translations_of(write.session, other)]:
+        one.translation_id = page.translation_id
+
+
+def unlink_translation(page: Page) -> None:
+    """Makes a page one that is no other's translation."""
+    page.translation_id = page.id
+
+
+async def _parent_in(session: AsyncSession, page: Page, language: str) -> Page | None:
+    if page.parent_id is None:
+        return None
+    parent = await session.get_one(Page, page.parent_id)
+    found = await translation_into(session, parent, language)
+    if found is None:
+        raise InvalidInput(
+            f"The page above it, {parent.path!r}, is not there in {language!r} yet.",
+            hint="Translate that one first.",
+        )
+    return found
+
+
+def _slug(site: Site, page: Page, language: str, title: str | None) -> str:
+    if page.parent_id is None:
+        own = segment_of(language) if language != site.language else ""
+        rest = page.slug
+        if page.language != site.language:
+            rest = rest.removeprefix(segment_of(page.language)).strip("/")
+        return "/".join(part for part in (own, rest) if part)
+    return page.slug if title is None else slugify(title)

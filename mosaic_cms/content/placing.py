@@ -1,0 +1,303 @@
+"""Placing: the facts of live pages and sites put into the projection.
+
+Rows are changed as objects, so what is the same is not written.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import or_, select, union
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_cms.content.items import DATED, Facts, card_of, date_of, neighbours, posts_below
+from mosaic_cms.content.markup import Markup
+from mosaic_cms.content.menus import MENUS, places_of, shown_menu
+from mosaic_cms.content.models import Menu, Page, PageVersion, Redirect, Site
+from mosaic_cms.content.published import (
+    PublishedDependency,
+    PublishedForm,
+    PublishedPage,
+    PublishedRedirect,
+    PublishedSite,
+    PublishedTerm,
+)
+from mosaic_cms.content.redirects import split_target
+from mosaic_cms.content.references import NOTHING, find_media, in_chunks, page_ids
+from mosaic_cms.content.slugs import slugify
+
+#: Characters of a tag's or category's title.
+_TERM = 200
+
+
+async def place_page(
+    session: AsyncSession, page: Page, version: PageVersion, *, first: bool = False
+) -> PublishedPage:
+    """Puts a live version's facts into its row; ``first`` saves looking for one."""
+    media = await find_media(session, [version.details.get("image") or ""])
+    row = None if first else await session.get(PublishedPage, page.id)
+    if row is None:
+        row = PublishedPage(
+            page_id=page.id, html=None, head="", text="", theme="", theme_revision=""
+        )
+        session.add(row)
+    row.site_id = page.site_id
+    row.language = page.language
+    row.translation_id = page.translation_id
+    row.path = page.path
+    row.parent_id = page.parent_id
+    row.position = page.position
+    row.layout = version.layout
+    row.title = version.title
+    row.summary = version.summary
+    row.card = card_of(version, media)
+    row.dated = date_of(row.card)
+    await _place_terms(session, row, first=first)
+    return row
+
+
+async def _place_terms(session: AsyncSession, row: PublishedPage, *, first: bool) -> None:
+    named = (
+        ("tag", row.card["tags"]),
+        ("category", row.card["categories"]),
+        ("author", [row.card["author"]]),
+    )
+    wanted = {
+        (kind, slugify(title)[:_TERM]): title[:_TERM]
+        for kind, titles in named
+        for title in titles
+        if title.strip()
+    }
+    date = date_of(row.card)
+    if date is not None:  # of the month that its readers see
+        month = f"{date.year:04}-{date.month:02}"
+        wanted[("archive", month)] = month
+    placed = [] if first else await _rows_of(session, PublishedTerm, row.page_id)
+    for term in placed:
+        title = wanted.pop((term.kind, term.slug), None)
+        if title is None:
+            await session.delete(term)
+        else:
+            term.title, term.language = title, row.language
+    for (kind, slug), title in wanted.items():
+        session.add(
+            PublishedTerm(
+                page_id=row.page_id,
+                kind=kind,
+                slug=slug,
+                site_id=row.site_id,
+                language=row.language,
+                title=title,
+            )
+        )
+
+
+async def remove_page(session: AsyncSession, page_id: uuid.UUID) -> None:
+    """Takes a page out of the projection."""
+    row = await session.get(PublishedPage, page_id)
+    if row is not None:
+        await session.delete(row)
+    for table in (PublishedDependency, PublishedForm, PublishedTerm):
+        for kept in await _rows_of(session, table, page_id):
+            await session.delete(kept)
+    await session.flush()
+
+
+async def place_dependencies(
+    session: AsyncSession, page_id: uuid.UUID, targets: Collection[str], *, first: bool = False
+) -> None:
+    """Records what a page shows something of."""
+    placed = [] if first else await _rows_of(session, PublishedDependency, page_id)
+    known = {row.target: row for row in placed}
+    for target in known.keys() - targets:
+        await session.delete(known[target])
+    for target in sorted(targets - known.keys()):
+        session.add(PublishedDependency(page_id=page_id, target=target))
+
+
+async def place_forms(
+    session: AsyncSession,
+    page_id: uuid.UUID,
+    forms: Mapping[str, dict[str, Any]],
+    *,
+    first: bool = False,
+) -> None:
+    """Records the forms that a page shows: the data of each block, by its id."""
+    placed = [] if first else await _rows_of(session, PublishedForm, page_id)
+    known = {row.form_id: row for row in placed}
+    for form_id in known.keys() - forms.keys():
+        await session.delete(known[form_id])
+    for form_id, definition in forms.items():
+        if form_id in known:
+            known[form_id].definition = definition
+        else:
+            session.add(PublishedForm(page_id=page_id, form_id=form_id, definition=definition))
+
+
+async def place_site(
+    session: AsyncSession, site: Site, markup: Markup, *, first: bool = False
+) -> None:
+    """Puts what surrounds the pages into the projection: settings and menus, a row for each
+    language; ``first`` saves looking for them."""
+    languages = [site.language, *site.languages]
+    placed: dict[str, PublishedSite] = {}
+    menus: list[Menu] = []
+    if not first:
+        rows = await session.scalars(select(PublishedSite).where(PublishedSite.site_id == site.id))
+        placed = {row.language: row for row in rows}
+        menus = list(await session.scalars(select(Menu).where(Menu.site_id == site.id)))
+    paths = await _paths(session, site, {x for menu in menus for x in places_of(menu.items)})
+    footer = markup.render(site.footer, NOTHING).html if site.footer else ""
+    for language in languages:
+        row = placed.pop(language, None)
+        if row is None:
+            row = PublishedSite(site_id=site.id, language=language)
+            session.add(row)
+        row.key = site.key
+        row.position = site.position
+        row.surround = {
+            "title": site.title,
+            "tagline": site.tagline,
+            "theme": site.theme,
+            "theme_settings": site.theme_settings,
+            "footer": footer,
+            "languages": languages,
+            "menus": {
+                menu.place: shown_menu(menu.items, paths)
+                for menu in menus
+                if menu.language == language and menu.place in MENUS
+            },
+        }
+    for row in placed.values():
+        await session.delete(row)
+
+
+async def place_redirects(
+    session: AsyncSession, site: Site, sources: Collection[str] | None = None
+) -> None:
+    """Puts a site's redirects, or those from ``sources``, into the projection; one to a page that
+    is not published is none."""
+    rows = await _redirects(session, Redirect, site, sources)
+    there = await _redirects(session, PublishedRedirect, site, sources)
+    places = {split_target(target)[0] for target in rows.values() if target.startswith("page:")}
+    paths = await _paths(session, site, places)
+    wanted: dict[str, str] = {}
+    for source, target in rows.items():
+        place, rest = split_target(target)
+        leads = paths.get(place) if place.startswith("page:") else place
+        if leads is not None and leads != source:
+            wanted[source] = leads + rest
+    changed = {key for key in wanted.keys() | there.keys() if wanted.get(key) != there.get(key)}
+    for source in sorted(changed):
+        if source not in there:
+            session.add(PublishedRedirect(site_id=site.id, source=source, target=wanted[source]))
+            continue
+        row = await session.get_one(PublishedRedirect, (site.id, source))
+        if source in wanted:
+            row.target = wanted[source]
+        else:
+            await session.delete(row)
+    await session.flush()
+
+
+async def _redirects(
+    session: AsyncSession, table: Any, site: Site, sources: Collection[str] | None
+) -> dict[str, str]:
+    query = select(table.source, table.target).where(table.site_id == site.id)
+    if sources is None:
+        return {row.source: row.target for row in await session.execute(query)}
+    found: dict[str, str] = {}
+    for chunk in in_chunks(sources):
+        rows = await session.execute(query.where(table.source.in_(chunk)))
+        found |= {row.source: row.target for row in rows}
+    return found
+
+
+async def _paths(session: AsyncSession, site: Site, places: Collection[str]) -> dict[str, str]:
+    """The addresses of the published ones among some places: by ``page:<id>``, by themselves."""
+    columns = PublishedPage.page_id, PublishedPage.path
+    query = select(*columns).where(PublishedPage.site_id == site.id)
+    found: dict[str, str] = {}
+    for ids in in_chunks(page_ids(places)):
+        rows = await session.execute(query.where(PublishedPage.page_id.in_(ids)))
+        found |= {f"page:{page_id}": path for page_id, path in rows}
+    for paths in in_chunks([place for place in places if place.startswith("/")]):
+        rows = await session.execute(query.where(PublishedPage.path.in_(paths)))
+        found |= {path: path for _, path in rows}
+    return found
+
+
+async def dependents(
+    session: AsyncSession, rows: Collection[PublishedPage | Facts]
+) -> set[uuid.UUID]:
+    """The rendered pages of a site that show something of these, themselves left out.
+
+    One that is placed and not rendered yet has its message, and will show what holds then.
+    """
+    if not rows:
+        return set()
+    ids = {row.page_id for row in rows}
+    site_id = next(iter(rows)).site_id
+    rendered = select(PublishedPage.page_id).where(PublishedPage.html.is_not(None))
+    parents = {row.parent_id for row in rows} - {None}
+    within = [PublishedPage.path.startswith(top, autoescape=True) for top in _tops(rows)]
+    translations = {row.translation_id for row in rows}
+    found = await depending_on(session, _targets(rows))
+    found |= set(
+        await session.scalars(
+            union(
+                rendered.where(PublishedPage.page_id.in_(parents)),
+                rendered.where(PublishedPage.translation_id.in_(translations)),
+                rendered.where(PublishedPage.site_id == site_id, or_(*within)),
+            )
+        )
+    )
+    beside: dict[uuid.UUID | None, list[PublishedPage | Facts]] = {}
+    for row in rows:
+        if row.layout == DATED:
+            beside.setdefault(row.parent_id, []).append(row)
+    for posts in beside.values():
+        if len(posts) == 1:
+            found |= {item.id for item in await neighbours(session, posts[0]) if item is not None}
+            continue
+        order = [post.id for post in await posts_below(session, posts[0])]
+        for pair in pairwise(order):
+            found |= set(pair) if ids.intersection(pair) else set()
+    return found - ids
+
+
+async def depending_on(session: AsyncSession, targets: Collection[str]) -> set[uuid.UUID]:
+    """The pages that show something of these targets."""
+    if not targets:
+        return set()
+    return set(
+        await session.scalars(
+            select(PublishedDependency.page_id).where(
+                PublishedDependency.target.in_(sorted(targets))
+            )
+        )
+    )
+
+
+def _targets(rows: Collection[PublishedPage | Facts]) -> set[str]:
+    targets: set[str] = set()
+    for row in rows:
+        targets |= {f"page:{row.page_id}", f"below:{row.parent_id}"}
+        targets |= {f"tag:{row.site_id}:{slugify(tag)}" for tag in row.card["tags"]}
+    return targets
+
+
+def _tops(rows: Collection[PublishedPage | Facts]) -> list[str]:
+    """The paths of rows that are not below another's."""
+    tops: list[str] = []
+    for path in sorted(row.path for row in rows):
+        if not tops or not path.startswith(tops[-1]):
+            tops.append(path)
+    return tops
+
+
+async def _rows_of(session: AsyncSession, table: Any, page_id: uuid.UUID) -> list[Any]:
+    return list(await session.scalars(select(table).where(table.page_id == page_id)))

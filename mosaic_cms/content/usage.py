@@ -1,0 +1,176 @@
+"""Where things are used: what content refers to, noted in the very write that changes it.
+
+A page, a shared block or a menu *uses* what its draft or its live content names: ``page:<id>``,
+``media:<id>`` or ``shared:<id>``, in whatever block, field or text that stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import delete, event, inspect, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from mosaic_cms.content.models import Menu, Page, PageVersion, SharedBlock
+from mosaic_cms.content.published import ContentReference
+from mosaic_cms.content.references import REFERENCE, in_chunks
+from mosaic_core.types import canonical_json
+
+State = Literal["draft", "live", "both"]
+#: What a source refers to: in its draft, and in what is live of it.
+Ends = tuple[set[str], set[str]]
+
+_KINDS: dict[type, str] = {Page: "page", SharedBlock: "shared", Menu: "menu"}
+
+
+@dataclass(slots=True)
+class Touched:
+    """The sources that a write changed: what they refer to may be other things now.
+
+    Attributes:
+        rows: the changed rows, by ``page:<id>``, ``shared:<id>`` or ``menu:<id>``.
+        new: those that were not there before.
+        live: pages whose live version is another one.
+        gone: those that are there no more.
+        versions: new ones; the session finds them without asking while somebody holds them.
+    """
+
+    rows: dict[str, Any] = field(default_factory=dict)
+    new: set[str] = field(default_factory=set)
+    live: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    versions: list[PageVersion] = field(default_factory=list)
+
+
+@contextmanager
+def watching(session: Session) -> Iterator[Touched]:
+    """Sees which sources are flushed, whoever changed them."""
+    touched = Touched()
+
+    def after_flush(session: Session, context: Any) -> None:
+        for row in session.deleted:
+            if type(row) in _KINDS:
+                touched.gone.add(_source(row))
+                touched.rows.pop(_source(row), None)
+        for row in session.new:
+            if isinstance(row, PageVersion):
+                touched.versions.append(row)
+            elif type(row) in _KINDS:
+                touched.rows[_source(row)] = row
+                touched.new.add(_source(row))
+                touched.live.add(_source(row))
+        for row in session.dirty:
+            if type(row) in _KINDS and session.is_modified(row):
+                touched.rows[_source(row)] = row
+                if not isinstance(row, Page) or _has_other_live(row):
+                    touched.live.add(_source(row))
+
+    event.listen(session, "after_flush", after_flush)
+    try:
+        yield touched
+    finally:
+        event.remove(session, "after_flush", after_flush)
+
+
+async def note_references(session: AsyncSession, touched: Touched) -> None:
+    """Brings the table of references to what the touched sources refer to now."""
+    ends: dict[str, Ends] = {}
+    for source, row in touched.rows.items():
+        live = await _live(session, row) if source in touched.live else set()
+        ends[source] = references_in(_draft(row)), live
+    there: dict[str, dict[str, ContentReference]] = {}
+    for row in await _noted(session, (ends.keys() - touched.new) | touched.gone):
+        there.setdefault(row.source, {})[row.target] = row
+    for source, (_, live) in ends.items():
+        if source not in touched.live:
+            kept = there.get(source, {}).values()
+            live |= {row.target for row in kept if row.state != "draft"}
+    for source in touched.gone - ends.keys():
+        ends[source] = set(), set()
+    for source, both in ends.items():
+        await _put(session, source, _states(both), there.get(source, {}))
+
+
+async def note_again(session: AsyncSession, rows: Iterable[Any]) -> None:
+    """Brings the table to what some pages, shared blocks or menus refer to, changed or not."""
+    every = {_source(row): row for row in rows}
+    await note_references(session, Touched(rows=every, live=set(every)))
+
+
+async def forget_gone(session: AsyncSession) -> None:
+    """Takes out what points from things that are there no more."""
+    noted = set(await session.scalars(select(ContentReference.source).distinct()))
+    tables: tuple[Any, ...] = tuple(_KINDS)
+    for table in tables:
+        ids = await session.scalars(select(table.id))
+        noted -= {f"{_KINDS[table]}:{key}" for key in ids}
+    for chunk in in_chunks(sorted(noted)):
+        await session.execute(delete(ContentReference).where(ContentReference.source.in_(chunk)))
+
+
+def references_in(value: Any) -> set[str]:
+    """All that a JSON value refers to, as ``page:<id>``, ``media:<id>`` and ``shared:<id>``."""
+    if not value:
+        return set()
+    return {f"{kind}:{key}" for kind, key in REFERENCE.findall(canonical_json(value))}
+
+
+def _source(row: Any) -> str:
+    return f"{_KINDS[type(row)]}:{row.id}"
+
+
+def _has_other_live(page: Page) -> bool:
+    history = inspect(page).attrs.live_version_id.history
+    return bool(history.has_changes())
+
+
+def _draft(row: Any) -> Any:
+    if isinstance(row, Page):
+        return [row.regions, row.details]
+    return row.blocks if isinstance(row, SharedBlock) else row.items
+
+
+async def _live(session: AsyncSession, row: Any) -> set[str]:
+    if isinstance(row, Menu):
+        return references_in(row.items)
+    if isinstance(row, SharedBlock):
+        return references_in(row.live)
+    if row.live_version_id is None:
+        return set()
+    version = await session.get_one(PageVersion, row.live_version_id)
+    return references_in([version.regions, version.details])
+
+
+def _states(ends: Ends) -> dict[str, State]:
+    draft, live = ends
+    states: dict[str, State] = dict.fromkeys(draft - live, "draft")
+    states |= dict.fromkeys(live - draft, "live")
+    states |= dict.fromkeys(draft & live, "both")
+    return states
+
+
+async def _put(
+    session: AsyncSession,
+    source: str,
+    states: dict[str, State],
+    there: dict[str, ContentReference],
+) -> None:
+    for target, row in there.items():
+        if target in states:
+            row.state = states[target]
+        else:
+            await session.delete(row)
+    for target in sorted(states.keys() - there.keys()):
+        session.add(ContentReference(source=source, target=target, state=states[target]))
+
+
+async def _noted(session: AsyncSession, sources: Collection[str]) -> list[ContentReference]:
+    found: list[ContentReference] = []
+    for chunk in in_chunks(sources):
+        query = select(ContentReference).where(ContentReference.source.in_(chunk))
+        found += await session.scalars(query)
+    return found

@@ -1,0 +1,111 @@
+"""A folder of Markdown into a site, by way of the :class:`Writer`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mosaic_cms.blocks.stored import blocks_in
+from mosaic_cms.content.tree import find_site
+from mosaic_cms.importing.blocks import BlockReader, by_region, resolved
+from mosaic_cms.importing.description import describe_site, surround_site
+from mosaic_cms.importing.folder import SourceFolder, SourcePage
+from mosaic_cms.importing.identity import with_ids
+from mosaic_cms.importing.references import resolve_references
+from mosaic_cms.importing.writing import Incoming, Writer
+
+
+def is_ours(source: str) -> bool:
+    """Whether a page came from a folder of Markdown."""
+    return not source.startswith("wp:")
+
+
+async def write_folder(writer: Writer, found: SourceFolder) -> None:
+    """Writes all of a folder; what cannot be is in the writer's report."""
+    reader = BlockReader()
+    described = found.described
+    if described is not None:
+        await describe_site(writer, described)
+    sources = [page.source for page in found.pages]
+    home = next((page.source for page in found.pages if page.path == "/"), "")
+    await writer.begin(sources, ours=is_ours, home=home)
+    await writer.store(found.media)
+    languages = await _languages(writer)
+
+    unread: dict[tuple[str, str], None] = {}  # a write may be made again
+
+    def refer(text: str) -> str:
+        return resolve_references(text, writer.pages, writer.media)
+
+    def content(page: SourcePage, before: Mapping[str, Any]) -> dict[str, Any]:
+        regions = dict(before)
+        read = reader.read(page.body, refer)
+        unread.update({(page.source, why): None for _, why in read.problems})
+        for region, blocks in by_region(read.blocks).items():
+            taken = {
+                block["id"]
+                for name in regions
+                if name != region
+                for block in blocks_in(regions[name])
+            }
+            regions[region] = with_ids(blocks, before.get(region) or [], page.source, taken)
+        return {
+            "title": page.title,
+            "summary": page.summary,
+            "layout": page.layout,
+            "details": page_details(page, refer(page.image) if page.image else None)
+            | resolved(page.details, refer),
+            "regions": regions,
+        }
+
+    await writer.write(
+        [
+            Incoming(
+                source=page.source,
+                parent=page.parent,
+                slug=page.slug,
+                position=page.position,
+                draft=page.draft,
+                made=lambda before, page=page: content(page, before),  # type: ignore[misc]
+                language=_language(writer, page, languages),
+                translates=page.translates,
+            )
+            for page in found.pages
+        ]
+    )
+    for source, why in unread:
+        writer.report.problem(source, why)
+    if described is not None:
+        await surround_site(writer, described)
+    await writer.redirect([(alias, page.source) for page in found.pages for alias in page.aliases])
+
+
+async def _languages(writer: Writer) -> frozenset[str]:
+    async with writer.scope.read() as session:
+        site = await find_site(session, writer.site)
+        return frozenset({site.language, *site.languages})
+
+
+def _language(writer: Writer, page: SourcePage, languages: frozenset[str]) -> str | None:
+    if page.language is None or page.language in languages:
+        return page.language
+    writer.report.problem(
+        page.source,
+        f"language: the site has no {page.language!r}; add it with 'mosaic site set --languages', "
+        "then import again",
+    )
+    return None
+
+
+def page_details(page: SourcePage, image: str | None) -> dict[str, Any]:
+    """What a page keeps beside its title, summary and text."""
+    details: dict[str, Any] = {
+        "author": page.author,
+        "tags": list(page.tags),
+        "categories": list(page.categories),
+        "date": page.date.isoformat() if page.date else None,
+        "image": image,
+        "image_alt": page.image_alt,
+        "extra": page.extra,
+    }
+    return {name: value for name, value in details.items() if value}

@@ -1,0 +1,270 @@
+"""Shared blocks: the same wherever they are shown, with a draft beside what is live."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.blocks.stored import Stored, regions_of
+from mosaic_cms.content.models import SharedBlock
+from mosaic_cms.content.placing import depending_on
+from mosaic_cms.content.published import ContentReference
+from mosaic_cms.content.sharing import require_no_ring
+from mosaic_cms.content.tree import find_site
+from mosaic_cms.content.uses import require_unused
+from mosaic_cms.scope import TenantScope
+from mosaic_core.errors import Conflict, InvalidInput, NotFound
+from mosaic_core.head import Write
+from mosaic_core.types import new_id
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class SharedConflict(Conflict):
+    """A change and the draft are at odds; nothing was saved.
+
+    Attributes:
+        mine: the blocks that were given.
+        theirs: those of the draft.
+        revision: of the draft: what a change that settles it is based on.
+    """
+
+    code = "edit-conflict"
+
+    def __init__(self, name: str, revision: int, mine: list[Stored], theirs: list[Stored]) -> None:
+        super().__init__(
+            f"The shared block {name!r} was changed meanwhile. Yours: {_short(mine)} – the draft: "
+            f"{_short(theirs)}",
+            hint=f"Nothing was saved. Settle it, then save based on revision {revision}.",
+        )
+        self.mine = mine
+        self.theirs = theirs
+        self.revision = revision
+        self.problems = (("blocks", "both changed it"),)
+
+
+class OfSite(Model):
+    """A site, by its key; None is the tenant's first."""
+
+    site: str | None = None
+
+
+class NamedShared(Model):
+    """A shared block, by its id."""
+
+    id: uuid.UUID
+
+
+class CreateShared(Model):
+    """A new shared block, as a draft."""
+
+    name: Name
+    blocks: list[dict[str, Any]] = Field(default_factory=list)
+    site: str | None = None
+
+
+class EditShared(Model):
+    """Changes to a draft; None leaves a thing as it is."""
+
+    id: uuid.UUID
+    name: Name | None = None
+    blocks: list[dict[str, Any]] | None = None
+    #: The draft's revision that was changed; None for whatever it is now.
+    based_on: int | None = None
+
+
+class DeleteShared(Model):
+    """A shared block; ``force`` takes it from the pages that show it."""
+
+    id: uuid.UUID
+    force: bool = False
+
+
+class SharedView(Model):
+    """A shared block in a list."""
+
+    id: uuid.UUID
+    name: str
+    #: draft, published, or changed (published, with a newer draft).
+    state: str
+    revision: int
+    updated_at: datetime
+    #: How many pages and shared blocks use it.
+    uses: int
+
+
+class SharedDetail(SharedView):
+    """A shared block with its draft, and with what visitors see."""
+
+    blocks: list[dict[str, Any]]
+    live: list[dict[str, Any]] | None
+
+
+@action("shared.list", needs=Permission("read", "content"), effect="read", http="GET /shared")
+async def list_shared(scope: TenantScope, command: OfSite) -> list[SharedView]:
+    """The shared blocks of a site, by name."""
+    async with scope.read() as session:
+        site = await find_site(session, command.site)
+        rows = await session.scalars(
+            select(SharedBlock)
+            .where(SharedBlock.site_id == site.id)
+            .order_by(SharedBlock.name, SharedBlock.id)
+        )
+        return [SharedView(**await _facts(session, row)) for row in rows]
+
+
+@action("shared.show", needs=Permission("read", "content"), effect="read", http="GET /shared/{id}")
+async def show_shared(scope: TenantScope, command: NamedShared) -> SharedDetail:
+    """A shared block."""
+    async with scope.read() as session:
+        return await _detail(session, await _found(session, command.id))
+
+
+@action("shared.create", needs=Permission("create", "content"), http="POST /shared")
+async def create_shared(scope: TenantScope, command: CreateShared) -> SharedDetail:
+    """Makes a shared block as a draft."""
+
+    async def fn(write: Write) -> SharedDetail:
+        site = await find_site(write.session, command.site)
+        row = SharedBlock(
+            id=new_id(),
+            site_id=site.id,
+            name=_name(command.name),
+            blocks=_blocks(command.blocks),
+            live=None,
+            revision=1,
+            updated_at=write.at,
+        )
+        write.session.add(row)
+        return await _detail(write.session, row)
+
+    return await scope.write(fn)
+
+
+@action("shared.edit", needs=Permission("update", "content"), http="PATCH /shared/{id}")
+async def edit_shared(scope: TenantScope, command: EditShared) -> SharedDetail:
+    """Saves a draft; what visitors see stays. One that was changed meanwhile is left alone."""
+
+    async def fn(write: Write) -> SharedDetail:
+        row = await _found(write.session, command.id)
+        name = row.name if command.name is None else _name(command.name)
+        blocks = row.blocks if command.blocks is None else _blocks(command.blocks)
+        if (name, blocks) != (row.name, row.blocks):
+            if command.based_on is not None and command.based_on != row.revision:
+                raise SharedConflict(row.name, row.revision, blocks, row.blocks)
+            row.name, row.blocks = name, blocks
+            row.revision += 1
+            row.updated_at = write.at
+        return await _detail(write.session, row)
+
+    return await scope.write(fn, coalesce=True)
+
+
+@action("shared.publish", needs=Permission("publish", "content"), http="POST /shared/{id}/publish")
+async def publish_shared(scope: TenantScope, command: NamedShared) -> SharedDetail:
+    """Makes the draft what visitors see; the pages that show it, and only they, follow by a job."""
+
+    async def fn(write: Write) -> SharedDetail:
+        row = await _found(write.session, command.id)
+        _require_whole(scope, row)
+        await require_no_ring(write.session, row)
+        if row.live != row.blocks:
+            row.live = row.blocks
+            await _follow(scope, write, row)
+        return await _detail(write.session, row)
+
+    return await scope.write(fn)
+
+
+@action("shared.delete", needs=Permission("delete", "content"), http="DELETE /shared/{id}")
+async def delete_shared(scope: TenantScope, command: DeleteShared) -> SharedView:
+    """Deletes a shared block that nothing uses."""
+
+    async def fn(write: Write) -> SharedView:
+        row = await _found(write.session, command.id)
+        await require_unused(write.session, f"shared:{row.id}", force=command.force)
+        view = SharedView(**await _facts(write.session, row))
+        await _follow(scope, write, row)
+        await write.session.delete(row)
+        return view
+
+    return await scope.write(fn, reserve=True)
+
+
+async def _follow(scope: TenantScope, write: Write, row: SharedBlock) -> None:
+    """Has the published pages that show a shared block rendered again."""
+    showing = await depending_on(write.session, [f"shared:{row.id}"])
+    await scope.product.publisher.render_later(write, showing)
+
+
+def _require_whole(scope: TenantScope, row: SharedBlock) -> None:
+    faults = scope.product.blocks.faults({"blocks": row.blocks})
+    problems = tuple((fault.where, fault.what) for fault in faults if fault.level == "problem")
+    if problems:
+        told = "; ".join(f"{where}: {what}" for where, what in problems[:5])
+        raise InvalidInput(
+            f"The shared block {row.name!r} cannot be published yet: {told}.",
+            hint="Mend what is named, then publish; the draft is saved as it is.",
+            problems=problems,
+        )
+
+
+async def _found(session: AsyncSession, shared_id: uuid.UUID) -> SharedBlock:
+    row = await session.get(SharedBlock, shared_id)
+    if row is None:
+        raise NotFound(
+            f"There is no shared block with the id {shared_id}.",
+            hint="'mosaic shared list' shows those there are.",
+        )
+    return row
+
+
+def _name(name: str) -> str:
+    line = " ".join(name.split())
+    if not line or not line.isprintable():
+        raise InvalidInput(f"{name[:80]!r} is no name.", hint="Write a line of words.")
+    return line
+
+
+def _blocks(given: list[dict[str, Any]]) -> list[Stored]:
+    return regions_of({"blocks": given})["blocks"]
+
+
+async def _facts(session: AsyncSession, row: SharedBlock) -> dict[str, Any]:
+    uses = await session.scalar(
+        select(func.count())
+        .select_from(ContentReference)
+        .where(ContentReference.target == f"shared:{row.id}")
+    )
+    state = "draft" if row.live is None else "published" if row.live == row.blocks else "changed"
+    return {
+        "id": row.id,
+        "name": row.name,
+        "state": state,
+        "revision": row.revision,
+        "updated_at": row.updated_at,
+        "uses": uses or 0,
+    }
+
+
+async def _detail(session: AsyncSession, row: SharedBlock) -> SharedDetail:
+    return SharedDetail(**await _facts(session, row), blocks=row.blocks, live=row.live)
+
+
+def _short(blocks: list[Stored]) -> str:
+    """The texts of some blocks, as far as a message has room."""
+    text = " ".join(" ".join(_texts([block["data"] for block in blocks])).split())
+    return repr(text if len(text) <= 200 else f"{text[:199]}…")
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for item in inner for text in _texts(item)]

@@ -1,0 +1,76 @@
+"""The assets of a theme: each under a name with a hash of its content, so it is kept for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ASSET_PREFIX = "/-/assets/"
+_CSS_URL = re.compile(r"""url\(\s*["']?([\w.-]+)["']?\s*\)""")
+#: By the name's ending, since what a machine knows of types differs from the next one.
+_TYPES = {
+    "avif": "image/avif",
+    "css": "text/css; charset=utf-8",
+    "gif": "image/gif",
+    "ico": "image/vnd.microsoft.icon",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
+    "mjs": "text/javascript; charset=utf-8",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "txt": "text/plain; charset=utf-8",
+    "webmanifest": "application/manifest+json",
+    "webp": "image/webp",
+    "woff": "font/woff",
+    "woff2": "font/woff2",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of a theme under its hashed name."""
+
+    name: str
+    content: bytes
+    content_type: str
+
+
+class Assets:
+    """The files of one folder.
+
+    Attributes:
+        files: by hashed name.
+        names: the hashed name for each name.
+
+    Raises:
+        ValueError: a style sheet is not UTF-8; it names the file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.files: dict[str, Asset] = {}
+        self.names: dict[str, str] = {}
+        found = {file.name: file.read_bytes() for file in folder.glob("[!.]*") if file.is_file()}
+        # Style sheets last: they name other assets by their hashed names.
+        for name in sorted(found, key=lambda name: (name.endswith(".css"), name)):
+            self._add(name, found[name])
+
+    def _add(self, name: str, content: bytes) -> None:
+        if name.endswith(".css"):
+            try:
+                content = _CSS_URL.sub(self._rewritten, content.decode("utf-8")).encode()
+            except UnicodeDecodeError as error:
+                raise ValueError(name, error) from error
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        stem, dot, suffix = name.partition(".")
+        hashed = f"{stem}-{digest}{dot}{suffix}"
+        kind = _TYPES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
+        self.names[name] = hashed
+        self.files[hashed] = Asset(hashed, content, kind)
+
+    def _rewritten(self, match: re.Match[str]) -> str:
+        name = match.group(1)
+        return f'url("{self.names[name]}")' if name in self.names else match.group(0)

@@ -1,0 +1,201 @@
+"""The few words that the site itself says to visitors, by primary language; others read English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_ENGLISH = {
+    "archive": "Archive",
+    "search": "Search",
+    "search_for": "Search this site",
+    "found": "{count} found",
+    "found_more": "More than {count} found",
+    "nothing": "Nothing was found. Try other words, or fewer.",
+    "instead": "Shown instead:",
+    "previous": "Previous",
+    "next": "Next",
+    "pages": "Pages",
+    "slower": "One moment, please",
+    "slower_more": "That was often within a short time. Try again in {seconds} seconds.",
+    "closed": "Forms are closed for now",
+    "closed_more": "Nothing was sent. Please try again later.",
+    "refused": "This form was not sent from its own page",
+    "refused_more": "Nothing was kept. Open the page, fill the form in there and send it again.",
+    "unreadable": "This form could not be read",
+    "unreadable_more": "Nothing was kept. It may be too long: shorten it and send it again.",
+    "mend": "Please check what you filled in",
+    "required": "Please fill this in.",
+    "email": "This is no mail address, such as name@example.com.",
+    "number": "This is no number.",
+    "choice": "Please choose one of those offered.",
+    "date": "This is no date, such as 2025-03-31.",
+    "long": "This is too long.",
+}
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": _ENGLISH,
+    "tr": {
+        "archive": "Arşiv",
+        "search": "Ara",
+        "search_for": "Bu sitede ara",
+        "found": "{count} sonuç bulundu",
+        "found_more": "{count} sonuçtan fazlası bulundu",
+        "nothing": "Hiçbir şey bulunamadı. Başka ya da daha az sözcükle deneyin.",
+        "instead": "Bunun yerine gösterilen:",
+        "previous": "Önceki",
+        "next": "Sonraki",
+        "pages": "Sayfalar",
+        "slower": "Bir dakika lütfen",
+        "slower_more": "Kısa sürede çok sık istendi. {seconds} saniye sonra yeniden deneyin.",
+        "closed": "Formlar şimdilik kapalı",
+        "closed_more": "Hiçbir şey gönderilmedi. Lütfen daha sonra yeniden deneyin.",
+        "refused": "Bu form kendi sayfasından gönderilmedi",
+        "refused_more": "Hiçbir şey saklanmadı. Sayfayı açın, formu orada doldurup gönderin.",
+        "unreadable": "Bu form okunamadı",
+        "unreadable_more": "Hiçbir şey saklanmadı. Çok uzun olabilir: kısaltıp yeniden gönderin.",
+        "mend": "Lütfen doldurduklarınızı gözden geçirin",
+        "required": "Lütfen burayı doldurun.",
+        "email": "Bu bir e-posta adresi değil; örnek: ad@example.com.",
+        "number": "Bu bir sayı değil.",
+        "choice": "Lütfen sunulanlardan birini seçin.",
+        "date": "Bu bir tarih değil; örnek: 2025-03-31.",
+        "long": "Bu çok uzun.",
+    },
+    "de": {
+        "archive": "Archiv",
+        "search": "Suche",
+        "search_for": "Diese Website durchsuchen",
+        "found": "{count} gefunden",
+        "found_more": "Mehr als {count} gefunden",
+        "nothing": "Nichts gefunden. Versuchen Sie andere oder weniger Wörter.",
+        "instead": "Stattdessen gezeigt:",
+        "previous": "Zurück",
+        "next": "Weiter",
+        "pages": "Seiten",
+        "slower": "Einen Moment, bitte",
+        "slower_more": "Das war oft in kurzer Zeit. Bitte in {seconds} Sekunden noch einmal.",
+        "closed": "Formulare sind zurzeit geschlossen",
+        "closed_more": "Es wurde nichts gesendet. Bitte versuchen Sie es später noch einmal.",
+        "refused": "Dieses Formular kam nicht von seiner eigenen Seite",
+        "refused_more": "Es wurde nichts aufbewahrt. Öffnen Sie die Seite und senden Sie es dort.",
+        "unreadable": "Dieses Formular konnte nicht gelesen werden",
+        "unreadable_more": "Es wurde nichts aufbewahrt. Vielleicht ist es zu lang: Bitte kürzen.",
+        "mend": "Bitte prüfen Sie Ihre Angaben",
+        "required": "Bitte füllen Sie dies aus.",
+        "email": "Das ist keine Mailadresse wie name@example.com.",
+        "number": "Das ist keine Zahl.",
+        "choice": "Bitte wählen Sie eines der angebotenen.",
+        "date": "Das ist kein Datum wie 2025-03-31.",
+        "long": "Das ist zu lang.",
+    },
+    "fr": {
+        "archive": "Archives",
+        "search": "Recherche",
+        "search_for": "Rechercher sur ce site",
+        "found": "{count} résultats",
+        "found_more": "Plus de {count} résultats",
+        "nothing": "Aucun résultat. Essayez d’autres mots, ou moins de mots.",
+        "instead": "Affiché à la place :",
+        "previous": "Précédent",
+        "next": "Suivant",
+        "pages": "Pages",
+        "slower": "Un instant, s’il vous plaît",
+        "slower_more": "C’était trop souvent en peu de temps. Réessayez dans {seconds} secondes.",
+        "closed": "Les formulaires sont fermés pour le moment",
+        "closed_more": "Rien n’a été envoyé. Veuillez réessayer plus tard.",
+        "refused": "Ce formulaire n’a pas été envoyé depuis sa propre page",
+        "refused_more": "Rien n’a été conservé. Ouvrez la page et envoyez-le de là.",
+        "unreadable": "Ce formulaire n’a pas pu être lu",
+        "unreadable_more": "Rien n’a été conservé. Il est peut-être trop long : raccourcissez-le.",
+        "mend": "Veuillez vérifier vos réponses",
+        "required": "Veuillez remplir ce champ.",
+        "email": "Ce n’est pas une adresse comme nom@example.com.",
+        "number": "Ce n’est pas un nombre.",
+        "choice": "Veuillez choisir l’une des réponses proposées.",
+        "date": "Ce n’est pas une date comme 2025-03-31.",
+        "long": "C’est trop long.",
+    },
+    "es": {
+        "archive": "Archivo",
+        "search": "Buscar",
+        "search_for": "Buscar en este sitio",
+        "found": "{count} resultados",
+        "found_more": "Más de {count} resultados",
+        "nothing": "No se encontró nada. Pruebe con otras palabras, o con menos.",
+        "instead": "Se muestra en su lugar:",
+        "previous": "Anterior",
+        "next": "Siguiente",
+        "pages": "Páginas",
+        "slower": "Un momento, por favor",
+        "slower_more": "Han sido muchas veces en poco tiempo. Repita dentro de {seconds} segundos.",
+        "closed": "Los formularios están cerrados por ahora",
+        "closed_more": "No se envió nada. Vuelva a intentarlo más tarde.",
+        "refused": "Este formulario no se envió desde su propia página",
+        "refused_more": "No se guardó nada. Abra la página y envíelo desde allí.",
+        "unreadable": "No se pudo leer este formulario",
+        "unreadable_more": "No se guardó nada. Puede que sea demasiado largo: acórtelo.",
+        "mend": "Revise lo que ha rellenado",
+        "required": "Rellene este campo.",
+        "email": "No es una dirección como nombre@example.com.",
+        "number": "No es un número.",
+        "choice": "Elija una de las opciones ofrecidas.",
+        "date": "No es una fecha como 2025-03-31.",
+        "long": "Es demasiado largo.",
+    },
+    "ar": {
+        "archive": "الأرشيف",
+        "search": "بحث",
+        "search_for": "ابحث في هذا الموقع",
+        "found": "عدد النتائج: {count}",
+        "found_more": "النتائج أكثر من {count}",
+        "nothing": "لم يُعثر على شيء. جرّب كلمات أخرى أو أقل.",
+        "instead": "المعروض بدلًا من ذلك:",
+        "previous": "السابق",
+        "next": "التالي",
+        "pages": "الصفحات",
+        "slower": "لحظة من فضلك",
+        "slower_more": "كان ذلك كثيرًا في وقت قصير. حاول مجددًا بعد {seconds} ثانية.",
+        "closed": "النماذج مغلقة الآن",
+        "closed_more": "لم يُرسل شيء. يُرجى المحاولة لاحقًا.",
+        "refused": "لم يُرسل هذا النموذج من صفحته",
+        "refused_more": "لم يُحفظ شيء. افتح الصفحة وأرسل النموذج منها.",
+        "unreadable": "تعذّرت قراءة هذا النموذج",
+        "unreadable_more": "لم يُحفظ شيء. ربما كان طويلًا جدًا: اختصره وأرسله مجددًا.",
+        "mend": "يُرجى مراجعة ما أدخلته",
+        "required": "يُرجى ملء هذا الحقل.",
+        "email": "هذا ليس عنوان بريد مثل name@example.com.",
+        "number": "هذا ليس رقمًا.",
+        "choice": "يُرجى اختيار أحد الخيارات المعروضة.",
+        "date": "هذا ليس تاريخًا مثل 2025-03-31.",
+        "long": "هذا طويل جدًا.",
+    },
+}
+_MONTHS: Mapping[str, tuple[str, ...]] = {
+    language: tuple(names.split())
+    for language, names in {
+        "en": "January February March April May June July August September October November "
+        "December",
+        "tr": "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık",
+        "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+        "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre "
+        "décembre",
+        "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre "
+        "diciembre",
+        "ar": "يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر",
+    }.items()
+}
+
+
+def words(language: str) -> Mapping[str, str]:
+    """Those of a BCP 47 tag."""
+    return _WORDS.get(_primary(language), _ENGLISH)
+
+
+def month(language: str, slug: str) -> str:
+    """A month such as ``2025-03`` in words."""
+    year, _, number = slug.partition("-")
+    names = _MONTHS.get(_primary(language), _MONTHS["en"])
+    return f"{names[int(number) - 1]} {year}"
+
+
+def _primary(language: str) -> str:
+    return language.partition("-")[0].lower()

@@ -1,0 +1,167 @@
+"""One tree of pages for each language of a site, linked with one another."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mosaic_cms.content.language_tags import language_of_path, negotiated
+from mosaic_core.errors import Conflict, InvalidInput
+from tests.cms.conftest import Deployments
+from tests.cms.deployment import Deployment
+from tests.cms.test_pages import assert_as_made_anew
+
+SITE = ("en", "de", "pt-BR", "ar")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT, en;q=0.5", "de"),
+        ("en;q=0.5, de;q=0.9", "de"),
+        ("pt", "pt-BR"),
+        ("PT-br", "pt-BR"),
+        ("fr, ar;q=0.1", "ar"),
+        ("de;q=0, ar", "ar"),
+        ("fr", "en"),
+        ("*, de", "en"),
+        (",,;q=1,de;q=x,\x00", "en"),
+        ("de;q=1.0 , en", "de"),
+    ],
+)
+def test_a_visitor_gets_the_language_that_they_like_best(accepted: str, language: str) -> None:
+    assert negotiated(accepted, SITE) == language
+
+
+@given(st.text())
+def test_whatever_a_visitor_says_they_get_a_language_of_the_site(accepted: str) -> None:
+    assert negotiated(accepted, SITE) in SITE
+
+
+@pytest.mark.parametrize(
+    ("path", "language"),
+    [("/", "en"), ("/de/", "de"), ("/de/x/", "de"), ("/pt-br/", "pt-BR"), ("/design/", "en")],
+)
+def test_an_address_says_its_language(path: str, language: str) -> None:
+    assert language_of_path(path, SITE) == language
+
+
+async def translated(deployment: Deployment) -> None:
+    await deployment.do("sites.configure", languages=["de", "ar"])
+    await deployment.do("pages.translate", path="/", language="de", title="Startseite")
+    await deployment.do("pages.publish", path="/de/")
+    await deployment.do("pages.translate", path="/visit/", language="de", title="Ihr Besuch")
+    await deployment.do("pages.publish", path="/de/ihr-besuch/")
+
+
+def test_a_translation_stands_below_the_translation_of_its_parent(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        found = await deployment.do("pages.translations", path="/de/ihr-besuch/")
+        assert [(page.language, page.path) for page in found] == [
+            ("de", "/de/ihr-besuch/"),
+            ("en", "/visit/"),
+        ]
+        with pytest.raises(InvalidInput, match=r"'/visit/'.*'ar'"):
+            await deployment.do("pages.translate", path="/visit/hours/", language="ar")
+        with pytest.raises(InvalidInput, match="no language 'fr'"):
+            await deployment.do("pages.translate", path="/visit/", language="fr")
+        with pytest.raises(Conflict, match="/de/ihr-besuch/"):
+            await deployment.do("pages.translate", path="/visit/", language="de")
+
+    deployments(scenario)
+
+
+def test_pages_name_their_translations_to_search_engines(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        for path in ("/visit/", "/de/ihr-besuch/"):
+            shown = (await deployment.get(path)).text
+            assert 'hreflang="en" href="' in shown
+            assert 'hreflang="de" href="' in shown
+        await deployment.do("pages.unpublish", path="/de/ihr-besuch/")
+        assert 'hreflang="de"' not in (await deployment.get("/visit/")).text
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
+def test_a_page_is_shown_in_its_own_language(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        german = await deployment.get("/de/ihr-besuch/")
+        assert german.headers["content-language"] == "de"
+        assert '<html lang="de" dir="ltr"' in german.text
+        english = await deployment.get("/visit/")
+        assert english.headers["content-language"] == "en"
+        await deployment.do("pages.translate", path="/", language="ar", title="الرئيسية")
+        await deployment.do("pages.publish", path="/ar/")
+        assert '<html lang="ar" dir="rtl"' in (await deployment.get("/ar/")).text
+
+    deployments(scenario)
+
+
+def test_what_is_not_translated_falls_back_to_the_sites_own_language(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        answer = await deployment.get("/de/visit/hours/")
+        assert (answer.status_code, answer.headers["location"]) == (302, "/visit/hours/")
+        assert (await deployment.get("/de/nowhere/")).status_code == 404
+        # The address of the original, below the language, leads to the translation.
+        answer = await deployment.get("/de/visit/")
+        assert (answer.status_code, answer.headers["location"]) == (302, "/de/ihr-besuch/")
+
+    deployments(scenario)
+
+
+def test_the_home_page_answers_in_the_language_that_a_visitor_likes_best(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        for accepted in ("de-AT,de;q=0.9", "de"):
+            answer = await deployment.get("/", accept_language=accepted)
+            assert (answer.status_code, answer.headers["location"]) == (302, "/de/")
+            assert "accept-language" in answer.headers["vary"].lower()
+        for accepted in ("en", "fr", "ar", ""):  # in Arabic, there is no home page yet
+            answer = await deployment.get("/", accept_language=accepted)
+            assert answer.status_code == 200, accepted
+            assert "accept-language" in answer.headers["vary"].lower()
+        # An address has one language for ever: a chosen one is not taken away again.
+        assert (await deployment.get("/visit/", accept_language="de")).status_code == 200
+        assert (await deployment.get("/de/", accept_language="en")).status_code == 200
+        own = await deployment.get("/?lang=en", accept_language="de")
+        assert own.status_code == 200
+
+    deployments(scenario)
+
+
+def test_a_site_in_one_language_negotiates_nothing(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        answer = await deployment.get("/", accept_language="de")
+        assert answer.status_code == 200
+        assert "accept-language" not in answer.headers.get("vary", "").lower()
+
+    deployments(scenario)
+
+
+def test_pages_that_were_made_apart_can_be_linked_and_parted(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        await deployment.add("/de/zeiten/", title="Zeiten")
+        await deployment.do("pages.link_translation", path="/visit/hours/", other="/de/zeiten/")
+        assert 'hreflang="de"' in (await deployment.get("/visit/hours/")).text
+        with pytest.raises(Conflict, match="already"):
+            await deployment.do("pages.link_translation", path="/visit/", other="/de/zeiten/")
+        await deployment.do("pages.unlink_translation", path="/de/zeiten/")
+        assert 'hreflang="de"' not in (await deployment.get("/visit/hours/")).text
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)

@@ -1,0 +1,148 @@
+"""Sites: as many as the tier has, each with its own pages, made anew at will."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from mosaic_cms.content.models import Media, Page, Site
+from mosaic_cms.content.published import ContentReference, PublishedPage
+from mosaic_core.errors import Conflict, InvalidInput, NotFound, QuotaExceeded
+from mosaic_core.head import Write
+from tests.cms.commands import command_line, invoke
+from tests.cms.deployment import Deployment, Deployments
+from tests.cms.projection import projected
+from tests.cms.test_pages import assert_as_made_anew
+
+_KEPT = {"persistence": "tenancy_sqlite", "storage": "storage_local"}
+TIERS = {"open": _KEPT, "free": {**_KEPT, "limits": {"sites": 1}}}
+
+
+def test_a_site_has_its_settings_checked(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        view = await deployment.do(
+            "sites.configure", time_zone="Europe/Berlin", languages=["de", "pt-BR"]
+        )
+        assert (view.time_zone, view.languages) == ("Europe/Berlin", ("de", "pt-BR"))
+        assert await deployment.do("sites.show") == view
+        with pytest.raises(InvalidInput, match="did you mean 'Europe/Berlin'"):
+            await deployment.do("sites.configure", time_zone="Berlin")
+        for languages in (["de", "DE"], ["no language"], [f"aa-{n:03}" for n in range(60)]):
+            with pytest.raises(InvalidInput):
+                await deployment.do("sites.configure", languages=languages)
+        assert await deployment.do("sites.show") == view
+
+    deployments(scenario)
+
+
+def test_a_tier_has_so_many_sites(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        with pytest.raises(QuotaExceeded, match="The tier has 1 site"):
+            await deployment.do("sites.create", "steel", key="shop", title="Shop")
+        await deployment.do("sites.create", key="shop", title="Shop", language="de")
+        with pytest.raises(Conflict, match="'shop' already"):
+            await deployment.do("sites.create", key="shop", title="Shop")
+        assert [site.key for site in await deployment.do("sites.list")] == ["main", "shop"]
+        (home,) = await deployment.do("pages.list", site="shop")
+        assert (home.path, home.state) == ("/", "published")
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario, tiers=TIERS)
+
+
+def test_a_deleted_site_leaves_nothing(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        before = await projected(deployment, "aurora")
+        await deployment.do("sites.create", key="shop", title="Shop")
+        for path in ("/a/", "/a/b/", "/c/"):
+            await deployment.add(path, site="shop", publish=False)
+        await deployment.do("pages.publish", path="/a/", site="shop")
+        await deployment.do("pages.delete", path="/c/", site="shop")
+        await deployment.do(
+            "menus.set", place="header", items=[{"title": "A", "target": "/a/"}], site="shop"
+        )
+        await deployment.do("redirects.set", source="/old/", target="/a/", site="shop")
+        await deployment.do("shared.create", name="Shared", site="shop")
+        done = await deployment.do("sites.delete", site="shop")
+        assert done.pages == 4
+        assert await projected(deployment, "aurora") == before
+        with pytest.raises(NotFound):
+            await deployment.do("sites.show", site="shop")
+        with pytest.raises(Conflict, match="the only site"):
+            await deployment.do("sites.delete", site="main")
+        assert (await deployment.get("/visit/")).status_code == 200
+        async with deployment.scope().read() as session:
+            assert list(await session.scalars(select(ContentReference))) == []
+            assert len(list(await session.scalars(select(Page)))) == 4
+            assert list(await session.scalars(select(Media))) == []
+
+    deployments(scenario)
+
+
+def test_rendering_makes_everything_from_what_is_live(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        visit = await deployment.do("pages.show", path="/visit/")
+        await deployment.add("/a/", body=f"[Visit](page:{visit.id})")
+        async with deployment.scope().read() as session:
+            noted = {
+                (row.source, row.target) for row in await session.scalars(select(ContentReference))
+            }
+        assert noted
+
+        async def spoil(write: Write) -> None:
+            await write.session.execute(update(PublishedPage).values(html="Spoilt", title="Spoilt"))
+            await write.session.execute(delete(ContentReference))
+
+        await deployment.scope().write(spoil)
+        told: list[tuple[str, int, int]] = []
+        scope = deployment.scope()
+        object.__setattr__(scope, "progress", lambda *step: told.append(step))
+        done = await deployment.product.actions.perform("sites.render", scope, {})
+        assert (done.pages, done.left) == (5, 0)
+        assert told[-1] == ("pages rendered", 5, 5)
+        assert "Spoilt" not in (await deployment.get("/visit/")).text
+        await assert_as_made_anew(deployment)
+        async with deployment.scope().read() as session:
+            again = {
+                (row.source, row.target) for row in await session.scalars(select(ContentReference))
+            }
+        assert again == noted
+
+    deployments(scenario)
+
+
+def test_a_language_with_pages_stays(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("sites.configure", languages=["de"])
+
+        async def german(write: Write) -> None:
+            page = await write.session.scalar(select(Page).where(Page.path == "/visit/hours/"))
+            assert page is not None
+            page.language = "de"
+            assert await write.session.scalar(select(Site.languages)) == ["de"]
+
+        await deployment.scope().write(german)
+        with pytest.raises(Conflict, match="has pages in 'de'"):
+            await deployment.do("sites.configure", languages=[])
+
+    deployments(scenario)
+
+
+def test_sites_on_the_command_line(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command_line(deployments, monkeypatch)
+    invoke("site", "create", "shop", "-t", "aurora", "--title", "The shop")
+    assert "The shop" in invoke("site", "list", "-t", "aurora")
+    invoke("site", "set", "-s", "aurora/shop", "--languages", "de, ar", "--time-zone", "Asia/Tokyo")
+    shown = json.loads(invoke("site", "show", "-s", "aurora/shop", "--json"))
+    assert (shown["languages"], shown["time_zone"]) == (["de", "ar"], "Asia/Tokyo")
+    assert "0 terms" in invoke("site", "terms", "-s", "aurora")
+    rendered = json.loads(invoke("render", "-s", "aurora/shop", "--json"))
+    assert rendered == {"aurora": {"pages": 1, "left": 0}}
+    assert "9 pages of 2 tenants" in invoke("render") or "tenants are made again" in invoke(
+        "render"
+    )
+    assert "deleted" in invoke("site", "delete", "aurora/shop", "--yes")

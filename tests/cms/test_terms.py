@@ -1,0 +1,81 @@
+"""Tags and categories: counted and renamed across a site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mosaic_core.errors import InvalidInput, NotFound
+from tests.cms.deployment import Deployment, Deployments
+from tests.cms.test_pages import assert_as_made_anew, hides, shows
+
+
+def tagged(*tags: str, categories: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"layout": "post", "details": {"tags": list(tags), "categories": list(categories)}}
+
+
+async def terms(deployment: Deployment, **given: Any) -> list[tuple[Any, ...]]:
+    views = await deployment.do("terms.list", **given)
+    return [(view.kind, view.title, view.pages, view.published) for view in views]
+
+
+def test_terms_are_counted_as_drafts_and_as_live(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.add("/a/", **tagged("Red", "Blue", categories=("Paint",)))
+        await deployment.add("/b/", publish=False, **tagged("red"))
+        await deployment.do("pages.edit", path="/a/", details={"tags": ["Red"]})
+        assert await terms(deployment) == [
+            ("category", "Paint", 0, 1),
+            ("tag", "Blue", 0, 1),
+            ("tag", "Red", 2, 1),
+        ]
+        assert await terms(deployment, kind="category") == [("category", "Paint", 0, 1)]
+
+    deployments(scenario)
+
+
+def test_a_renamed_tag_has_its_new_name_everywhere(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.add("/a/", body="Live.", **tagged("Red", "Round"))
+        await deployment.add("/b/", **tagged("Red", "Crimson"))
+        await deployment.add("/c/", publish=False, **tagged("Red"))
+        listing = {"type": "page_list", "data": {"source": "tag", "tag": "Crimson"}}
+        await deployment.add("/list/", regions={"main": [listing]})
+        await deployment.do("pages.edit", path="/a/", body="Newer.")
+        done = await deployment.do("terms.rename", old="red", new="Crimson")
+        assert (done.pages, done.published) == (3, 2)
+        assert await terms(deployment) == [("tag", "Crimson", 3, 2), ("tag", "Round", 1, 1)]
+        await shows(deployment, "/list/", 'href="/a/"', 'href="/b/"')
+        await hides(deployment, "/a/", "Newer.")  # a draft stays a draft
+        assert (await deployment.do("pages.show", path="/a/")).state == "changed"
+        assert (await deployment.do("pages.show", path="/b/")).state == "published"
+        await assert_as_made_anew(deployment)
+        with pytest.raises(NotFound, match="has the tag 'Red'"):
+            await deployment.do("terms.rename", old="Red", new="Pink")
+        with pytest.raises(InvalidInput):
+            await deployment.do("terms.rename", old="Crimson", new=" ")
+
+    deployments(scenario)
+
+
+@pytest.mark.parametrize(
+    ("details", "where"),
+    [
+        ({"tags": "one"}, "details.tags"),
+        ({"categories": {"a": 1}}, "details.categories"),
+        ({"tags": ["fine", " "]}, "details.tags[1]"),
+        ({"categories": ["x" * 101]}, "details.categories[0]"),
+        ({"tags": ["two\nlines"]}, "details.tags[0]"),
+        ({"tags": [f"t{n}" for n in range(101)]}, "details.tags"),
+    ],
+)
+def test_terms_that_are_none_are_named(
+    deployments: Deployments, details: dict[str, Any], where: str
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        with pytest.raises(InvalidInput) as caught:
+            await deployment.do("pages.edit", path="/visit/", details=details)
+        assert [place for place, _ in caught.value.problems] == [where]
+
+    deployments(scenario)
