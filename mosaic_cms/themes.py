@@ -8,7 +8,6 @@ import secrets
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.templating import block_templates
 from mosaic_cms.theme_assets import ASSET_PREFIX, Asset, Assets
+from mosaic_cms.theme_filters import FILTERS
 from mosaic_core.errors import ConfigurationError, NotFound, PluginConflict
 from mosaic_core.hooks import ThemeFolder
 from mosaic_core.plugins import Plugins
@@ -209,7 +209,7 @@ class Theme:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters.update(date=_date, isodate=_isodate)
+        environment.filters.update(FILTERS)
         templates = {}
         for name in sorted(self._own.union(self.layouts, _TEMPLATES, self._blocks)):
             try:
@@ -237,6 +237,7 @@ class Theme:
             "tagline": "Tagline",
             "language": "en",
             "root": "/",
+            "languages": [{"tag": "en", "url": "/", "active": True}],
             "direction": "ltr",
             "branding": True,
             "footer": Markup("<p>Footer</p>"),
@@ -290,11 +291,3 @@ class Themes:
 def _slot(name: str) -> Markup:
     """A mark at which the shell is split."""
     return Markup("{}{};").format(_MARK, name)
-
-
-def _date(value: datetime | None) -> str:
-    return f"{value.day} {value:%B %Y}" if value is not None else ""
-
-
-def _isodate(value: datetime | None) -> str:
-    return value.date().isoformat() if value is not None else ""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from mosaic_cms.blocks.base import Block, require_whole
-from mosaic_cms.blocks.stored import Regions, Stored, blocks_in, changed
+from mosaic_cms.blocks.stored import Regions, Stored, blocks_in, changed, regions_of
 from mosaic_core.errors import InvalidInput, PluginConflict, PluginInvalid
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import nearest
@@ -90,6 +90,15 @@ class BlockTypes:
                 f"A block {kind.name!r}: {problems[0][0]}: {problems[0][1]}.", problems=problems
             ) from error
 
+    def kept(self, given: Any) -> Regions:
+        """A page's content as it is to be saved: its shape checked, its HTML sanitised.
+
+        Raises:
+            InvalidInput: it is no content of a page; it names the place.
+        """
+        result: Regions = changed(regions_of(given), self._kept)
+        return result
+
     def forward(self, regions: Regions) -> Regions:
         """The same with every block's data brought to its type's version."""
         result: Regions = changed(regions, self._forwarded)
@@ -131,6 +140,18 @@ class BlockTypes:
                 f"do not see it."
             )
         return kind
+
+    def _kept(self, stored: Stored) -> Stored:
+        """What fits its type is kept as the type's fields made it; the rest as it is, which no
+        visitor sees before it fits."""
+        kind = self._types.get(stored["type"])
+        if kind is None or stored["version"] != kind.version:
+            return stored
+        try:
+            block = kind.model_validate(stored["data"])
+        except ValidationError:
+            return stored
+        return {**stored, "data": block.model_dump(mode="json", exclude_unset=True)}
 
     def _forwarded(self, stored: Stored) -> Stored:
         kind = self._types.get(stored["type"])

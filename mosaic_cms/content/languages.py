@@ -54,7 +54,7 @@ async def check_languages(
 
 async def _one(session: AsyncSession, site: Site, condition: ColumnElement[bool]) -> Page | None:
     found: Page | None = await session.scalar(
-        select(Page).where(Page.site_id == site.id, condition).limit(1)
+        select(Page).where(Page.site_id == site.id, Page.binned_at.is_(None), condition).limit(1)
     )
     return found
 

@@ -108,7 +108,7 @@ class Projection:
         found = await look_up(session, self._types, row, version.regions)
         context = await self._context(session, row, alone)
         values = await self._in_time(
-            found.size, lambda: self._html(theme, row, version, found, context)
+            found.size, lambda: self._html(theme, site, row, version, found, context)
         )
         translations = [] if alone else await translations_of(session, row)
         indexed = str(version.details.get("noindex") or "").lower() not in {"true", "yes", "1"}
@@ -175,12 +175,13 @@ class Projection:
     def _html(
         self,
         theme: Theme,
+        site: Site,
         row: PublishedPage,
         version: PageVersion,
         found: Lookup,
         context: dict[str, Any],
     ) -> dict[str, Any]:
-        page = shown(row)
+        page = shown(row, language_root(site.language, row.language))
         around = Around(found.targets, page, found.lists, found.shared)
         regions = {
             region: self._renderer.render(blocks, theme, around)
@@ -198,8 +199,8 @@ class Projection:
         }
 
 
-def shown(row: Any) -> dict[str, Any]:
-    """What templates get as ``page``, from a placed page."""
+def shown(row: Any, root: str) -> dict[str, Any]:
+    """What templates get as ``page``, from a placed page in the language below ``root``."""
     item = item_of(row)
     return {
         "title": row.title,
@@ -210,6 +211,7 @@ def shown(row: Any) -> dict[str, Any]:
         "tags": item.tags,
         "image": item.image,
         "language": row.language,
+        "root": root,
     }
 
 

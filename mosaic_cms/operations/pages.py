@@ -114,7 +114,7 @@ async def create_page(scope: TenantScope, command: CreatePage) -> PageView:
             parent=parent,
             layout=command.layout,
             summary=command.summary,
-            regions=_regions(command, {}) or {},
+            regions=scope.product.blocks.kept(_regions(command, {}) or {}),
             details=command.details,
         )
         return PageView(**facts(page, None))
@@ -135,7 +135,9 @@ async def edit_page(scope: TenantScope, command: EditPage) -> SavedPage:
             exclude={"path", "site", "regions", "body", "based_on"}, exclude_none=True
         )
         regions = _regions(command, base.regions)
-        return content if regions is None else {**content, "regions": regions}
+        if regions is not None:
+            content["regions"] = scope.product.blocks.kept(regions)
+        return content
 
     async def fn(write: Write) -> SavedPage:
         _, page = await found(write, command)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, Permission, action
-from mosaic_cms.blocks.stored import Stored, regions_of
+from mosaic_cms.blocks.stored import Stored
 from mosaic_cms.content.models import SharedBlock
 from mosaic_cms.content.placing import depending_on
 from mosaic_cms.content.published import ContentReference
@@ -136,7 +136,7 @@ async def create_shared(scope: TenantScope, command: CreateShared) -> SharedDeta
             id=new_id(),
             site_id=site.id,
             name=_name(command.name),
-            blocks=_blocks(command.blocks),
+            blocks=_blocks(scope, command.blocks),
             live=None,
             revision=1,
             updated_at=write.at,
@@ -154,7 +154,7 @@ async def edit_shared(scope: TenantScope, command: EditShared) -> SharedDetail:
     async def fn(write: Write) -> SharedDetail:
         row = await _found(write.session, command.id)
         name = row.name if command.name is None else _name(command.name)
-        blocks = row.blocks if command.blocks is None else _blocks(command.blocks)
+        blocks = row.blocks if command.blocks is None else _blocks(scope, command.blocks)
         if (name, blocks) != (row.name, row.blocks):
             if command.based_on is not None and command.based_on != row.revision:
                 raise SharedConflict(row.name, row.revision, blocks, row.blocks)
@@ -232,8 +232,8 @@ def _name(name: str) -> str:
     return line
 
 
-def _blocks(given: list[dict[str, Any]]) -> list[Stored]:
-    return regions_of({"blocks": given})["blocks"]
+def _blocks(scope: TenantScope, given: list[dict[str, Any]]) -> list[Stored]:
+    return scope.product.blocks.kept({"blocks": given})["blocks"]
 
 
 async def _facts(session: AsyncSession, row: SharedBlock) -> dict[str, Any]:

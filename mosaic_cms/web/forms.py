@@ -188,7 +188,7 @@ def _instead(visit: Visit, found: _Shown, html: str, **state: Any) -> str | None
     context = {
         "block": Form.model_validate(found.definition),
         "id": found.form_id,
-        "page": shown(found),
+        "page": shown(found, visit.surround.root),
     }
     theme = visit.surround.theme
     try:

@@ -50,6 +50,7 @@ def in_layout(
         "tags": (),
         "image": None,
         "language": surround.language,
+        "root": surround.root,
     }
     home = Item(surround.site_id, surround.site["title"], surround.root)
     return surround.theme.render(

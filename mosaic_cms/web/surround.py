@@ -133,28 +133,43 @@ class Surrounds:
         return Languages(
             site_id,
             {
-                language: self._surround(site_id, language, spoken[0], stored[language], branding)
+                language: self._surround(site_id, language, spoken, stored[language], branding)
                 for language in spoken
             },
         )
 
     def _surround(
-        self, site_id: uuid.UUID, language: str, first: str, stored: dict[str, Any], branding: bool
+        self,
+        site_id: uuid.UUID,
+        language: str,
+        spoken: list[str],
+        stored: dict[str, Any],
+        branding: bool,
     ) -> Surround:
         theme = self._product.themes.get(stored["theme"])
-        root = language_root(first, language)
+        root = language_root(spoken[0], language)
         site = {
             "title": stored["title"],
             "tagline": stored["tagline"],
             "language": language,
             "direction": "rtl" if language[:2].lower() in _RIGHT_TO_LEFT else "ltr",
             "root": root,
+            "languages": [
+                {"tag": tag, "url": _home(spoken[0], tag), "active": tag == language}
+                for tag in (spoken if len(spoken) > 1 else ())
+            ],
             "branding": branding,
             "footer": Markup(stored["footer"]),  # noqa: S704 - sanitised when it was stored
             **theme.settings(stored["theme_settings"]),
         }
         feeds = "\n".join(feed_links(root, stored["title"]))
         return Surround(site_id, language, root, theme, site, stored["menus"], feeds)
+
+
+def _home(first: str, language: str) -> str:
+    """The way to a home page for somebody who chose its language: it is not asked for again."""
+    root = language_root(first, language)
+    return f"/?lang={language}" if root == "/" else root
 
 
 def _addresses(menu: list[dict[str, Any]]) -> Iterator[str]:

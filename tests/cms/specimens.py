@@ -72,6 +72,10 @@ def site(shown: Theme, **changes: Any) -> dict[str, Any]:
         "tagline": "A tile workshop on the eastern shore",
         "language": "en",
         "root": "/",
+        "languages": [
+            {"tag": "en", "url": "/", "active": True},
+            {"tag": "ar", "url": "/ar/", "active": False},
+        ],
         "direction": "ltr",
         "branding": True,
         "footer": Safe("<p>Kale Street 14.</p><p><a href='/visit/'>How to find us</a></p>"),
@@ -135,6 +139,7 @@ def document(shown: Theme, layout: str, body: Safe | None = None, **changes: Any
         "tags": () if alone else ("kiln", "red"),
         "image": None if alone else IMAGE,
         "language": facts["language"],
+        "root": "/",
     }
     beside: dict[str, Any] = around()
     if alone:

@@ -85,7 +85,7 @@ def test_pages_name_their_translations_to_search_engines(deployments: Deployment
             assert 'hreflang="en" href="' in shown
             assert 'hreflang="de" href="' in shown
         await deployment.do("pages.unpublish", path="/de/ihr-besuch/")
-        assert 'hreflang="de"' not in (await deployment.get("/visit/")).text
+        assert 'rel="alternate" hreflang="de"' not in (await deployment.get("/visit/")).text
         await assert_as_made_anew(deployment)
 
     deployments(scenario)
@@ -157,11 +157,11 @@ def test_pages_that_were_made_apart_can_be_linked_and_parted(deployments: Deploy
         await translated(deployment)
         await deployment.add("/de/zeiten/", title="Zeiten")
         await deployment.do("pages.link_translation", path="/visit/hours/", other="/de/zeiten/")
-        assert 'hreflang="de"' in (await deployment.get("/visit/hours/")).text
+        assert 'rel="alternate" hreflang="de"' in (await deployment.get("/visit/hours/")).text
         with pytest.raises(Conflict, match="already"):
             await deployment.do("pages.link_translation", path="/visit/", other="/de/zeiten/")
         await deployment.do("pages.unlink_translation", path="/de/zeiten/")
-        assert 'hreflang="de"' not in (await deployment.get("/visit/hours/")).text
+        assert 'rel="alternate" hreflang="de"' not in (await deployment.get("/visit/hours/")).text
         await assert_as_made_anew(deployment)
 
     deployments(scenario)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import sys
@@ -444,5 +445,7 @@ def test_the_timekeeper_outlives_whatever_goes_wrong(
             await asyncio.sleep(0.02)
         assert (failed, await state(deployment)) == ([True], "draft")
         task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
     deployments(scenario)

@@ -26,6 +26,7 @@ NOW = {
     "tags": (),
     "image": None,
     "language": "en",
+    "root": "/",
 }
 
 SAMPLES: dict[str, dict[str, Any]] = {

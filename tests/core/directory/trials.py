@@ -133,6 +133,8 @@ async def _losing(folder: Path) -> dict[str, Any]:
     found = {}
     async with opened(data) as directory:
         await WRITES["hint"](directory)
+        for trial in READS.values():  # who loses rights may lose those to the code as well
+            await trial(directory)
         _lose_rights(data)
         for name, trial in (READS | WRITES).items():
             found[name] = await outcome(trial(directory))
