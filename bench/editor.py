@@ -66,9 +66,10 @@ class Editor:
         before = await _head(scope)
         loop = asyncio.get_running_loop()
         due = loop.time()
+        text = page.regions["main"][0]["data"].get("text", "")
         while not self._enough.is_set():
             self.saves += 1
-            body = f"{page.body}\n\nDraft {before.version + self.saves}.\n"
+            body = f"{text}\n\nDraft {before.version + self.saves}.\n"
             await product.actions.perform("pages.edit", scope, {"path": tiles.PATH, "body": body})
             self._ready.set()
             due += EVERY
