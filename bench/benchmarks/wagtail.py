@@ -16,6 +16,8 @@ from bench.wagtail_only import CACHED, UNCACHED, cheapest, fastest, subjects
 
 NAMES = ("wagtail_uncached", "wagtail_cached")
 _SECONDS = 2
+#: Visitors at once: with a few, a server waits for its next request as long as it works.
+_CONNECTIONS = 32
 
 
 def take() -> list[Figure]:
@@ -23,7 +25,7 @@ def take() -> list[Figure]:
     environment = prepare()
     with ExitStack() as running:
         deployment = tiles.tiles(running.enter_context(scratch()))
-        taken = subjects(environment, running, seconds=_SECONDS)
+        taken = subjects(environment, running, seconds=_SECONDS, connections=_CONNECTIONS)
         for name, page_cache, headers in (
             ("uncached", False, tiles.HOST),
             ("cached", True, {**tiles.HOST, "Accept-Encoding": "gzip"}),
@@ -36,6 +38,7 @@ def take() -> list[Figure]:
                 contains=tiles.TEXT,
                 headers=headers,
                 seconds=_SECONDS,
+                connections=_CONNECTIONS,
             )
         found = rounds(taken)
     least = cheapest(found, UNCACHED)
