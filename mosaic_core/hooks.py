@@ -195,7 +195,7 @@ class ProductHooks:
 
     @hookspec
     def mosaic_blocks(self) -> list[type[Any]]:
-        """Provisional. Block types: pydantic models with a template.
+        """Block types: pydantic models, derived from ``mosaic_cms.sdk.Block``, with a template.
 
         Example::
 
