@@ -90,7 +90,7 @@ class ServeSettings(BaseModel):
     port: Annotated[Whole, Field(ge=0, le=65535)] = 8000
     workers: Annotated[Whole, Field(ge=1, le=256)] = 1
     #: Finished pages that each process keeps, in bytes or as in "64 MB".
-    page_cache: ByteSize = ByteSize(64 * 1024 * 1024)
+    page_cache: ByteSize = ByteSize(96 * 1024 * 1024)
     #: Seconds for which a CDN may keep a page.
     cdn_seconds: Annotated[Whole, Field(ge=0)] = 60
 

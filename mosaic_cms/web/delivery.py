@@ -28,7 +28,13 @@ _REDIRECTS = PublishedRedirect.__table__.c
 
 # Constants: each is compiled once for each strategy.
 _PAGE_QUERY = select(
-    _PAGES.page_id, _PAGES.language, _PAGES.title, _PAGES.layout, _PAGES.head, _PAGES.html
+    _PAGES.page_id,
+    _PAGES.language,
+    _PAGES.title,
+    _PAGES.layout,
+    _PAGES.head,
+    _PAGES.html,
+    _PAGES.theme,
 ).where(
     _PAGES.site_id == bindparam("site_id"),
     _PAGES.path == bindparam("path"),
@@ -49,6 +55,7 @@ class _Row(NamedTuple):
     layout: str
     head: str
     html: str
+    theme: str
 
 
 class Delivery:
@@ -69,7 +76,10 @@ class Delivery:
         rows = await visit.rows(_PAGE_QUERY, path=visit.path)
         if rows:
             row = _Row(*rows[0])
-            spoken = replace(visit, surround=visit.site.of(row.language))
+            surround = visit.site.of(row.language)
+            if row.theme != surround.theme.name:
+                surround = surround.made_for(self._product.themes.get(row.theme))
+            spoken = replace(visit, surround=surround)
             return await self._page(spoken, row)
         targets = await visit.rows(_REDIRECT_QUERY, source=visit.path)
         if targets:

@@ -63,8 +63,8 @@ class Finished:
         self._unchanged: dict[str, Message] = {}
         #: Whether another query gets another response: else the path alone says what it is.
         self.by_query = False
-        #: Bytes that it may grow to in memory.
-        self.size = 2 * len(body) + 2048
+        #: Bytes that it may grow to in memory: text compresses to a third in either way.
+        self.size = 7 * len(body) // 4 + 2048
 
     def full(self, encoding: str) -> tuple[Message, Message]:
         """The two messages of the whole response in an encoding: "", "gzip" or "br"."""

@@ -129,15 +129,19 @@ class SiteApp:
             return None
         published = handle.head.published
         query = scope.get("query_string", b"")
-        accepted = headers.get(b"accept-language", b"")
-        elsewhere, negotiates = await self._delivery.negotiate(handle, path, query, accepted)
-        if elsewhere is not None:
-            return elsewhere
-        numbered = _NUMBERED.fullmatch(query)
         # What is asked for by its path alone is found without coming here. No path begins like the
         # names of the others, which are not the same for everybody who asks for the path.
-        key = (tenant.tenant_id, handle.origin, "?negotiated" if negotiates else path)
+        key = (tenant.tenant_id, handle.origin, path)
         finished = self.cache.get(key, published)
+        if finished is None and path == "/":  # not kept as such where it is negotiated
+            accepted = headers.get(b"accept-language", b"")
+            elsewhere, negotiates = await self._delivery.negotiate(handle, path, query, accepted)
+            if elsewhere is not None:
+                return elsewhere
+            if negotiates:
+                key = (tenant.tenant_id, handle.origin, "?negotiated")
+                finished = self.cache.get(key, published)
+        numbered = _NUMBERED.fullmatch(query)
         if query and (finished is None or finished.by_query):
             key = (tenant.tenant_id, handle.origin, f"?{query.decode('latin-1')} {path}")
             finished = self.cache.get(key, published) if numbered else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -45,7 +45,21 @@ class Surround:
     site: dict[str, Any]
     menus: dict[str, list[dict[str, Any]]]
     feeds: str
+    theme_settings: dict[str, Any]
     shells: dict[str, Shell] = field(default_factory=dict)
+    others: dict[str, Surround] = field(default_factory=dict)
+
+    def made_for(self, theme: Theme) -> Surround:
+        """The same around pages that were rendered with another theme: until they are rendered
+        again, they are shown whole, as they were made."""
+        if theme is self.theme:
+            return self
+        other = self.others.get(theme.name)
+        if other is None:
+            site = {**self.site, **theme.settings(self.theme_settings)}
+            other = replace(self, theme=theme, site=site, shells={}, others={})
+            self.others[theme.name] = other
+        return other
 
     def document(self, path: str, *, title: str, head: str, kind: str, main: str) -> bytes:
         """A whole page; ``kind`` is the class of its body."""
@@ -163,7 +177,8 @@ class Surrounds:
             **theme.settings(stored["theme_settings"]),
         }
         feeds = "\n".join(feed_links(root, stored["title"]))
-        return Surround(site_id, language, root, theme, site, stored["menus"], feeds)
+        settings = stored["theme_settings"]
+        return Surround(site_id, language, root, theme, site, stored["menus"], feeds, settings)
 
 
 def _home(first: str, language: str) -> str:

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -309,5 +310,36 @@ def test_nothing_in_a_sites_own_words_is_taken_for_a_slot(deployments: Deploymen
         assert answer.status_code == 200
         assert answer.text.count("the text of /visit/ at aurora.") == 1
         assert "<b>" not in answer.text.replace("<b>MOSAIC</b>", "")
+
+    deployments(scenario)
+
+
+def test_until_its_job_is_done_a_page_is_shown_whole_in_the_theme_that_made_it(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dressed(text: str) -> tuple[bool, bool]:
+        """Whether shell and page are in the theme Folio: its settings, and its openings."""
+        return "data-accent=" in text, 'data-palette="' not in text
+
+    async def scenario(deployment: Deployment) -> None:
+        before = (await deployment.get("/visit/")).text
+        assert dressed(before) == (False, False)
+        settle = deployment.product.settle
+        with monkeypatch.context() as held:
+
+            async def later(*_: Any, **__: Any) -> int:
+                return 0
+
+            held.setattr(type(deployment.product), "settle", later)
+            await deployment.do("sites.configure", theme="folio", tagline="Later")
+        waiting = (await deployment.get("/visit/")).text
+        assert dressed(waiting) == (False, False)
+        assert "Later" in waiting  # what surrounds a page is always what it is now
+        assert (
+            waiting.partition("<main")[2].partition("</main>")[0]
+            == (before.partition("<main")[2].partition("</main>")[0])
+        )
+        await settle(deployment.scope().tenant)
+        assert dressed((await deployment.get("/visit/")).text) == (True, True)
 
     deployments(scenario)
