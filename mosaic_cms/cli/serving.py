@@ -48,7 +48,7 @@ def serve(
             update={key: value for key, value in given.items() if value is not None}
         )
         chosen = _free(chosen)
-        asyncio.run(_opens(settings))
+        asyncio.run(_opens(settings, whole=chosen.workers > 1))
         os.environ[CONFIG_VARIABLE] = str(config_path().absolute())
         address = f"http://{chosen.host}:{chosen.port}/"
         if as_json:
@@ -137,10 +137,12 @@ def run_server(target: str, chosen: ServeSettings) -> None:
     )
 
 
-async def _opens(settings: Settings) -> None:
-    """Raises what keeps the product from opening: here it is told as it should be, and no
-    worker would be started again and again to say the same."""
-    from mosaic_cms.product import open_product
+async def _opens(settings: Settings, *, whole: bool) -> None:
+    """Raises what keeps the platform, or the whole product, from opening: here it is told as it
+    should be, and no worker would be started again and again to say the same."""
+    from mosaic_cms.product import open_product, tenant_schema
+    from mosaic_core.platform import open_platform
 
-    async with open_product(settings):
+    opened = open_product(settings) if whole else open_platform(settings, tenant_schema())
+    async with opened:
         pass
