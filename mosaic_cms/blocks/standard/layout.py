@@ -18,7 +18,7 @@ from mosaic_cms.blocks.base import (
     Words,
 )
 from mosaic_cms.blocks.standard.media import Illustration
-from mosaic_cms.blocks.stored import blocks_in
+from mosaic_cms.blocks.stored import Stored, blocks_in
 
 Style = Literal["primary", "secondary"]
 
@@ -88,10 +88,10 @@ class Columns(Block):
             )
         for number, column in enumerate(self.columns):
             inside = blocks_in([block.model_dump() for block in column])
-            if any(block["type"] == self.name for block in inside):
+            if any(_has_columns(block) for block in inside if block["type"] == self.name):
                 raise ValueError(
-                    f"column {number + 1} has columns in it: columns cannot be inside columns; "
-                    f"put them below one another"
+                    f"column {number + 1} has columns in columns in it: columns can be inside "
+                    f"columns once; put the innermost below one another"
                 )
         return self
 
@@ -99,6 +99,10 @@ class Columns(Block):
     def widths(self) -> tuple[str, ...]:
         """Of each column, in twelfths."""
         return tuple(self.layout.split("-"))
+
+
+def _has_columns(stored: Stored) -> bool:
+    return any(block["type"] == Columns.name for block in blocks_in(stored["data"]))
 
 
 class AccordionItem(Part):

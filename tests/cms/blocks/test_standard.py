@@ -215,6 +215,8 @@ def test_hostile_words_in_any_field_are_shown_as_words_or_refused(theme: Theme, 
     assert tried > 0 or name in refused
 
 
+#: Columns inside columns: as deep as columns may be.
+TWICE = stored("columns", {"layout": "12", "columns": [[stored("columns")]]})
 UNFIT: list[tuple[str, dict[str, Any], str, str]] = [
     ("image", {"alt": " "}, "main[0].alt", "no alternative text"),
     ("image", {"decorative": True}, "main[0]", "is not decorative"),
@@ -234,7 +236,7 @@ UNFIT: list[tuple[str, dict[str, Any], str, str]] = [
     ("columns", {"layout": "4-4-4"}, "main[0]", "has 3 columns; there are 2"),
     ("columns", {"layout": "12"}, "main[0]", "has 1 column; there are 2"),
     ("columns", {"layout": "5-7"}, "main[0].layout", "'12', '8-4'"),
-    ("columns", {"columns": [[], [stored("columns")]]}, "main[0]", "cannot be inside columns"),
+    ("columns", {"columns": [[], [TWICE]]}, "main[0]", "inside columns once"),
     ("table", {"rows": []}, "main[0].rows", "at least 1"),
     ("table", {"rows": [["a", "b"], ["c"]]}, "main[0]", "row 2 has 1 cells and the first has 2"),
     ("table", {"rows": [[]]}, "main[0].rows[0]", "1 to 30 cells"),
@@ -476,3 +478,8 @@ def test_the_colours_of_code_can_be_read_in_every_palette(opening: str, scheme: 
     assert len(colours) == 2
     for name, colour in colours[scheme].items():
         assert _contrast(colour, grounds[scheme]["--wash"]) >= 4.5, name
+
+
+def test_columns_can_be_inside_columns_once() -> None:
+    html = render(Theme("iznik", IZNIK, block_templates(TYPES)), TWICE)
+    assert html.count("block-columns") == 2
