@@ -29,6 +29,11 @@ def segment_of(tag: str) -> str:
     return tag.lower()
 
 
+def language_root(site_language: str, language: str) -> str:
+    """The path below which the pages in a language stand."""
+    return "/" if language == site_language else f"/{segment_of(language)}/"
+
+
 def language_of_path(path: str, languages: Sequence[str]) -> str:
     """The language of an address; the first of ``languages`` is the one without a segment."""
     first = path.strip("/").partition("/")[0]

@@ -32,7 +32,7 @@ from mosaic_cms.content.items import (
     trail,
     translations_of,
 )
-from mosaic_cms.content.language_tags import segment_of
+from mosaic_cms.content.language_tags import language_root
 from mosaic_cms.content.lookup import Lookup, look_up
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.models import Page, PageVersion, Site
@@ -213,11 +213,6 @@ def shown(row: Any, root: str) -> dict[str, Any]:
         "language": row.language,
         "root": root,
     }
-
-
-def language_root(site_language: str, language: str) -> str:
-    """The path below which the pages in a language stand."""
-    return "/" if language == site_language else f"/{segment_of(language)}/"
 
 
 def _head(

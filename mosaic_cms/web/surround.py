@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from sqlalchemy import select
 
 from mosaic_cms.content.head_tags import feed_links
-from mosaic_cms.content.projection import language_root
+from mosaic_cms.content.language_tags import language_root
 from mosaic_cms.content.published import PublishedSite
 from mosaic_cms.product import Product
 from mosaic_cms.themes import Shell, Theme
