@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,9 +17,9 @@ from pydantic import ValidationError
 from mosaic_core.database import History, TenantSchema
 from mosaic_core.directory import Directory, PlatformDatabase, open_directory, slug_taken
 from mosaic_core.errors import ConfigurationError, TenantClosed, TenantReadOnly
-from mosaic_core.head import TENANT, Heads, Write, Writer
+from mosaic_core.head import TENANT, Heads, Write, Writer, first_rows
 from mosaic_core.head.log import Message, acknowledge, messages
-from mosaic_core.persistence import Persistence
+from mosaic_core.persistence import Persistence, Rows
 from mosaic_core.plugins import Plugins
 from mosaic_core.provider import PlatformServices
 from mosaic_core.resolution import TenantMatch, TenantResolver
@@ -174,16 +175,18 @@ class Platform:
             raise slug_taken(tenant.slug)
         persistence = self.persistence(tenant)
 
-        async def fill(begin: Any) -> None:
-            if first is not None:
-                writer = Writer(TENANT, tenant.tenant_id, begin)
-                await writer.write(first, actor=actor, action="tenants.create")
-
-        await persistence.provision(tenant, fill)
+        rows: Sequence[Rows] = ()
+        if first is not None:
+            rows = await first_rows(tenant, first, actor=actor, action="tenants.create")
+        making = asyncio.ensure_future(persistence.provision(tenant, rows))
+        revision = self.schema.history.current
         try:
-            await self.directory.add(tenant, self.schema.history.current, actor=actor)
+            await self.directory.add(tenant, revision, actor=actor, made=making)
         except BaseException:
-            await persistence.drop(tenant)
+            making.cancel()
+            await asyncio.wait([making])
+            if not making.cancelled() and making.exception() is None:
+                await persistence.drop(tenant)
             raise
         return tenant
 

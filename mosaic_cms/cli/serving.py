@@ -124,7 +124,7 @@ def run_server(target: str, chosen: ServeSettings) -> None:
         port=chosen.port,
         workers=chosen.workers,
         loop="uvloop",
-        http="httptools",
+        http="mosaic_cms.web.server:Protocol",
         ws="none",
         lifespan="on",
         log_level="warning",

@@ -94,7 +94,6 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
             footer="",
         )
         write.session.add(site)
-        await write.session.flush()  # its pages point to it
         if not command.home:
             await product.projection.place_site(write.session, site, first=True)
             return

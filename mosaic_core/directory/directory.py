@@ -185,8 +185,18 @@ class Directory:
         if self._looking is not None:  # that look may have read before our commit
             await asyncio.wait([self._looking])
 
-    async def add(self, tenant: TenantContext, revision: str, *, actor: str) -> None:
+    async def add(
+        self,
+        tenant: TenantContext,
+        revision: str,
+        *,
+        actor: str,
+        made: asyncio.Future[None] | None = None,
+    ) -> None:
         """Makes a provisioned tenant known.
+
+        Args:
+            made: ends when its database is there; it is waited for just before the commit.
 
         Raises:
             Conflict: the slug is taken.
@@ -209,6 +219,9 @@ class Directory:
                     changed=write.version,
                 )
             )
+            await write.session.flush()
+            if made is not None:
+                await made
             return write.version
 
         try:
