@@ -13,13 +13,14 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.blocks.standard.more import Form
 from mosaic_cms.content.forms import check
 from mosaic_cms.content.models import Page, Submission
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.published import PublishedForm
 from mosaic_cms.content.tree import find_page, find_site
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import TENANT, Write
@@ -109,7 +110,10 @@ async def submit(scope: TenantScope, command: SubmitForm) -> SubmissionView:
 
 
 @action(
-    "forms.submissions", needs=Permission("read", "content"), effect="read", http="GET /submissions"
+    "forms.submissions",
+    needs=Permission("read", "submissions"),
+    effect="read",
+    http="GET /submissions",
 )
 async def submissions(scope: TenantScope, command: ListSubmissions) -> list[SubmissionView]:
     """Lists what visitors sent, the newest first."""
@@ -123,7 +127,7 @@ async def submissions(scope: TenantScope, command: ListSubmissions) -> list[Subm
 
 @action(
     "forms.export",
-    needs=Permission("read", "content"),
+    needs=Permission("read", "submissions"),
     effect="read",
     http="GET /submissions/export",
 )
@@ -147,7 +151,7 @@ async def export(scope: TenantScope, command: WhichSubmissions) -> CsvFile:
 
 @action(
     "forms.delete_submission",
-    needs=Permission("delete", "content"),
+    needs=Permission("delete", "submissions"),
     http="DELETE /submissions/{id}",
 )
 async def delete_submission(scope: TenantScope, command: SubmissionAt) -> SubmissionView:

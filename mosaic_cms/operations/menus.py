@@ -7,12 +7,13 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.menus import MENUS, menu_of, places_of, set_menu
 from mosaic_cms.content.models import Menu, Page, Site
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.references import page_ids
 from mosaic_cms.content.tree import find_site
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import Write
@@ -84,7 +85,7 @@ class RemoveFromMenu(Model):
     site: str | None = None
 
 
-@action("menus.show", needs=Permission("read", "content"), effect="read", http="GET /menus")
+@action("menus.show", needs=Permission("read", "menus"), effect="read", http="GET /menus")
 async def show_menus(scope: TenantScope, command: ShowMenus) -> list[MenuView]:
     """The menus that have entries, with where each leads."""
     async with scope.read() as session:
@@ -97,7 +98,7 @@ async def show_menus(scope: TenantScope, command: ShowMenus) -> list[MenuView]:
         return [await _view(session, menu) for menu in menus]
 
 
-@action("menus.set", needs=Permission("update", "settings"), http="PUT /menus/{place}")
+@action("menus.set", needs=Permission("update", "menus"), http="PUT /menus/{place}")
 async def set_entries(scope: TenantScope, command: SetMenu) -> MenuView:
     """Gives a menu these entries instead of those that it has."""
     items = [entry.model_dump(mode="json") for entry in command.items]
@@ -109,7 +110,7 @@ async def set_entries(scope: TenantScope, command: SetMenu) -> MenuView:
     return await scope.write(fn)
 
 
-@action("menus.add", needs=Permission("update", "settings"), http="POST /menus/{place}")
+@action("menus.add", needs=Permission("update", "menus"), http="POST /menus/{place}")
 async def add_entry(scope: TenantScope, command: AddToMenu) -> MenuView:
     """Adds an entry to a menu."""
 
@@ -128,7 +129,7 @@ async def add_entry(scope: TenantScope, command: AddToMenu) -> MenuView:
     return await scope.write(fn)
 
 
-@action("menus.remove", needs=Permission("update", "settings"), http="DELETE /menus/{place}")
+@action("menus.remove", needs=Permission("update", "menus"), http="DELETE /menus/{place}")
 async def remove_entry(scope: TenantScope, command: RemoveFromMenu) -> MenuView:
     """Takes an entry out of a menu, with what is below it."""
 
