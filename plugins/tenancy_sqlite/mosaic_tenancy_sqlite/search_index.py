@@ -1,13 +1,19 @@
 """The index of the table that is searched: two FTS5 tables, kept exact by triggers.
 
 ``search_documents`` gives each row a number of the index (a rowid may change when a file is
-compacted). ``search_words`` has the words of all rows; ``search_grams`` has the letters, three by
-three, of those in scripts without spaces. Neither keeps a text: what is shown of one is read
-through the view ``search_content``.
+compacted). The numbers of a scope, rows that one search looks among, stand together, so that FTS5
+goes through those and no others. ``search_words`` has the words of all rows; ``search_grams`` has
+the letters, three by three, of those in scripts without spaces. Neither keeps a text: what is shown
+of one is read through the view ``search_content``.
 
 What ``search_words`` gets is folded by the view ``search_terms``, which replaces within words only:
 the n-th word of the index is the n-th word of the text, and is marked there. A row is taken out
 before it changes, while the views still show what was put in, as FTS5 demands.
+
+``search_spelling`` has each word once, for words that are typed wrongly: FTS5's own list of them
+goes through all rows of a word to tell that there is one. ``search_fresh`` takes the text of the
+row that is put in apart, and is emptied again. A word stays when its last row goes, until the file
+is compacted: whether it is still there is asked before it is used.
 """
 
 # ruff: noqa: S608 - what is put into SQL are names of tables and columns, quoted, and constants
@@ -30,10 +36,18 @@ from mosaic_tenancy_sqlite.words import FOLDS, SPACELESS
 #: unless the schema is trusted. It is ours, and no function is defined that could do harm.
 TRUSTING = "PRAGMA trusted_schema = ON"
 
+#: Numbers that a scope has for its rows, as a power of 2.
+_SPAN = 32
+#: Characters of a word that is worth looking for when another one was typed.
+_SPELLED = (3, 66)
+
 _TRIGGERS = ("search_inserted", "search_deleted", "search_changing", "search_changed")
 _DROP = (
     *(f"DROP TRIGGER IF EXISTS {name}" for name in _TRIGGERS),
     "DROP TABLE IF EXISTS search_vocabulary",
+    "DROP TABLE IF EXISTS search_fresh_words",
+    "DROP TABLE IF EXISTS search_fresh",
+    "DROP TABLE IF EXISTS search_spelling",
     "DROP TABLE IF EXISTS search_letters",
     "DROP TABLE IF EXISTS search_words",
     "DROP TABLE IF EXISTS search_grams",
@@ -41,32 +55,49 @@ _DROP = (
     "DROP VIEW IF EXISTS search_content",
     "DROP TABLE IF EXISTS search_folds",
     "DROP TABLE IF EXISTS search_documents",
+    "DROP TABLE IF EXISTS search_scopes",
     "PRAGMA user_version = 0",
 )
+_TOKENS = "tokenize = \"unicode61 remove_diacritics 2 categories 'L* N* M*'\""
 _CONTENT = "content = 'search_content', content_rowid = 'document_id'"
 _TABLES = (
     "CREATE TABLE search_folds (step INTEGER PRIMARY KEY, letter TEXT, plain TEXT) STRICT",
     "INSERT INTO search_folds VALUES "
     + ", ".join(f"({n}, '{one}', '{other}')" for n, (one, other) in enumerate(FOLDS.items(), 1)),
-    "CREATE VIRTUAL TABLE search_words USING fts5(scope, title, summary, text, "
-    f"tokenize = \"unicode61 remove_diacritics 2 categories 'L* N* M*'\", "
+    f"CREATE VIRTUAL TABLE search_words USING fts5(title, summary, text, {_TOKENS}, "
     f"prefix = '2 3', {_CONTENT})",
     f"CREATE VIRTUAL TABLE search_grams USING fts5(title, summary, text, "
     f"tokenize = 'trigram', {_CONTENT})",
     "CREATE VIRTUAL TABLE search_vocabulary USING fts5vocab(search_words, row)",
     "CREATE VIRTUAL TABLE search_letters USING fts5vocab(search_grams, row)",
+    "CREATE TABLE search_spelling (term TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+    f"CREATE VIRTUAL TABLE search_fresh USING fts5(title, summary, text, {_TOKENS}, "
+    "content = '', detail = none, columnsize = 0)",
+    "CREATE VIRTUAL TABLE search_fresh_words USING fts5vocab(search_fresh, row)",
 )
-_WORDS = "document_id, scope, title, summary, text FROM search_terms"
+_WORDS = "document_id, title, summary, text FROM search_terms"
 _GRAMS = "document_id, title, summary, text FROM search_content WHERE is_spaceless"
 _PUT = (
-    f"INSERT INTO search_words (rowid, scope, title, summary, text) SELECT {_WORDS} WHERE TRUE",
+    f"INSERT INTO search_words (rowid, title, summary, text) SELECT {_WORDS} WHERE TRUE",
     f"INSERT INTO search_grams (rowid, title, summary, text) SELECT {_GRAMS}",
 )
 _TAKE = (
-    f"INSERT INTO search_words (search_words, rowid, scope, title, summary, text) "
+    f"INSERT INTO search_words (search_words, rowid, title, summary, text) "
     f"SELECT 'delete', {_WORDS} WHERE TRUE",
     f"INSERT INTO search_grams (search_grams, rowid, title, summary, text) "
     f"SELECT 'delete', {_GRAMS}",
+)
+_FRESH = f"INSERT INTO search_fresh (rowid, title, summary, text) SELECT {_WORDS} WHERE TRUE"
+_SPELL = (
+    "INSERT INTO search_spelling SELECT term FROM {} v "
+    f"WHERE length(term) BETWEEN {_SPELLED[0]} AND {_SPELLED[1]} "
+    f"AND term GLOB '*[^0-9]*' AND term NOT GLOB '*{SPACELESS}*' "
+    "AND NOT EXISTS (SELECT 1 FROM search_spelling s WHERE s.term = v.term)"
+)
+_SPELL_ALL = ("DELETE FROM search_spelling", _SPELL.format("search_vocabulary"))
+_SPELL_FRESH = (
+    _SPELL.format("search_fresh_words"),
+    "INSERT INTO search_fresh (search_fresh) VALUES ('delete-all')",
 )
 
 
@@ -79,8 +110,6 @@ class SearchIndex:
         assert found is not None
         self.table, self.searchable = found
         self._own = [column.name for column in self.table.primary_key.columns]
-        #: What ``search_documents`` has of a row.
-        self._kept = list(dict.fromkeys([*self._own, *self.searchable.by]))
         shown = self.searchable
         self._texts = {"title": shown.title, "summary": shown.summary, "text": shown.text}
         self._bind = [
@@ -105,62 +134,90 @@ class SearchIndex:
 
     def install(self, connection: sqlite3.Connection) -> None:
         """Makes the index anew from the rows; all of it or nothing."""
+        number = f"PRAGMA user_version = {self.number}"
+        self._change(connection, (*_DROP, *self._create(), number))
+
+    @staticmethod
+    def _change(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement in (*_DROP, *self._create()):
+            for statement in statements:
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {self.number}")
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
 
-    def scope(self, by: tuple[Any, ...]) -> tuple[str, list[Any]]:
-        """The word that every row of these values has in the index, and the values themselves."""
+    def respell(self, connection: sqlite3.Connection) -> None:
+        """Forgets the words that are nowhere any more, if the file has this very index."""
+        if self.is_in(connection):
+            self._change(connection, _SPELL_ALL)
+
+    def scope(self, connection: sqlite3.Connection, by: tuple[Any, ...]) -> tuple[int, int] | None:
+        """The first and the last number that a row of these values can have in the index; None
+        when there never was one."""
         values = [
             value if bind is None else bind(value)
             for bind, value in zip(self._bind, by, strict=True)
         ]
-        return "x".join(str(value).encode().hex() for value in values), values
+        where = " AND ".join(f"{_quoted(name)} = ?" for name in self.searchable.by)
+        row = connection.execute(f"SELECT scope_id FROM search_scopes WHERE {where}", values)
+        for (scope,) in row:
+            return scope << _SPAN, (scope + 1 << _SPAN) - 1
+        return None
 
     def joined(self, row: str, document: str = "d") -> str:
         """The condition under which a document is that of a row."""
-        return " AND ".join(f"{row}.{name} = {document}.{name}" for name in map(_quoted, self._own))
+        return _equal(self._own, row, document)
 
     def _create(self) -> list[str]:
-        table, kept = _quoted(self.table.name), ", ".join(map(_quoted, self._kept))
+        table = _quoted(self.table.name)
+        own, by = _list(self._own), _list(self.searchable.by)
         texts = {
             name: f"substr(p.{_quoted(column)}, 1, {MOST_TEXT})"
             for name, column in self._texts.items()
         }
-        scope = " || 'x' || ".join(f"hex(p.{_quoted(name)})" for name in self.searchable.by)
         shown = ", ".join(f"{_padded(text)} AS {name}" for name, text in texts.items())
         folded = ", ".join(f"{_folded(text)} AS {name}" for name, text in texts.items())
-        rows = f"FROM search_documents d JOIN {table} p ON {self.joined('p')}"
+        # In the order of the documents: FTS5 starts another part of the index at each step back.
+        rows = f"FROM search_documents d CROSS JOIN {table} p ON {self.joined('p')}"
+        scoped = f"FROM {table} p JOIN search_scopes s ON {_equal(self.searchable.by, 'p', 's')}"
         spaceless = " OR ".join(f"{text} GLOB '*{SPACELESS}*'" for text in texts.values())
+        first = f"(s.scope_id << {_SPAN})"
+        last = (
+            f"SELECT max(document_id) FROM search_documents "
+            f"WHERE document_id BETWEEN {first} AND {first} + {(1 << _SPAN) - 1}"
+        )
         enter = (
-            f"INSERT INTO search_documents ({kept}, is_spaceless) "
-            f"SELECT {kept}, coalesce({spaceless}, 0) FROM {table} p WHERE "
+            f"INSERT INTO search_scopes ({by}) SELECT DISTINCT {by} FROM {table} p "
+            f"WHERE NOT EXISTS (SELECT 1 FROM search_scopes s "
+            f"WHERE {_equal(self.searchable.by, 'p', 's')}) AND ",
+            f"INSERT INTO search_documents (document_id, {own}, is_spaceless) "
+            f"SELECT coalesce(({last}), {first}) "
+            f"+ row_number() OVER (PARTITION BY s.scope_id ORDER BY p.rowid), "
+            f"{_list(self._own, 'p')}, coalesce({spaceless}, 0) {scoped} WHERE ",
         )
         return [
+            f"CREATE TABLE search_scopes (scope_id INTEGER PRIMARY KEY, "
+            f"{_columns(self.searchable.by)}, UNIQUE ({by})) STRICT",
             f"CREATE TABLE search_documents (document_id INTEGER PRIMARY KEY, "
-            f"{', '.join(f'{_quoted(name)} ANY NOT NULL' for name in self._kept)}, "
-            f"is_spaceless INTEGER NOT NULL, UNIQUE ({', '.join(map(_quoted, self._own))})) STRICT",
-            f"CREATE VIEW search_content AS "
-            f"SELECT d.document_id, d.is_spaceless, '' AS scope, {shown} {rows}",
-            f"CREATE VIEW search_terms AS SELECT d.document_id, {scope} AS scope, {folded} {rows}",
+            f"{_columns(self._own)}, is_spaceless INTEGER NOT NULL, UNIQUE ({own})) STRICT",
+            f"CREATE VIEW search_content AS SELECT d.document_id, d.is_spaceless, {shown} {rows}",
+            f"CREATE VIEW search_terms AS SELECT d.document_id, {folded} {rows}",
             *_TABLES,
-            f"{enter} TRUE",
+            *(f"{statement} TRUE" for statement in enter),
             *_PUT,
+            *_SPELL_ALL,
             *self._triggers(table, enter),
         ]
 
-    def _triggers(self, table: str, enter: str) -> list[str]:
-        columns = [*self._kept, *self._texts.values()]
+    def _triggers(self, table: str, enter: Iterable[str]) -> list[str]:
+        columns = [*self._own, *self.searchable.by, *self._texts.values()]
         watched = [_quoted(name) for name in dict.fromkeys(columns)]
         changed = " OR ".join(f"old.{name} IS NOT new.{name}" for name in watched)
         update = f"UPDATE OF {', '.join(watched)} ON {table} WHEN {changed}"
-        put = _program([f"{enter} {self.joined('p', 'new')}", *self._of("new", _PUT)])
+        entered = [f"{statement} {self.joined('p', 'new')}" for statement in enter]
+        put = _program([*entered, *self._of("new", [*_PUT, _FRESH]), *_SPELL_FRESH])
         leave = f"DELETE FROM search_documents WHERE {self.joined('old', 'search_documents')}"
         take = _program([*self._of("old", _TAKE), leave])
         inserted, deleted, changing, after = _TRIGGERS
@@ -218,6 +275,18 @@ def _folded(text: str) -> str:
 
 def _program(statements: Iterable[str]) -> str:
     return f"BEGIN {'; '.join(statements)}; END"
+
+
+def _equal(names: Iterable[str], one: str, other: str) -> str:
+    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in map(_quoted, names))
+
+
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(f"{_quoted(name)} ANY NOT NULL" for name in names)
+
+
+def _list(names: Iterable[str], table: str = "") -> str:
+    return ", ".join(f"{table}.{name}" if table else name for name in map(_quoted, names))
 
 
 def _quoted(name: str) -> str:

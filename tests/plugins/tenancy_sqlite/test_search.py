@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from mosaic_tenancy_sqlite.plugin import mosaic_persistence
 from mosaic_tenancy_sqlite.search_index import SearchIndex
-from mosaic_tenancy_sqlite.words import FOLDS, distance, fold, words_of
+from mosaic_tenancy_sqlite.spelling import distance
+from mosaic_tenancy_sqlite.words import FOLDS, fold, words_of
 from sqlalchemy import select
 
 from mosaic_core.head import Write
