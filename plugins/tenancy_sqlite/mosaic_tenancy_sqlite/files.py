@@ -114,6 +114,7 @@ class TenantFiles:
 
     async def close(self) -> None:
         self._reading.close_all()
+        await self._searches.close_all()
         await self._engine.dispose()
 
     # Sessions
@@ -250,7 +251,7 @@ class TenantFiles:
                 yield session
 
         async with self._turns.take(path.with_suffix(".lock")):
-            self._reading.close(path)
+            self._close(path)
             writer = Writer(TENANT, tenant.tenant_id, begin, limits=_MIGRATING)
             history = IndexedHistory(self._schema.history)
             schema = replace(self._schema, history=history)
@@ -266,6 +267,7 @@ class TenantFiles:
         def vacuum() -> None:
             connection = sqlite.connect(path, writable=True)
             try:
+                self._searches.compact(connection)
                 connection.execute("VACUUM")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
@@ -278,7 +280,7 @@ class TenantFiles:
     async def drop(self, tenant: TenantContext) -> None:
         path = self._path(tenant)
         async with self._turns.take(path.with_suffix(".lock")):
-            self._reading.close(path)
+            self._close(path)
             with sqlite.translating(subject_of(tenant), files=True):
                 disk.remove(path)
                 path.with_suffix(".lock").unlink(missing_ok=True)
@@ -297,6 +299,10 @@ class TenantFiles:
     async def strays(self, known: Collection[str]) -> list[Problem]:
         with sqlite.translating(f"The folder {self._folder.name!r} of databases", files=True):
             return await asyncio.to_thread(strays, self._folder, known)
+
+    def _close(self, path: Path) -> None:
+        self._reading.close(path)
+        self._searches.close(path)
 
     # Limits
 

@@ -25,18 +25,19 @@ from mosaic_core.search import (
     SearchQuery,
     SearchResults,
 )
+from mosaic_tenancy_sqlite.excerpts import excerpt
 from mosaic_tenancy_sqlite.search_index import SearchIndex
 from mosaic_tenancy_sqlite.spelling import nearest
 from mosaic_tenancy_sqlite.words import fold, is_spaceless, words_of
 
 #: How much more a word counts in a title and in a summary than in a text.
 _TITLE, _SUMMARY, _TEXT = 10.0, 4.0, 1.0
-#: Words of an excerpt; of one in a script without spaces, letters.
-_EXCERPT = {"search_words": 30, "search_grams": 60}
+#: Characters of an excerpt; fewer in scripts without spaces, where one says more.
+_EXCERPT = {"search_words": 200, "search_grams": 80}
 #: Words of one query for which others are looked for.
 _MOST_INSTEAD = 3
-#: Groups of three letters that a word of one or two is looked for as.
-_GROUPS = 100
+#: Groups of three letters that a word of one or two is looked for as, and all of a query are.
+_GROUPS, _MOST_GROUPS = 100, 400
 _LAST = "\U0010ffff"
 
 _GROUPS_OF = "SELECT term FROM search_letters WHERE term >= ? AND term < ? LIMIT ?"
@@ -95,7 +96,8 @@ class _Search:
 
     def run(self, words: list[str]) -> SearchResults:
         if any(map(is_spaceless, words)):
-            found = self._results("search_grams", [self._groups(word) for word in words], {})
+            most = min(_GROUPS, _MOST_GROUPS // len(words))
+            found = self._results("search_grams", [self._groups(word, most) for word in words], {})
             return replace(found, hits=tuple(_marked(hit, words) for hit in found.hits))
         looked_for = [_any_of([fold(word)], last=word == words[-1]) for word in words]
         found = self._results("search_words", looked_for, {})
@@ -158,11 +160,10 @@ class _Search:
     def _hits(self, table: str, match: str, shown: _Found) -> tuple[SearchHit, ...]:
         if not shown:
             return ()
-        excerpt = f"?, ?, '…', {_EXCERPT[table]}"
         numbers = [-number for _, number in shown]
         rows = self._connection.execute(
-            f"SELECT {table}.rowid, highlight({table}, 0, ?, ?), "
-            f"snippet({table}, 1, {excerpt}), snippet({table}, 2, {excerpt}), "
+            f"SELECT {table}.rowid, "
+            f"{', '.join(f'highlight({table}, {column}, ?, ?)' for column in range(3))}, "
             f"{self._finder._keys} "
             f"FROM {table} CROSS JOIN search_documents d ON d.document_id = {table}.rowid "
             f"CROSS JOIN {self._finder._table} p ON {self._finder._index.joined('p')} "
@@ -175,20 +176,21 @@ class _Search:
         hits = []
         for score, number in shown:
             title, summary, text, *key = by_number[number]
-            snippet = summary if OPEN in summary and OPEN not in text else text or summary
+            shows = summary if OPEN in summary and OPEN not in text else text.strip() or summary
+            snippet = excerpt(shows, _EXCERPT[table])
             values = tuple(
                 value if convert is None else convert(value)
                 for convert, value in zip(self._finder._convert, key, strict=True)
             )
-            hits.append(SearchHit(values, title.strip(), snippet.strip(), -score))
+            hits.append(SearchHit(values, title.strip(), snippet, -score))
         return tuple(hits)
 
-    def _groups(self, word: str) -> str:
+    def _groups(self, word: str, most: int) -> str:
         """A word as groups of three letters; a shorter one as all that begin with it."""
         if len(word) > 2:
             return _any_of([word])
         start = word.lower()
-        rows = self._connection.execute(_GROUPS_OF, (start, start + _LAST, _GROUPS))
+        rows = self._connection.execute(_GROUPS_OF, (start, start + _LAST, most))
         return _any_of([row[0] for row in rows])
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import islice
 
-#: Words that are tried for one that occurs nowhere, and that are looked for instead.
-_CANDIDATES, _NEAREST = 24, 4
+#: Words that are compared with one that occurs nowhere; of those that are as near, the words whose
+#: rows are counted; of these, the words that are tried, and that are looked for instead.
+_MOST, _COUNTED, _TRIED, _NEAREST = 2_000, 64, 24, 4
 
 #: Words by how they begin, of some lengths.
 _SPELLED = """
     SELECT s.term FROM json_each(?) b
      CROSS JOIN search_spelling s ON s.term >= b.value AND s.term < b.value || char(1114111)
-     WHERE length(s.term) BETWEEN ? AND ?
+     WHERE length(s.term) BETWEEN ? AND ? LIMIT ?
 """
 #: In how many rows each of some words occurs; of a word that is nowhere any more, nothing.
 _ROWS = """
@@ -36,17 +38,19 @@ def nearest(
     most = errors_in(word)
     if most == 0:
         return ()
+    starts = json.dumps(list(dict.fromkeys(beginnings(word))))
+    rows = connection.execute(_SPELLED, (starts, len(word) - most, len(word) + most, _MOST))
+    letters = frozenset(word)
     near: list[list[str]] = [[] for _ in range(most + 1)]
-    starts = json.dumps(sorted(set(beginnings(word))))
-    terms = connection.execute(_SPELLED, (starts, len(word) - most, len(word) + most))
-    for term in {term for (term,) in terms}:
-        slips = distance(word, term, most)
-        if slips <= most:
-            near[slips].append(term)
+    for term in {term for (term,) in rows}:
+        if len(letters.symmetric_difference(term)) <= 2 * most:  # a slip changes two at most
+            slips = distance(word, term, most)
+            if slips <= most:
+                near[slips].append(term)
     for candidates in near:
-        found = [term for term in _frequent(connection, candidates) if occurs(term)]
-        if found:
-            return tuple(found[:_NEAREST])
+        found = (term for term in _frequent(connection, candidates) if occurs(term))
+        if fewest := tuple(islice(found, _NEAREST)):
+            return fewest
     return ()
 
 
@@ -82,28 +86,26 @@ def _letters_like(letter: str) -> Iterator[str]:
 
 
 def distance(one: str, other: str, most: int) -> int:
-    """Letters inserted, left out, replaced or swapped with the next, or ``most + 1`` if more."""
-    if abs(len(one) - len(other)) > most or len(set(one) ^ set(other)) > 2 * most:
+    """The slips from one word to the other, or ``most + 1`` if there are more."""
+    if one == other:
+        return 0
+    if most == 0 or abs(len(one) - len(other)) > most:
         return most + 1
-    same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+    same = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        same += 1
     one, other = one[same:], other[same:]
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, left in enumerate(one, 1):
-        last, before, row = before, row, [i]
-        for j, right in enumerate(other, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
-            if i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
-                cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
-        if min(row) > most:
-            return most + 1
-    return min(row[-1], most + 1)
+    ways = [(one[1:], other[1:]), (one[1:], other), (one, other[1:])]
+    if one[:2] == other[1::-1]:
+        ways.append((one[2:], other[2:]))
+    return 1 + min(distance(left, right, most - 1) for left, right in ways)
 
 
 def _frequent(connection: sqlite3.Connection, terms: list[str]) -> list[str]:
     """The words that are in the most rows, the first of them first."""
     if len(terms) < 2:
         return terms
-    counted = connection.execute(_ROWS, (json.dumps(terms),))
-    return [term for _, term in sorted((-rows, term) for term, rows in counted)][:_CANDIDATES]
+    counted = connection.execute(_ROWS, (json.dumps(sorted(terms)[:_COUNTED]),))
+    return [term for _, term in sorted((-rows, term) for term, rows in counted)][:_TRIED]
