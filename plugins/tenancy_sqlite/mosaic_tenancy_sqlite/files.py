@@ -40,7 +40,8 @@ from mosaic_tenancy_sqlite import disk
 from mosaic_tenancy_sqlite.plugin import SQLiteSettings
 from mosaic_tenancy_sqlite.reading import Reading, subject_of
 from mosaic_tenancy_sqlite.search import Searches
-from mosaic_tenancy_sqlite.search_index import TRUSTING, IndexedHistory
+from mosaic_tenancy_sqlite.search_definition import TRUSTING
+from mosaic_tenancy_sqlite.search_index import IndexedHistory
 from mosaic_tenancy_sqlite.strays import strays
 from mosaic_tenancy_sqlite.template import template_bytes
 
@@ -178,11 +179,14 @@ class TenantFiles:
 
     async def search(self, tenant: TenantContext, query: SearchQuery) -> SearchResults:
         path = self._path(tenant)
-        turn = self._turns.take(path.with_suffix(".lock"))
+        turn = partial(self._turns.take, path.with_suffix(".lock"))
         pages = self._pages(tenant, reserve=True)
         await self._reading.prove(tenant, path)
-        with sqlite.translating(subject_of(tenant)):
-            return await self._searches.search(path, query, turn=turn, pages=pages)
+        try:
+            with sqlite.translating(subject_of(tenant)):
+                return await self._searches.search(path, query, turn=turn, pages=pages)
+        except sqlite.Full as error:
+            raise self._full(tenant, _Target(path, writable=True, pages=pages)) from error
 
     async def size(self, tenant: TenantContext) -> int:
         return await self._reading.size(tenant, self._path(tenant))
