@@ -83,11 +83,24 @@ def uri(path: Path, *, mode: str = "rw") -> str:
 
 
 def connect(
-    path: Path, *, writable: bool, cache_kib: int = 512, timeout: float = BUSY_TIMEOUT
+    path: Path,
+    *,
+    writable: bool,
+    cache_kib: int = 512,
+    timeout: float = BUSY_TIMEOUT,
+    any_thread: bool = False,
 ) -> sqlite3.Connection:
-    """A synchronous connection in autocommit mode, for the thread that opens it."""
+    """A synchronous connection in autocommit mode, for the thread that opens it.
+
+    With ``any_thread``, for one thread after the other: the caller sees to that.
+    """
     connection = sqlite3.connect(
-        uri(path), uri=True, isolation_level=None, timeout=timeout, cached_statements=64
+        uri(path),
+        uri=True,
+        isolation_level=None,
+        timeout=timeout,
+        cached_statements=64,
+        check_same_thread=not any_thread,
     )
     try:
         for pragma in pragmas(writable=writable, cache_kib=cache_kib, timeout=timeout):

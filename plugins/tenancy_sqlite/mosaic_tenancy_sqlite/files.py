@@ -39,7 +39,8 @@ from mosaic_tenancy_sqlite.drafts import Drafts
 from mosaic_tenancy_sqlite.plugin import SQLiteSettings
 from mosaic_tenancy_sqlite.reading import Reading, subject_of
 from mosaic_tenancy_sqlite.search import Searches
-from mosaic_tenancy_sqlite.search_index import TRUSTING, IndexedHistory
+from mosaic_tenancy_sqlite.search_definition import TRUSTING
+from mosaic_tenancy_sqlite.search_index import IndexedHistory
 from mosaic_tenancy_sqlite.strays import strays
 from mosaic_tenancy_sqlite.template import template_bytes
 
@@ -108,6 +109,7 @@ class TenantFiles:
     async def close(self) -> None:
         self._reading.close_all()
         self._drafts.close()
+        await self._searches.close_all()
         await self._engine.dispose()
 
     # Sessions
@@ -169,11 +171,14 @@ class TenantFiles:
 
     async def search(self, tenant: TenantContext, query: SearchQuery) -> SearchResults:
         path = self._path(tenant)
-        turn = self._turns.take(path.with_suffix(".lock"))
+        turn = partial(self._turns.take, path.with_suffix(".lock"))
         pages = self._pages(tenant, reserve=True)
         await self._reading.prove(tenant, path)
-        with sqlite.translating(subject_of(tenant)):
-            return await self._searches.search(path, query, turn=turn, pages=pages)
+        try:
+            with sqlite.translating(subject_of(tenant)):
+                return await self._searches.search(path, query, turn=turn, pages=pages)
+        except sqlite.Full as error:
+            raise self._full(tenant, _Target(path, writable=True, pages=pages)) from error
 
     async def size(self, tenant: TenantContext) -> int:
         return await self._reading.size(tenant, self._path(tenant))
@@ -228,7 +233,7 @@ class TenantFiles:
                 yield session
 
         async with self._turns.take(path.with_suffix(".lock")):
-            self._reading.close(path)
+            self._close(path)
             writer = Writer(TENANT, tenant.tenant_id, begin, limits=_MIGRATING)
             history = IndexedHistory(self._schema.history)
             schema = replace(self._schema, history=history)
@@ -244,6 +249,7 @@ class TenantFiles:
         def vacuum() -> None:
             connection = sqlite.connect(path, writable=True)
             try:
+                self._searches.compact(connection)
                 connection.execute("VACUUM")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
@@ -256,7 +262,7 @@ class TenantFiles:
     async def drop(self, tenant: TenantContext) -> None:
         path = self._path(tenant)
         async with self._turns.take(path.with_suffix(".lock")):
-            self._reading.close(path)
+            self._close(path)
             with sqlite.translating(subject_of(tenant), files=True):
                 disk.remove(path)
                 path.with_suffix(".lock").unlink(missing_ok=True)
@@ -275,6 +281,10 @@ class TenantFiles:
     async def strays(self, known: Collection[str]) -> list[Problem]:
         with sqlite.translating(f"The folder {self._folder.name!r} of databases", files=True):
             return await asyncio.to_thread(strays, self._folder, known)
+
+    def _close(self, path: Path) -> None:
+        self._reading.close(path)
+        self._searches.close(path)
 
     # Limits
 
