@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.benchmarks import (
     cached_page,
     fleet,
+    lighthouse,
     new_tenant,
     publishing,
     search,
@@ -30,6 +31,7 @@ _BENCHMARKS = (
     visibility,
     search,
     publishing,
+    lighthouse,
 )
 _RESULTS = Path(__file__).parent / "results.json"
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 ASSET_PREFIX = "/-/assets/"
+#: Style sheets that every theme may import.
+_SHARED = Path(__file__).parent / "themes" / "_shared" / "assets"
+_CSS_IMPORT = re.compile(r"""^@import\s+["']([\w.-]+\.css)["'];\n?""", re.MULTILINE)
 _CSS_URL = re.compile(r"""url\(\s*["']?([\w.-]+)["']?\s*\)""")
 #: By the name's ending, since what a machine knows of types differs from the next one.
 _TYPES = {
@@ -42,28 +46,31 @@ class Asset:
 class Assets:
     """The files of one folder.
 
+    A style sheet takes the place of each ``@import "other.css";`` that names it: one of the folder,
+    or of those that every theme may use. A page so loads one file, however many make it up.
+
     Attributes:
         files: by hashed name.
         names: the hashed name for each name.
 
     Raises:
-        ValueError: a style sheet is not UTF-8; it names the file.
+        ValueError: a style sheet is not UTF-8, or imports what is not there; it names the file.
     """
 
     def __init__(self, folder: Path) -> None:
         self.files: dict[str, Asset] = {}
         self.names: dict[str, str] = {}
         found = {file.name: file.read_bytes() for file in folder.glob("[!.]*") if file.is_file()}
-        # Style sheets last: they name other assets by their hashed names.
-        for name in sorted(found, key=lambda name: (name.endswith(".css"), name)):
+        sheets = {name: text for name, text in found.items() if name.endswith(".css")}
+        for name in sorted(found.keys() - sheets.keys()):
             self._add(name, found[name])
+        # Style sheets last: they name other assets by their hashed names.
+        shared = {file.name: file.read_bytes() for file in _SHARED.glob("*.css")}
+        for name in sorted(sheets):
+            text = _whole(name, shared | sheets, ())
+            self._add(name, _CSS_URL.sub(self._rewritten, text).encode())
 
     def _add(self, name: str, content: bytes) -> None:
-        if name.endswith(".css"):
-            try:
-                content = _CSS_URL.sub(self._rewritten, content.decode("utf-8")).encode()
-            except UnicodeDecodeError as error:
-                raise ValueError(name, error) from error
         digest = hashlib.sha256(content).hexdigest()[:12]
         stem, dot, suffix = name.partition(".")
         hashed = f"{stem}-{digest}{dot}{suffix}"
@@ -74,3 +81,21 @@ class Assets:
     def _rewritten(self, match: re.Match[str]) -> str:
         name = match.group(1)
         return f'url("{self.names[name]}")' if name in self.names else match.group(0)
+
+
+def _whole(name: str, sheets: Mapping[str, bytes], within: tuple[str, ...]) -> str:
+    """A style sheet with what it imports, and what that imports, in it."""
+    try:
+        text = sheets[name].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(name, error) from error
+
+    def imported(match: re.Match[str]) -> str:
+        other = match.group(1)
+        if other not in sheets:
+            raise ValueError(name, f"it imports {other!r}, which is not there")
+        if other in (*within, name):
+            raise ValueError(name, f"it imports {other!r}, which imports it")
+        return _whole(other, sheets, (*within, name))
+
+    return _CSS_IMPORT.sub(imported, text)

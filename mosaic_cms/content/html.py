@@ -138,6 +138,13 @@ class HtmlWriter:
         side = str(token.attrGet("style") or "").removeprefix("text-align:")
         self.html.append(f'<{token.tag} align="{side}">' if side else f"<{token.tag}>")
 
+    def _header_close(self, token: Token) -> None:
+        """A header without words is none: it would be read out as the name of what is below it."""
+        if self.html[-1].startswith("<th"):
+            self.html[-1] = "<td" + self.html[-1].removeprefix("<th")
+            token = Token("td_close", "td", -1)
+        self._tag(token)
+
     def _table_open(self, token: Token) -> None:
         self.html.append('<div class="table" tabindex="0" role="group" aria-label="Table"><table>')
 
@@ -309,6 +316,7 @@ _WRITERS: dict[str, Callable[[HtmlWriter, Token], None]] = {
     "ordered_list_open": HtmlWriter._ordered_list,
     "ordered_list_close": lambda writer, token: writer.html.append("</ol>\n"),
     "th_open": HtmlWriter._cell,
+    "th_close": HtmlWriter._header_close,
     "td_open": HtmlWriter._cell,
     "table_open": HtmlWriter._table_open,
     "table_close": HtmlWriter._table_close,

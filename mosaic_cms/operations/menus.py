@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.menus import MENUS, menu_of, places_of, set_menu
 from mosaic_cms.content.models import Menu, Page, Site
-from mosaic_cms.content.published import PublishedPage
+from mosaic_cms.content.placing import shown_paths
 from mosaic_cms.content.references import page_ids
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.rights import Permission
@@ -34,7 +34,7 @@ class ShownEntry(Model):
 
     title: str
     target: str
-    #: Of the page; None for an address.
+    #: Of the page, or of what the site makes there; None for an address.
     path: str | None
     shown: bool
     items: tuple[ShownEntry, ...]
@@ -187,18 +187,14 @@ async def _changed(
 
 async def _view(session: AsyncSession, menu: Menu) -> MenuView:
     places = places_of(menu.items)
-    ids, paths = page_ids(places), [place for place in places if place.startswith("/")]
-    kept = select(Page.id, Page.path).where(Page.id.in_(ids))
-    placed = select(PublishedPage.page_id, PublishedPage.path).where(
-        PublishedPage.site_id == menu.site_id,
-        PublishedPage.page_id.in_(ids) | PublishedPage.path.in_(paths),
-    )
+    kept = select(Page.id, Page.path).where(Page.id.in_(page_ids(places)))
     where = {f"page:{page_id}": path for page_id, path in await session.execute(kept)}
-    shown = set()
-    for page_id, path in await session.execute(placed):
-        shown |= {f"page:{page_id}", path}
+    shown = await shown_paths(session, await session.get_one(Site, menu.site_id), places)
+    made = {place: path for place, path in shown.items() if place.startswith("/")}
     return MenuView(
-        place=menu.place, language=menu.language, items=_entries(menu.items, where, shown)
+        place=menu.place,
+        language=menu.language,
+        items=_entries(menu.items, where | made, set(shown)),
     )
 
 
