@@ -13,7 +13,7 @@ import pytest
 
 from mosaic_core.directory import PlatformDatabase, open_directory
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import enqueue
+from mosaic_core.head.outbox import enqueue
 from mosaic_core.platform import platform_history
 from tests.core.head.toys import (
     Box,
