@@ -75,7 +75,7 @@ def parsed(content: bytes) -> EmailMessage:
 def text_of(message: EmailMessage, kind: str = "plain") -> str | None:
     """The body of a kind, as it was written; None when there is none."""
     part = message.get_body((kind,))
-    return None if part is None else str(part.get_content())
+    return None if part is None else str(part.get_content()).replace("\r\n", "\n")
 
 
 class MailerContract(Contract[Mailer]):

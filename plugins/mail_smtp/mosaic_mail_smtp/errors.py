@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from aiosmtplib import (
     SMTPAuthenticationError,
     SMTPConnectError,
+    SMTPDataError,
     SMTPException,
     SMTPNotSupported,
     SMTPRecipientsRefused,
@@ -59,7 +60,7 @@ def translated(server: str, seconds: float) -> Iterator[None]:
                 hint="Set address in [mail] to one that this server sends for, or sign in.",
             ) from error
         raise _answered(server, error.code, error.message) from error
-    except SMTPResponseException as error:
+    except SMTPDataError as error:
         raise _answered(server, error.code, error.message) from error
     except SMTPNotSupported as error:
         raise MailRefused(
@@ -68,7 +69,7 @@ def translated(server: str, seconds: float) -> Iterator[None]:
     except (SMTPException, OSError) as error:
         raise MailUnavailable(
             f"The mail server {server} cannot be used: {_line(error)}.",
-            hint="Check security in [plugins.mail_smtp].",
+            hint="Check host, port and security in [plugins.mail_smtp].",
         ) from error
     except ValueError as error:
         raise MailRefused(f"The mail cannot be sent by SMTP: {_line(error)}.") from error
