@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -121,7 +122,8 @@ class Product:
     async def settle_all(self, *, older_than: float = 0.0) -> int:
         """Deals with every outbox that a stopped process left behind."""
         done = 0
-        for tenant in await self.platform.directory.hinted(_TOPICS, older_than=older_than):
+        by = datetime.now(UTC) - timedelta(seconds=older_than)
+        for tenant in await self.platform.directory.hinted(_TOPICS, by=by):
             if tenant.status is TenantStatus.ACTIVE:
                 done += await self._drain(tenant)
         return done

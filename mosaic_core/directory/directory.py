@@ -14,7 +14,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, func, insert, select
@@ -344,13 +344,13 @@ class Directory:
         await self._writer.write(fn, actor="system", action="hints.note")
 
     async def hinted(
-        self, topics: Collection[str] | None = None, *, older_than: float = 0.0
+        self, topics: Collection[str] | None = None, *, by: datetime | None = None
     ) -> list[TenantContext]:
-        """Tenants whose outbox may have messages about some topics, or any, that have been due for
-        so many seconds; those first that have waited longest."""
+        """Tenants whose outbox may have messages about some topics, or any, that were due by an
+        instant (now); those first that have waited longest."""
         await self.refresh()
-        before = datetime.now(UTC) - timedelta(seconds=older_than)
-        query = select(HintRow.tenant_id).where(HintRow.due <= before).order_by(HintRow.due)
+        due = HintRow.due <= (by or datetime.now(UTC))
+        query = select(HintRow.tenant_id).where(due).order_by(HintRow.due)
         if topics is not None:
             query = query.where(HintRow.topic.in_(topics))
         async with self.database.session() as session:

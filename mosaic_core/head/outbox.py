@@ -158,9 +158,9 @@ class Outbox:
         taken = dataclasses.replace(found, due=now + lease, attempts=1, error="")
         outbox = self._tables.outbox.c
         same = outbox.due.is_(None) if found.due is None else outbox.due == found.due
-        return taken if await self._claim(taken, same) else None
+        return taken if await self._claim(taken, same, hint=True) else None
 
-    async def _claim(self, taken: Message, as_found: Any) -> bool:
+    async def _claim(self, taken: Message, as_found: Any, *, hint: bool = False) -> bool:
         outbox = self._tables.outbox
         claim = (
             update(outbox)
@@ -170,7 +170,7 @@ class Outbox:
 
         async def fn(write: Write) -> int:
             changed = await _changed(write, claim)
-            if changed:  # the lease may be the only thing that tells when it is due again
+            if changed and hint:  # what was given up is due again, at the latest after the lease
                 write.topics.add(taken.topic)
             return changed
 
