@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -17,12 +18,14 @@ from mosaic_cms.blocks.standard import STANDARD
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.mailing.kinds import KINDS
 from mosaic_cms.operations import (
     arranging,
     bin,
     exports,
     forms,
     imports,
+    mails,
     menus,
     pages,
     redirects,
@@ -37,13 +40,14 @@ from mosaic_cms.operations import (
     translations,
     versions,
 )
+from mosaic_cms.postman import Postman
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
 from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.database import History, TenantBase, TenantSchema
 from mosaic_core.errors import ConfigurationError
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import Message
+from mosaic_core.head.outbox import Message
 from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings
@@ -69,8 +73,9 @@ _OPERATIONS = (
     terms,
     site_life,
     forms,
+    mails,
 )
-#: What this version deals with; messages about anything else wait for what does.
+#: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)
 _MIGRATIONS = Path(__file__).parent / "migrations" / "tenant"
 
@@ -91,6 +96,7 @@ class Product:
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
         self.timekeeper = Timekeeper(self)
+        self.postman = Postman(self, KINDS)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 
@@ -116,7 +122,8 @@ class Product:
     async def settle_all(self, *, older_than: float = 0.0) -> int:
         """Deals with every outbox that a stopped process left behind."""
         done = 0
-        for tenant in await self.platform.directory.hinted(older_than=older_than):
+        by = datetime.now(UTC) - timedelta(seconds=older_than)
+        for tenant in await self.platform.directory.hinted(_TOPICS, by=by):
             if tenant.status is TenantStatus.ACTIVE:
                 done += await self._drain(tenant)
         return done

@@ -15,6 +15,7 @@ from mosaic_cms.cli import (
     exports,
     forms,
     health,
+    mails,
     menus,
     pages,
     plugins,
@@ -39,6 +40,7 @@ app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume t
 app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
 app.add_typer(releases.app, name="release", help="Publish several pages at once.")
 app.add_typer(forms.app, name="form", help="What visitors sent: list, export, delete.")
+app.add_typer(mails.app, name="mail", help="Mail that has not got out; trying again, a test.")
 app.add_typer(sites.app, name="site", help="Make, set up and delete sites.")
 app.add_typer(menus.app, name="menu", help="Show and change menus.")
 app.add_typer(redirects.app, name="redirect", help="List, add, remove and import redirects.")

@@ -20,16 +20,14 @@ from mosaic_cms.content.models import Page, Submission
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.published import PublishedForm
 from mosaic_cms.content.tree import find_page, find_site
+from mosaic_cms.mailing import form as form_letter
+from mosaic_cms.mailing.letters import post
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import enqueue
 from mosaic_core.types import new_id
 
-#: The topic of messages that somebody is to get by mail. What the mail says is made when it is
-#: sent: the outbox keeps nothing of what the visitor wrote.
-MAIL = "mail.send"
 #: A cell that begins with one of these is a formula to a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LOT = 500
@@ -102,8 +100,7 @@ async def submit(scope: TenantScope, command: SubmitForm) -> SubmissionView:
         )
         session.add(submission)
         if form.notify is not None:
-            about = {"kind": "form", "to": form.notify, "submission": str(submission.id)}
-            await enqueue(write, TENANT, MAIL, about)
+            await post(write, TENANT, form_letter.KIND, form_letter.about(form, submission))
         return _view(submission, page.path)
 
     return await scope.write(fn)

@@ -22,7 +22,7 @@ from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Conflict, InvalidInput
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import Message
+from mosaic_core.head.outbox import Message
 
 #: Pages in one write.
 _BATCH = 100

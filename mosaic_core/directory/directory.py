@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
@@ -18,6 +25,7 @@ from mosaic_core.directory.database import OWNER, PlatformDatabase
 from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
+from mosaic_core.head.outbox import Outbox
 from mosaic_core.resolution import TenantMatch, normalise_host
 from mosaic_core.tenants import TenantContext, TenantStatus, check_slug
 
@@ -83,6 +91,8 @@ class Directory:
         self._writer = Writer(PLATFORM, OWNER, database.exclusive)
         #: When something is due at which tenant.
         self.agenda = Agenda(database, self._writer)
+        #: What the platform itself has to do: messages that belong to no tenant.
+        self.outbox = Outbox(PLATFORM, database.session, self._writer)
 
     # Lookups in memory
 
@@ -100,6 +110,10 @@ class Directory:
         """The first of a site's custom domains."""
         found = self._domains_of.get(match)
         return min(found, key=lambda host: (found[host], host)) if found else None
+
+    def host_of(self, match: TenantMatch) -> str:
+        """The host by which a site is known: its first custom domain, or its subdomain."""
+        return self.domain_of(match) or f"{self._tenants[match.tenant_id].slug}.{self._domain}"
 
     def tenant(self, tenant_id: str) -> TenantContext | None:
         """The tenant with this id, deleted ones excepted."""
@@ -321,43 +335,40 @@ class Directory:
 
     # Hints
 
-    async def hint(self, tenant_id: str) -> None:
-        """Notes, durably, that a tenant's outbox is about to have messages."""
+    async def hint(self, tenant_id: str, topics: Collection[str]) -> None:
+        """Notes, durably, that a tenant's outbox is about to have messages about some topics."""
+        now = datetime.now(UTC)
+        await self.note(tenant_id, dict.fromkeys(topics, now))
+
+    async def note(self, tenant_id: str, due: Mapping[str, datetime | None]) -> None:
+        """Puts in the place of the hints about some topics when they are due; None for nothing.
+
+        Done inside a write to the tenant, which is the only one at that time.
+        """
 
         async def fn(write: Write) -> None:
-            values = {"due": datetime.now(UTC)}
-            done = await write.session.execute(
-                update(HintRow).where(HintRow.tenant_id == tenant_id).values(**values)
-            )
-            if done.rowcount == 0:  # type: ignore[attr-defined]
-                await write.session.execute(insert(HintRow).values(tenant_id=tenant_id, **values))
+            about = (HintRow.tenant_id == tenant_id, HintRow.topic.in_(due))
+            await write.session.execute(delete(HintRow).where(*about))
+            for topic, instant in due.items():
+                if instant is not None:
+                    values = {"tenant_id": tenant_id, "topic": topic, "due": instant}
+                    await write.session.execute(insert(HintRow).values(**values))
 
-        await self._writer.write(fn, actor="system", action="hints.set")
+        await self._writer.write(fn, actor="system", action="hints.note")
 
-    async def hinted(self, *, older_than: float = 0.0) -> list[TenantContext]:
-        """Tenants whose outbox may have messages, noted at least so many seconds ago."""
+    async def hinted(
+        self, topics: Collection[str] | None = None, *, by: datetime | None = None
+    ) -> list[TenantContext]:
+        """Tenants whose outbox may have messages about some topics, or any, that were due by an
+        instant (now); those first that have waited longest."""
         await self.refresh()
-        before = datetime.now(UTC) - timedelta(seconds=older_than)
+        due = HintRow.due <= (by or datetime.now(UTC))
+        query = select(HintRow.tenant_id).where(due).order_by(HintRow.due)
+        if topics is not None:
+            query = query.where(HintRow.topic.in_(topics))
         async with self.database.session() as session:
-            ids = await session.scalars(
-                select(HintRow.tenant_id).where(HintRow.due <= before).order_by(HintRow.due)
-            )
+            ids = dict.fromkeys(await session.scalars(query))
             return [self._tenants[i] for i in ids if i in self._tenants]
-
-    async def unhint(
-        self, tenant_id: str, *, noted_before: datetime, again: datetime | None = None
-    ) -> None:
-        """Nothing is left to be done in the outbox, or not before ``again``; a hint given
-        meanwhile stays."""
-
-        async def fn(write: Write) -> None:
-            noted = (HintRow.tenant_id == tenant_id, HintRow.due <= noted_before)
-            if again is None:
-                await write.session.execute(delete(HintRow).where(*noted))
-            else:
-                await write.session.execute(update(HintRow).where(*noted).values(due=again))
-
-        await self._writer.write(fn, actor="system", action="hints.clear")
 
     async def count(self) -> int:
         """How many tenants there are, from the database."""

@@ -11,7 +11,7 @@ import pytest
 
 from mosaic_cms.content.publishing import RENDER
 from mosaic_core.errors import InvalidInput, NotFound
-from mosaic_core.head.log import Message
+from mosaic_core.head.outbox import Message
 from mosaic_core.tenants import TenantContext
 from tests.cms.commands import command_line, invoke
 from tests.cms.deployment import Deployment, Deployments

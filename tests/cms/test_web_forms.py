@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from mosaic_core.head import TENANT
-from mosaic_core.head.log import messages
+from mosaic_core.head.outbox import messages
 from mosaic_core.tenants import TenantStatus
 from tests.cms.deployment import Deployment, Deployments
 from tests.cms.projection import projected, rebuilt

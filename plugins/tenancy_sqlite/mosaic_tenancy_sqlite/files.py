@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ class TenantFiles:
             with sqlite.translating(subject_of(tenant)):
                 return await self._searches.search(path, query, turn=turn, pages=pages)
         except sqlite.Full as error:
-            raise self._full(tenant, _Target(path, writable=True, pages=pages)) from error
+            raise self._full(tenant, path, pages) from error
 
     async def size(self, tenant: TenantContext) -> int:
         return await self._reading.size(tenant, self._path(tenant))

@@ -161,6 +161,7 @@ class _Search:
         if not shown:
             return ()
         numbers = [-number for _, number in shown]
+        between = min(numbers), max(numbers)
         rows = self._connection.execute(
             f"SELECT {table}.rowid, "
             f"{', '.join(f'highlight({table}, {column}, ?, ?)' for column in range(3))}, "
@@ -170,7 +171,13 @@ class _Search:
             f"WHERE {table} MATCH ? AND {table}.rowid BETWEEN ? AND ? "
             f"AND +{table}.rowid IN (SELECT value FROM json_each(?)) "
             f"ORDER BY {table}.rowid DESC LIMIT ?",
-            (*(OPEN, CLOSE) * 3, match, min(numbers), max(numbers), json.dumps(numbers), len(shown)),
+            (
+                *(OPEN, CLOSE) * 3,
+                match,
+                *(min(numbers), max(numbers)),
+                json.dumps(numbers),
+                len(shown),
+            ),
         )
         by_number = {-row[0]: row[1:] for row in rows}
         hits = []

@@ -13,7 +13,7 @@ import pytest
 
 from mosaic_core.directory import PlatformDatabase, open_directory
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import enqueue
+from mosaic_core.head.outbox import enqueue
 from mosaic_core.platform import platform_history
 from tests.core.head.toys import (
     Box,
@@ -221,7 +221,7 @@ def test_a_directory_write_cancelled_at_every_step_frees_the_directory(tmp_path:
             async def probe() -> None:
                 nonlocal probes
                 probes += 1
-                await directory.hint(f"{probes}")
+                await directory.hint(f"{probes}", ("test.topic",))
 
             async def check(step: int, running: bool, result: Any) -> None:
                 await directory.refresh(now=True)
