@@ -48,6 +48,7 @@ class Application:
         self._tasks = [
             asyncio.create_task(self._sweep(self.product)),
             asyncio.create_task(self.product.timekeeper.run()),
+            asyncio.create_task(self.product.renewal.run()),
         ]
 
     async def stop(self) -> None:

@@ -17,6 +17,7 @@ from mosaic_cms.blocks.standard import STANDARD
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.operations import (
     arranging,
     bin,
@@ -37,6 +38,7 @@ from mosaic_cms.operations import (
     translations,
     versions,
 )
+from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
 from mosaic_cms.timekeeper import Timekeeper
@@ -87,10 +89,12 @@ class Product:
         self.platform = platform
         self.blocks = BlockTypes(STANDARD, platform.plugins)
         self.themes = Themes(platform.plugins, self.blocks)
+        self.kept = KeptThemes(platform.directory.theme_sets, self.themes)
         self.markup = Markup()
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
         self.timekeeper = Timekeeper(self)
+        self.renewal = Renewal(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 

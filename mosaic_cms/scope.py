@@ -85,7 +85,8 @@ class TenantScope:
     ) -> T:
         """A write, logged under the action and the actor of this scope.
 
-        What the changed content refers to is noted in the same write.
+        What the changed content refers to is noted in the same write, and so are the themes in
+        which visitors see it.
         """
 
         async def noted(write: Write) -> T:
@@ -93,6 +94,8 @@ class TenantScope:
                 result = await fn(write)
                 await write.session.flush()
             await note_references(write.session, touched)
+            if write.permit.published:
+                await self.product.kept.need(self.tenant)
             return result
 
         return await self.product.platform.write(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 ASSET_PREFIX = "/-/assets/"
 _CSS_URL = re.compile(r"""url\(\s*["']?([\w.-]+)["']?\s*\)""")
@@ -40,7 +40,7 @@ class Asset:
 
 
 class Assets:
-    """The files of one folder.
+    """The files of one folder, by name; hidden ones and those in folders below it are none.
 
     Attributes:
         files: by hashed name.
@@ -50,13 +50,13 @@ class Assets:
         ValueError: a style sheet is not UTF-8; it names the file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, found: Mapping[str, bytes]) -> None:
         self.files: dict[str, Asset] = {}
         self.names: dict[str, str] = {}
-        found = {file.name: file.read_bytes() for file in folder.glob("[!.]*") if file.is_file()}
         # Style sheets last: they name other assets by their hashed names.
         for name in sorted(found, key=lambda name: (name.endswith(".css"), name)):
-            self._add(name, found[name])
+            if not name.startswith(".") and "/" not in name:
+                self._add(name, found[name])
 
     def _add(self, name: str, content: bytes) -> None:
         if name.endswith(".css"):

@@ -162,8 +162,10 @@ class Platform:
         first: Callable[[Write], Awaitable[Any]] | None = None,
         *,
         actor: str,
+        beside: Callable[[Write], Awaitable[None]] | None = None,
     ) -> TenantContext:
-        """Provisions a tenant and makes it known: with its first content, or not at all.
+        """Provisions a tenant and makes it known: with its first content and with what is noted
+        ``beside`` it in the platform database, or not at all.
 
         Raises:
             InvalidInput: the slug is none.
@@ -181,7 +183,9 @@ class Platform:
 
         await persistence.provision(tenant, fill)
         try:
-            await self.directory.add(tenant, self.schema.history.current, actor=actor)
+            await self.directory.add(
+                tenant, self.schema.history.current, actor=actor, beside=beside
+            )
         except BaseException:
             await persistence.drop(tenant)
             raise

@@ -43,6 +43,8 @@ from mosaic_core.errors import InvalidInput
 T = TypeVar("T")
 #: Longer content, in characters, is rendered in a thread: at worst, one character takes 20 µs.
 _LONG = 10_000
+#: Pages that are looked through at once: their theme is behind all their text.
+_PIECE = 200
 #: Threads that render at one time: they share one interpreter, and other work needs threads too.
 _MOST_ASIDE = 2
 
@@ -74,9 +76,23 @@ class Projection:
         self._renderer = BlockRenderer(types, markup)
         self._aside = asyncio.Semaphore(_MOST_ASIDE)
 
-    def revision(self, site: Site) -> str:
-        """The state of a site's theme."""
-        return self._themes.get(site.theme).revision
+    async def outdated(self, session: AsyncSession, site: Site) -> list[uuid.UUID]:
+        """The pages of a site that were rendered with another theme, or another state of it."""
+        theme = self._themes.get(site.theme)
+        query = (
+            select(PublishedPage.page_id, PublishedPage.theme, PublishedPage.theme_revision)
+            .where(PublishedPage.site_id == site.id)
+            .order_by(PublishedPage.page_id)
+            .limit(_PIECE)
+        )
+        rows = (await session.execute(query)).all()
+        found: list[uuid.UUID] = []
+        while rows:
+            found += [x for x, *made in rows if made != [theme.name, theme.revision]]
+            await asyncio.sleep(0)
+            more = query.where(PublishedPage.page_id > rows[-1][0])
+            rows = (await session.execute(more)).all()
+        return found
 
     async def place_site(self, session: AsyncSession, site: Site, *, first: bool = False) -> None:
         """Puts what surrounds the pages into the projection; ``first`` saves looking for it."""
@@ -244,14 +260,3 @@ def _head(
         feeds=any(child.date for child in context["children"]),
         indexed=indexed,
     )
-
-
-async def outdated(session: AsyncSession, site: Site, revision: str) -> list[uuid.UUID]:
-    """The pages of a site that were rendered with another theme, or another state of it."""
-    rows = await session.scalars(
-        select(PublishedPage.page_id).where(
-            PublishedPage.site_id == site.id,
-            (PublishedPage.theme != site.theme) | (PublishedPage.theme_revision != revision),
-        )
-    )
-    return list(rows)

@@ -16,6 +16,7 @@ from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
 from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
+from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
 from mosaic_core.resolution import TenantMatch, normalise_host
@@ -83,6 +84,8 @@ class Directory:
         self._writer = Writer(PLATFORM, OWNER, database.exclusive)
         #: When something is due at which tenant.
         self.agenda = Agenda(database, self._writer)
+        #: What the pages of tenants were rendered in.
+        self.theme_sets = ThemeSets(database, self._writer)
 
     # Lookups in memory
 
@@ -185,8 +188,15 @@ class Directory:
         if self._looking is not None:  # that look may have read before our commit
             await asyncio.wait([self._looking])
 
-    async def add(self, tenant: TenantContext, revision: str, *, actor: str) -> None:
-        """Makes a provisioned tenant known.
+    async def add(
+        self,
+        tenant: TenantContext,
+        revision: str,
+        *,
+        actor: str,
+        beside: Callable[[Write], Awaitable[None]] | None = None,
+    ) -> None:
+        """Makes a provisioned tenant known; ``beside`` notes more of it in the same write.
 
         Raises:
             Conflict: the slug is taken.
@@ -209,6 +219,8 @@ class Directory:
                     changed=write.version,
                 )
             )
+            if beside is not None:
+                await beside(write)
             return write.version
 
         try:
