@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.actions import Actions, declared_in
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.standard import STANDARD
+from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
@@ -151,8 +152,9 @@ class Product:
 
         A page that its theme cannot render is logged and stays as it is.
         """
-        scope = self.scope(tenant, SYSTEM).during(RENDER)
+        scope, ahead = self.scope(tenant, SYSTEM).during(RENDER), Ahead()
         async with scope.read() as session:
+            ahead.attend(session, writing=False)
             seen = await session.scalar(select(TENANT.head.c.version))
             made = await self._rendered(session, page_ids)
 
@@ -163,7 +165,7 @@ class Product:
             for rendered in ready:
                 await self.projection.store(write.session, rendered)
 
-        await scope.write(store)
+        await scope.write(store, ahead=ahead)
 
     async def _rendered(
         self, session: AsyncSession, page_ids: list[uuid.UUID]
