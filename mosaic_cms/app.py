@@ -54,6 +54,7 @@ class Application:
             asyncio.create_task(self._sweep(self.product)),
             asyncio.create_task(self.product.timekeeper.run()),
             asyncio.create_task(self.product.postman.run()),
+            asyncio.create_task(self.product.renewal.run()),
         ]
 
     async def stop(self) -> None:

@@ -15,9 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.actions import Actions, declared_in
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.standard import STANDARD
+from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.mailing.kinds import KINDS
 from mosaic_cms.operations import (
     arranging,
@@ -41,6 +43,7 @@ from mosaic_cms.operations import (
     versions,
 )
 from mosaic_cms.postman import Postman
+from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
 from mosaic_cms.timekeeper import Timekeeper
@@ -92,11 +95,13 @@ class Product:
         self.platform = platform
         self.blocks = BlockTypes(STANDARD, platform.plugins)
         self.themes = Themes(platform.plugins, self.blocks)
+        self.kept = KeptThemes(platform.directory.theme_sets, self.themes)
         self.markup = Markup()
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
+        self.renewal = Renewal(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 
@@ -154,8 +159,9 @@ class Product:
 
         A page that its theme cannot render is logged and stays as it is.
         """
-        scope = self.scope(tenant, SYSTEM).during(RENDER)
+        scope, ahead = self.scope(tenant, SYSTEM).during(RENDER), Ahead()
         async with scope.read() as session:
+            ahead.attend(session, writing=False)
             seen = await session.scalar(select(TENANT.head.c.version))
             made = await self._rendered(session, page_ids)
 
@@ -166,7 +172,7 @@ class Product:
             for rendered in ready:
                 await self.projection.store(write.session, rendered)
 
-        await scope.write(store)
+        await scope.write(store, ahead=ahead)
 
     async def _rendered(
         self, session: AsyncSession, page_ids: list[uuid.UUID]

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.permissions import require_permitted
 from mosaic_cms.blocks.stored import Regions
+from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.usage import note_references, watching
 from mosaic_cms.rights import Decision, Permission, Role, decide
 from mosaic_core.head import Write
@@ -93,27 +94,40 @@ class TenantScope:
         *,
         reserve: bool = False,
         coalesce: bool = False,
+        ahead: Ahead | None = None,
     ) -> T:
         """A write, logged under the action and the actor of this scope.
 
-        What the changed content refers to is noted in the same write.
+        What the changed content refers to is noted in the same write, and so are the themes in
+        which visitors see it. A page that takes long to render is rendered before it, unless it
+        changes all the time.
         """
 
+        ahead = Ahead() if ahead is None else ahead
+
         async def noted(write: Write) -> T:
+            ahead.attend(write.session, writing=True)
             with watching(write.session.sync_session) as touched:
                 result = await fn(write)
+                ahead.require_whole()
                 await write.session.flush()
             await note_references(write.session, touched)
+            if write.permit.published:
+                await self.product.kept.need(self.tenant)
             return result
 
-        return await self.product.platform.write(
-            self.tenant,
-            noted,
-            actor=str(self.actor),
-            action=self.action or "unnamed",
-            reserve=reserve,
-            coalesce=coalesce,
-        )
+        while True:
+            try:
+                return await self.product.platform.write(
+                    self.tenant,
+                    noted,
+                    actor=str(self.actor),
+                    action=self.action or "unnamed",
+                    reserve=reserve,
+                    coalesce=coalesce,
+                )
+            except Unrendered:
+                await ahead.catch_up()
 
     def kept(self, given: Any, *, before: Any) -> Regions:
         """Regions from outside as they are to be saved, in place of those before.

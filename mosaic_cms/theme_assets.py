@@ -6,11 +6,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 ASSET_PREFIX = "/-/assets/"
-#: Style sheets that every theme may import.
-_SHARED = Path(__file__).parent / "themes" / "_shared" / "assets"
 _CSS_IMPORT = re.compile(r"""^@import\s+["']([\w.-]+\.css)["'];\n?""", re.MULTILINE)
 _CSS_URL = re.compile(r"""url\(\s*["']?([\w.-]+)["']?\s*\)""")
 #: By the name's ending, since what a machine knows of types differs from the next one.
@@ -44,10 +41,10 @@ class Asset:
 
 
 class Assets:
-    """The files of one folder.
+    """The files of one folder, by name; hidden ones and those in folders below it are none.
 
     A style sheet takes the place of each ``@import "other.css";`` that names it: one of the folder,
-    or of those that every theme may use. A page so loads one file, however many make it up.
+    or of the shared ones. A page so loads one file, however many make it up.
 
     Attributes:
         files: by hashed name.
@@ -57,17 +54,16 @@ class Assets:
         ValueError: a style sheet is not UTF-8, or imports what is not there; it names the file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, found: Mapping[str, bytes], shared: Mapping[str, bytes]) -> None:
         self.files: dict[str, Asset] = {}
         self.names: dict[str, str] = {}
-        found = {file.name: file.read_bytes() for file in folder.glob("[!.]*") if file.is_file()}
-        sheets = {name: text for name, text in found.items() if name.endswith(".css")}
-        for name in sorted(found.keys() - sheets.keys()):
-            self._add(name, found[name])
+        own = {n: text for n, text in found.items() if "/" not in n and not n.startswith(".")}
+        sheets = {name: text for name, text in own.items() if name.endswith(".css")}
+        for name in sorted(own.keys() - sheets.keys()):
+            self._add(name, own[name])
         # Style sheets last: they name other assets by their hashed names.
-        shared = {file.name: file.read_bytes() for file in _SHARED.glob("*.css")}
         for name in sorted(sheets):
-            text = _whole(name, shared | sheets, ())
+            text = _whole(name, {**shared, **sheets}, ())
             self._add(name, _CSS_URL.sub(self._rewritten, text).encode())
 
     def _add(self, name: str, content: bytes) -> None:

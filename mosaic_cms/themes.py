@@ -8,84 +8,43 @@ import secrets
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from jinja2 import (
-    ChoiceLoader,
-    DictLoader,
     Environment,
-    FileSystemLoader,
+    FunctionLoader,
     StrictUndefined,
     Template,
     TemplateError,
     TemplateNotFound,
 )
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError
 
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.templating import block_templates
 from mosaic_cms.theme_assets import ASSET_PREFIX, Asset, Assets
+from mosaic_cms.theme_files import Folder, digest_of, files_in, pack, shared_templates
 from mosaic_cms.theme_filters import FILTERS
+from mosaic_cms.theme_manifest import Manifest
 from mosaic_core.errors import ConfigurationError, NotFound, PluginConflict
 from mosaic_core.hooks import ThemeFolder
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import problems
 
 _BUILT_IN = Path(__file__).parent / "themes"
-#: Templates that every theme may use as if they were its own: the words in each language.
-_SHARED = _BUILT_IN / "_shared"
 #: Stands for the slots while a shell is made. Nobody outside can write it into a title.
 _MARK = secrets.token_hex(16)
 _SLOT = re.compile(_MARK + "([a-z_]+);")
+#: A theme's own template: its name is what is in the group.
+_TEMPLATE = re.compile(r"templates/((?:blocks/)?[^/]+)\.html")
 #: The slots of a shell, each used once.
 SLOTS = ("title", "head", "body_class", "main")
 #: Templates that every theme has beside those of its layouts.
 _TEMPLATES = ("shell", "404", "500")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Layout(_Part):
-    """What a page can look like; its template has the layout's name."""
-
-    title: str
-    regions: tuple[str, ...] = ("main",)
-
-
-class Setting(_Part):
-    """Something that a site chooses."""
-
-    title: str
-    choices: tuple[str, ...]
-    default: str
-
-    @model_validator(mode="after")
-    def _default_is_a_choice(self) -> Self:
-        if self.default not in self.choices:
-            raise ValueError(f"the default {self.default!r} is none of the choices")
-        return self
-
-
-class Manifest(_Part):
-    """``theme.toml``."""
-
-    name: str
-    title: str
-    version: str
-    description: str = ""
-    author: str = ""
-    layouts: dict[str, Layout]
-    settings: dict[str, Setting] = {}
-
-    @model_validator(mode="after")
-    def _has_a_page(self) -> Self:
-        if "page" not in self.layouts:
-            raise ValueError("there must be a layout 'page', which stands in for those missing")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,29 +63,41 @@ class Shell:
 
 
 class Theme:
-    """A loaded theme. ``revision`` changes with every byte of it, and of the blocks' templates.
+    """A loaded theme. ``revision`` changes with every byte of it, and of the templates that all
+    themes may use.
 
-    ``blocks`` are the templates of block types by name (``blocks/quote``); the theme's own
+    ``common`` are the latter, by name: those of block types (``blocks/quote``), and what ships for
+    every theme, style sheets (``assets/base.css``) among them. A theme's own
     ``templates/blocks/quote.html`` comes before them.
+
+    A theme that is ``kept`` was loaded whole once, by another version of the deployment. Its
+    templates are compiled when they are asked for, and can do nothing but write text: they come
+    from a database.
 
     Raises:
         ConfigurationError: naming the theme, or the block type, and the file that is wrong.
     """
 
-    def __init__(self, name: str, folder: Path, blocks: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, folder: Folder, common: Mapping[str, str], *, kept: bool = False
+    ) -> None:
         self.name = name
-        self.manifest = self._read_manifest(folder / "theme.toml")
+        self.common = common if kept else {**shared_templates(), **common}
+        self.files = files_in(folder)
+        self.manifest = self._read_manifest()
         self.layouts = frozenset(self.manifest.layouts)
-        self._assets = self._load_assets(folder / "assets")
-        self._blocks = blocks
+        self._assets = self._load_assets()
         self._own = frozenset(
-            file.relative_to(folder / "templates").with_suffix("").as_posix()
-            for pattern in ("*.html", "blocks/*.html")
-            for file in (folder / "templates").glob(pattern)
+            match.group(1) for path in self.files if (match := _TEMPLATE.fullmatch(path))
         )
-        self.revision = self._revision(folder)
-        self._templates = self._load_templates(folder / "templates")
-        self.shell(menu=[], footer_menu=[], side_menu=[], site=self._specimen())
+        self.revision = digest_of(self.files, self.common)
+        self._environment = self._make_environment(kept=kept)
+        self._templates: dict[str, Template] = {}
+        if not kept:
+            shared = {name for name in self.common if not name.startswith("assets/")}
+            for template in sorted(self._own.union(self.layouts, _TEMPLATES, shared)):
+                self._template(template)
+            self.shell(menu=[], footer_menu=[], side_menu=[], site=self._specimen())
 
     def asset(self, name: str) -> str:
         """The address of an asset, with a hash of its content in it.
@@ -157,7 +128,9 @@ class Theme:
             ConfigurationError: the template fails; it names the theme and the file.
         """
         try:
-            return self._templates[template].render(**context)
+            return self._template(template).render(**context)
+        except ConfigurationError:
+            raise
         except Exception as error:
             raise self._faulty_template(template, error) from error
 
@@ -178,31 +151,28 @@ class Theme:
         return ConfigurationError(f"The theme {self.name!r} has a faulty {file}: {why}.")
 
     def _faulty_template(self, template: str, error: object) -> ConfigurationError:
-        if template in self._own or template not in self._blocks:
+        if template in self._own or not template.startswith("blocks/"):
             return self._faulty(f"templates/{template}.html", error)
         kind, why = template.removeprefix("blocks/"), str(error).rstrip(".")
         return ConfigurationError(
             f"The block type {kind!r} has a faulty template {kind}.html: {why}."
         )
 
-    def _read_manifest(self, file: Path) -> Manifest:
+    def _read_manifest(self) -> Manifest:
+        content = self.files.get("theme.toml")
+        if content is None:
+            raise self._faulty("theme.toml", "it is not there")
         try:
-            return Manifest.model_validate(tomllib.loads(file.read_text("utf-8")))
+            return Manifest.model_validate(tomllib.loads(content.decode()))
         except ValidationError as error:
             told = problems(error, "theme.toml", Manifest)
             raise ConfigurationError(f"The theme {self.name!r}: {told}") from error
-        except (OSError, ValueError) as error:
-            raise self._faulty(file.name, error) from error
+        except ValueError as error:
+            raise self._faulty("theme.toml", error) from error
 
-    def _load_templates(self, folder: Path) -> dict[str, Template]:
-        environment = Environment(
-            loader=ChoiceLoader(
-                [
-                    FileSystemLoader(folder),
-                    FileSystemLoader(_SHARED),
-                    DictLoader({f"{name}.html": text for name, text in self._blocks.items()}),
-                ]
-            ),
+    def _make_environment(self, *, kept: bool) -> Environment:
+        environment = (ImmutableSandboxedEnvironment if kept else Environment)(
+            loader=FunctionLoader(self._source),
             autoescape=True,
             auto_reload=False,
             undefined=StrictUndefined,
@@ -210,25 +180,47 @@ class Theme:
             lstrip_blocks=True,
         )
         environment.filters.update(FILTERS)
-        templates = {}
-        for name in sorted(self._own.union(self.layouts, _TEMPLATES, self._blocks)):
-            try:
-                templates[name] = environment.get_template(f"{name}.html")
-            except TemplateNotFound as error:
-                raise ConfigurationError(
-                    f"The theme {self.name!r} has no templates/{error.name}.",
-                    hint="Every layout of theme.toml has one, and there are shell, 404 and 500.",
-                ) from error
-            except (TemplateError, ValueError) as error:
-                raise self._faulty_template(name, error) from error
-        return templates
+        return environment
 
-    def _load_assets(self, folder: Path) -> Assets:
+    def _source(self, file: str) -> str | None:
+        content = self.files.get(f"templates/{file}")
+        return self.common.get(file.removesuffix(".html")) if content is None else content.decode()
+
+    def _template(self, name: str) -> Template:
+        template = self._templates.get(name)
+        if template is None:
+            template = self._templates[name] = self._compiled(name)
+        return template
+
+    def _compiled(self, name: str) -> Template:
         try:
-            return Assets(folder)
+            return self._environment.get_template(f"{name}.html")
+        except TemplateNotFound as error:
+            raise ConfigurationError(
+                f"The theme {self.name!r} has no templates/{error.name}.",
+                hint="Every layout of theme.toml has one, and there are shell, 404 and 500.",
+            ) from error
+        except (TemplateError, ValueError) as error:
+            raise self._faulty_template(name, error) from error
+
+    def _load_assets(self) -> Assets:
+        files = {
+            path.removeprefix("assets/"): content
+            for path, content in self.files.items()
+            if path.startswith("assets/")
+        }
+        try:
+            return Assets(files, self._shared_assets())
         except ValueError as error:
             name, why = error.args
             raise self._faulty(f"assets/{name}", why) from error
+
+    def _shared_assets(self) -> dict[str, bytes]:
+        return {
+            name.removeprefix("assets/"): text.encode()
+            for name, text in self.common.items()
+            if name.startswith("assets/")
+        }
 
     def _specimen(self) -> dict[str, Any]:
         """A site with which a shell is tried when the theme is loaded."""
@@ -243,17 +235,6 @@ class Theme:
             "footer": Markup("<p>Footer</p>"),
             **self.settings({}),
         }
-
-    def _revision(self, folder: Path) -> str:
-        digest = hashlib.sha256()
-        for name, text in sorted(self._blocks.items()):
-            digest.update(name.encode() + b"\0" + hashlib.sha256(text.encode()).digest())
-        for base in (_SHARED, folder):
-            for file in sorted(base.rglob("*")):
-                if file.is_file():
-                    digest.update(file.relative_to(base).as_posix().encode() + b"\0")
-                    digest.update(hashlib.sha256(file.read_bytes()).digest())
-        return digest.hexdigest()[:16]
 
 
 class Themes:
@@ -286,6 +267,21 @@ class Themes:
 
     def __contains__(self, name: str) -> bool:
         return name in self._themes
+
+    @property
+    def revisions(self) -> dict[str, str]:
+        """The state of each theme, by its name."""
+        return {name: theme.revision for name, theme in sorted(self._themes.items())}
+
+    @cached_property
+    def key(self) -> str:
+        """Another one with every byte of any theme."""
+        return hashlib.sha256(repr(self.revisions).encode()).hexdigest()[:16]
+
+    def packed(self) -> bytes:
+        """All of them as one object, from which each can be loaded again."""
+        common = next(iter(self._themes.values())).common
+        return pack({name: theme.files for name, theme in self._themes.items()}, common)
 
 
 def _slot(name: str) -> Markup:

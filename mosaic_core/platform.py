@@ -178,8 +178,10 @@ class Platform:
         first: Callable[[Write], Awaitable[Any]] | None = None,
         *,
         actor: str,
+        beside: Callable[[Write], Awaitable[None]] | None = None,
     ) -> TenantContext:
-        """Provisions a tenant and makes it known: with its first content, or not at all.
+        """Provisions a tenant and makes it known: with its first content and with what is noted
+        ``beside`` it in the platform database, or not at all.
 
         Raises:
             InvalidInput: the slug is none.
@@ -196,7 +198,7 @@ class Platform:
         making = asyncio.ensure_future(persistence.provision(tenant, rows))
         revision = self.schema.history.current
         try:
-            await self.directory.add(tenant, revision, actor=actor, made=making)
+            await self.directory.add(tenant, revision, actor=actor, beside=beside, made=making)
         except BaseException:
             making.cancel()
             await asyncio.wait([making])

@@ -37,11 +37,13 @@ class Lookup:
 
     Attributes:
         size: characters of all the content that is to be rendered.
+        references: all that it names, as ``page:<id>`` and the like.
         dependencies: as :class:`~mosaic_cms.content.published.PublishedDependency` names them.
     """
 
     targets: Targets
     size: int = 0
+    references: list[str] = field(default_factory=list)
     lists: dict[str, list[Item]] = field(default_factory=dict)
     shared: dict[str, list[Stored]] = field(default_factory=dict)
     dependencies: set[str] = field(default_factory=set)
@@ -69,6 +71,7 @@ async def look_up(
     if shown_blocks(regions, found.shared) > MOST_SHOWN:
         _log.warning("%s: its shared blocks are left out: they show too many blocks", row.path)
         found.shared = {}
+    found.references = sorted(f"{kind}:{key}" for kind, key in references)
     pages = {key for kind, key in references if kind == "page"}
     media = [f"media:{key}" for kind, key in references if kind == "media"]
     found.targets = Targets(await _paths(session, row, pages), await find_media(session, media))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from markupsafe import Markup as Safe
 from sqlalchemy import select
@@ -20,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.rendering import Around, BlockRenderer, words_of
 from mosaic_cms.blocks.standard.more import Form
-from mosaic_cms.blocks.stored import blocks_in
+from mosaic_cms.blocks.stored import Regions, blocks_in
 from mosaic_cms.content import placing
+from mosaic_cms.content.ahead import Aside, Values, Work, rendered
 from mosaic_cms.content.head_tags import Head, head_tags
 from mosaic_cms.content.items import (
     DATED,
@@ -40,11 +41,8 @@ from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.themes import Theme, Themes
 from mosaic_core.errors import InvalidInput
 
-T = TypeVar("T")
-#: Longer content, in characters, is rendered in a thread: at worst, one character takes 20 µs.
-_LONG = 10_000
-#: Threads that render at one time: they share one interpreter, and other work needs threads too.
-_MOST_ASIDE = 2
+#: Pages that are looked through at once: their theme is behind all their text.
+_PIECE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +70,25 @@ class Projection:
         self._types = types
         self._markup = markup
         self._renderer = BlockRenderer(types, markup)
-        self._aside = asyncio.Semaphore(_MOST_ASIDE)
+        self.aside = Aside()
 
-    def revision(self, site: Site) -> str:
-        """The state of a site's theme."""
-        return self._themes.get(site.theme).revision
+    async def outdated(self, session: AsyncSession, site: Site) -> list[uuid.UUID]:
+        """The pages of a site that were rendered with another theme, or another state of it."""
+        theme = self._themes.get(site.theme)
+        query = (
+            select(PublishedPage.page_id, PublishedPage.theme, PublishedPage.theme_revision)
+            .where(PublishedPage.site_id == site.id)
+            .order_by(PublishedPage.page_id)
+            .limit(_PIECE)
+        )
+        rows = (await session.execute(query)).all()
+        found: list[uuid.UUID] = []
+        while rows:
+            found += [x for x, *made in rows if made != [theme.name, theme.revision]]
+            await asyncio.sleep(0)
+            more = query.where(PublishedPage.page_id > rows[-1][0])
+            rows = (await session.execute(more)).all()
+        return found
 
     async def place_site(self, session: AsyncSession, site: Site, *, first: bool = False) -> None:
         """Puts what surrounds the pages into the projection; ``first`` saves looking for it."""
@@ -107,9 +119,15 @@ class Projection:
         theme = self._themes.get(site.theme)
         found = await look_up(session, self._types, row, version.regions)
         context = await self._context(session, row, alone)
-        values = await self._in_time(
-            found.size, lambda: self._html(theme, site, row, version, found, context)
-        )
+        page = shown(row, language_root(site.language, row.language))
+        answers = [
+            (found.targets.link(target), found.targets.picture(target))
+            for target in found.references
+        ]
+        shows = [theme, row.layout, page, version.regions]
+        shows += [found.shared, found.lists, answers, context]
+        run = partial(self._html, theme, row.layout, page, version.regions, found, context)
+        values = await rendered(session, Work(row.page_id, found.size, shows, run), self.aside)
         translations = [] if alone else await translations_of(session, row)
         indexed = str(version.details.get("noindex") or "").lower() not in {"true", "yes", "1"}
         values |= {
@@ -141,13 +159,6 @@ class Projection:
         )
         await placing.place_forms(session, rendered.page_id, rendered.forms, first=new)
 
-    async def _in_time(self, size: int, render: Callable[[], T]) -> T:
-        """A long page is rendered in a thread, so that the event loop serves others meanwhile."""
-        if size <= _LONG:
-            return render()
-        async with self._aside:
-            return await asyncio.to_thread(render)
-
     async def _context(
         self, session: AsyncSession, row: PublishedPage, alone: bool
     ) -> dict[str, Any]:
@@ -175,19 +186,19 @@ class Projection:
     def _html(
         self,
         theme: Theme,
-        site: Site,
-        row: PublishedPage,
-        version: PageVersion,
+        layout: str,
+        page: dict[str, Any],
+        content: Regions,
         found: Lookup,
         context: dict[str, Any],
-    ) -> dict[str, Any]:
-        page = shown(row, language_root(site.language, row.language))
+    ) -> Values:
+        """Uses nothing that the session has to load: it may be closed by now."""
         around = Around(found.targets, page, found.lists, found.shared)
         regions = {
             region: self._renderer.render(blocks, theme, around)
-            for region, blocks in version.regions.items()
+            for region, blocks in content.items()
         }
-        layout = row.layout if row.layout in theme.layouts else "page"
+        layout = layout if layout in theme.layouts else "page"
         body = regions.get("main", Safe(""))
         html = theme.render(layout, page=page, body=body, regions=regions, **context)
         start = html.find(body) + 1 if body else 0
@@ -244,14 +255,3 @@ def _head(
         feeds=any(child.date for child in context["children"]),
         indexed=indexed,
     )
-
-
-async def outdated(session: AsyncSession, site: Site, revision: str) -> list[uuid.UUID]:
-    """The pages of a site that were rendered with another theme, or another state of it."""
-    rows = await session.scalars(
-        select(PublishedPage.page_id).where(
-            PublishedPage.site_id == site.id,
-            (PublishedPage.theme != site.theme) | (PublishedPage.theme_revision != revision),
-        )
-    )
-    return list(rows)

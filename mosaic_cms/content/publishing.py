@@ -18,7 +18,7 @@ from mosaic_cms.content.placing import (
     place_redirects,
     remove_page,
 )
-from mosaic_cms.content.projection import Projection, outdated
+from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.redirects import leave_redirects
 from mosaic_cms.content.references import in_chunks
@@ -178,8 +178,12 @@ class Publisher:
             every = select(PublishedPage.page_id).where(PublishedPage.site_id == site.id)
             ids = list(await write.session.scalars(every))
         else:
-            ids = await outdated(write.session, site, self._projection.revision(site))
+            ids = await self.outdated(write.session, site)
         await self.render_later(write, ids)
+
+    async def outdated(self, session: AsyncSession, site: Site) -> list[uuid.UUID]:
+        """The pages of a site that were made with another theme, or with another state of it."""
+        return await self._projection.outdated(session, site)
 
     async def render_later(self, write: Write, page_ids: Iterable[uuid.UUID]) -> None:
         """Leaves messages that name pages to render again."""

@@ -102,7 +102,8 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
         home = first_page(write, site, title=command.name, layout="home", regions=regions)
         await product.publisher.open_site(write, site, home)
 
-    await platform.create(tenant, first, actor=str(scope.actor))
+    beside = await product.kept.needing(tenant)
+    await platform.create(tenant, first, actor=str(scope.actor), beside=beside)
     for domain in domains:
         await platform.directory.add_domain(tenant.tenant_id, domain, actor=str(scope.actor))
     return _view(scope, tenant, domains)

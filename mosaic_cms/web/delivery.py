@@ -6,7 +6,6 @@ What has no page of its own (feeds, the sitemap, listings, search) is made by
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -35,6 +34,7 @@ _PAGE_QUERY = select(
     _PAGES.head,
     _PAGES.html,
     _PAGES.theme,
+    _PAGES.theme_revision,
 ).where(
     _PAGES.site_id == bindparam("site_id"),
     _PAGES.path == bindparam("path"),
@@ -56,6 +56,7 @@ class _Row(NamedTuple):
     head: str
     html: str
     theme: str
+    theme_revision: str
 
 
 class Delivery:
@@ -76,11 +77,8 @@ class Delivery:
         rows = await visit.rows(_PAGE_QUERY, path=visit.path)
         if rows:
             row = _Row(*rows[0])
-            surround = visit.site.of(row.language)
-            if row.theme != surround.theme.name:
-                surround = surround.made_for(self._product.themes.get(row.theme))
-            spoken = replace(visit, surround=surround)
-            return await self._page(spoken, row)
+            around = await visit.around(row.language, row.theme, row.theme_revision)
+            return await self._page(around, row)
         targets = await visit.rows(_REDIRECT_QUERY, source=visit.path)
         if targets:
             location = _location(targets[0][0], query)

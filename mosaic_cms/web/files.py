@@ -28,12 +28,12 @@ class Files:
         self._product = product
         self._assets: OrderedDict[str, Finished] = OrderedDict()
 
-    def asset(self, path: str) -> Finished | None:
-        """A theme's asset by its hashed name."""
+    async def asset(self, path: str) -> Finished | None:
+        """A theme's asset by its hashed name, or one that pages of another version ask for."""
         name = path.removeprefix(ASSET_PREFIX)
         finished = self._assets.get(name)
         if finished is None:
-            asset = self._product.themes.assets.get(name)
+            asset = await self._product.kept.asset(name)
             if asset is None:
                 return None
             finished = Finished(200, asset.content_type, asset.content, _FOREVER)

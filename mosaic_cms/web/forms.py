@@ -54,6 +54,8 @@ _QUERY = (
         _PAGES.layout,
         _PAGES.head,
         _PAGES.html,
+        _PAGES.theme,
+        _PAGES.theme_revision,
     )
     .select_from(
         PublishedForm.__table__.join(PublishedPage.__table__, _PAGES.page_id == _FORMS.page_id)
@@ -80,6 +82,8 @@ class _Shown(NamedTuple):
     layout: str
     head: str
     html: str
+    theme: str
+    theme_revision: str
 
 
 class Forms:
@@ -129,7 +133,8 @@ class Forms:
         if refused:
             values = {field["key"]: field["value"] for field in filled}
             errors = {fault.key: words(found.language)[fault.what] for fault in refused}
-            return _shown_again(visit, found, values, errors)
+            around = await visit.around(found.language, found.theme, found.theme_revision)
+            return _shown_again(around, found, values, errors)
         wait = self._tenants.take(visit.handle.tenant.tenant_id)
         if wait:
             return slower(visit, wait)

@@ -131,7 +131,7 @@ class SiteApp:
         if tenant.status is TenantStatus.CLOSED:
             return self._pages.closed(tenant.reason)
         if path.startswith(ASSET_PREFIX):
-            asset = self._files.asset(path)
+            asset = await self._files.asset(path)
             if asset is not None:
                 return asset
         await self._heads.look(tenant)

@@ -47,18 +47,16 @@ class Surround:
     feeds: str
     theme_settings: dict[str, Any]
     shells: dict[str, Shell] = field(default_factory=dict)
-    others: dict[str, Surround] = field(default_factory=dict)
+    others: dict[tuple[str, str], Surround] = field(default_factory=dict)
 
     def made_for(self, theme: Theme) -> Surround:
-        """The same around pages that were rendered with another theme: until they are rendered
-        again, they are shown whole, as they were made."""
-        if theme is self.theme:
-            return self
-        other = self.others.get(theme.name)
+        """The same around pages that were rendered with another theme, or another state of it:
+        until they are rendered again, they are shown whole, as they were made."""
+        other = self.others.get((theme.name, theme.revision))
         if other is None:
             site = {**self.site, **theme.settings(self.theme_settings)}
             other = replace(self, theme=theme, site=site, shells={}, others={})
-            self.others[theme.name] = other
+            self.others[theme.name, theme.revision] = other
         return other
 
     def document(self, path: str, *, title: str, head: str, kind: str, main: str) -> bytes:

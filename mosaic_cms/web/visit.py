@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,7 +16,9 @@ from mosaic_cms.product import Product
 from mosaic_cms.web.hosts import SiteHandle
 from mosaic_cms.web.responses import Finished, Headers
 from mosaic_cms.web.surround import Languages, Surround
+from mosaic_core.errors import ConfigurationError
 
+_log = logging.getLogger("mosaic.web")
 #: A response, and whether it is the same for everybody who asks for this path.
 Made = tuple[Finished, bool]
 _MOST_FIELDS = 20
@@ -56,6 +59,26 @@ class Visit:
         except ValueError:  # it has more of them than anything here asks for
             return {}
         return dict(reversed(pairs))
+
+    async def around(self, language: str, theme: str, revision: str) -> Visit:
+        """The same, with what surrounds a page in this language that was rendered in this theme."""
+        surround = self.site.of(language)
+        made_in = (theme, revision)
+        if made_in == (surround.theme.name, surround.theme.revision):
+            return replace(self, surround=surround)
+        if self.product.themes.revisions.get(theme) != revision:
+            self.product.renewal.visit(self.handle.tenant)
+        found = await self.product.kept.find(*made_in)
+        if found is None:
+            _log.warning("%s: nobody kept the theme %r that it was made in", self.path, theme)
+            return replace(self, surround=surround)
+        other = surround.made_for(found)
+        try:
+            other.shell(self.path)
+        except ConfigurationError as error:  # it was written for another version of this code
+            _log.warning("%s: what it was made in does not work here: %s", self.path, error)
+            return replace(self, surround=surround)
+        return replace(self, surround=other)
 
     async def rows(self, query: Select[Any], **parameters: Any) -> Sequence[tuple[Any, ...]]:
         """The rows of a constant query on the projection; ``site_id`` is this site's."""

@@ -23,6 +23,7 @@ from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
 from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
+from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
 from mosaic_core.head.outbox import Outbox
@@ -93,6 +94,8 @@ class Directory:
         self.agenda = Agenda(database, self._writer)
         #: What the platform itself has to do: messages that belong to no tenant.
         self.outbox = Outbox(PLATFORM, database.session, self._writer)
+        #: What the pages of tenants were rendered in.
+        self.theme_sets = ThemeSets(database, self._writer)
 
     # Lookups in memory
 
@@ -205,11 +208,13 @@ class Directory:
         revision: str,
         *,
         actor: str,
+        beside: Callable[[Write], Awaitable[None]] | None = None,
         made: asyncio.Future[None] | None = None,
     ) -> None:
         """Makes a provisioned tenant known.
 
         Args:
+            beside: notes more of it in the same write.
             made: ends when its database is there; it is waited for just before the commit.
 
         Raises:
@@ -233,6 +238,8 @@ class Directory:
                     changed=write.version,
                 )
             )
+            if beside is not None:
+                await beside(write)
             await write.session.flush()
             if made is not None:
                 await made

@@ -4,6 +4,7 @@ that an instance learns of news by reading what came after the version that it k
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -75,3 +76,36 @@ class DueRow(PlatformBase):
 
     tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
     due: Mapped[datetime] = mapped_column(types.UTCDateTime())
+
+
+class ThemeSetRow(PlatformBase):
+    """The themes of one version of the deployment, in which tenants' pages were rendered."""
+
+    __tablename__ = "theme_sets"
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
+
+    key: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    #: The state of each theme in it, by name.
+    revisions: Mapped[dict[str, Any]] = mapped_column(types.Json())
+    content: Mapped[bytes] = mapped_column(types.Bytes())
+    #: When a server with it started, while those of another version were the newest.
+    began: Mapped[datetime | None] = mapped_column(types.UTCDateTime())
+    #: When a process that has it, or a page that needs it, was there, give or take an hour.
+    seen: Mapped[datetime] = mapped_column(types.UTCDateTime())
+
+
+class RenderedRow(PlatformBase):
+    """Says that a tenant may have pages that were rendered in a set of themes. Sometimes spurious,
+    never missing."""
+
+    __tablename__ = "rendered"
+    __table_args__ = (
+        Index(None, "theme_set"),
+        {"sqlite_strict": True, "info": derived()},
+    )
+
+    tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    #: Empty where nobody knows which.
+    theme_set: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    #: From when on the tenant's pages may be rendered in the newest themes instead.
+    again: Mapped[datetime] = mapped_column(types.UTCDateTime())

@@ -63,7 +63,7 @@ def test_nothing_is_looked_for_where_nothing_can_be(deployments: Deployments) ->
         finally:
             event.remove(Engine, "before_cursor_execute", before)
         assert set(asked) == {"UPDATE", "INSERT"}
-        assert len(asked) <= 12
+        assert len(asked) <= 13
         assert deployment.product.platform.directory.named("second").name == "Second"
 
     deployments(scenario)
