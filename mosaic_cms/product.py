@@ -23,6 +23,7 @@ from mosaic_cms.operations import (
     exports,
     forms,
     imports,
+    media,
     menus,
     pages,
     redirects,
@@ -37,6 +38,7 @@ from mosaic_cms.operations import (
     translations,
     versions,
 )
+from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
 from mosaic_cms.timekeeper import Timekeeper
@@ -69,6 +71,7 @@ _OPERATIONS = (
     terms,
     site_life,
     forms,
+    media,
 )
 #: What this version deals with; messages about anything else wait for what does.
 _TOPICS = (RENDER,)
@@ -90,6 +93,7 @@ class Product:
         self.markup = Markup()
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
+        self.renditions = Renditions()
         self.timekeeper = Timekeeper(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])

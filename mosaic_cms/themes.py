@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from jinja2 import (
     ChoiceLoader,
@@ -22,10 +22,12 @@ from jinja2 import (
     TemplateNotFound,
 )
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.templating import block_templates
+from mosaic_cms.pictures.picture import ROOM
+from mosaic_cms.pictures.tag import image, image_url
 from mosaic_cms.theme_assets import ASSET_PREFIX, Asset, Assets
 from mosaic_cms.theme_filters import FILTERS
 from mosaic_core.errors import ConfigurationError, NotFound, PluginConflict
@@ -78,6 +80,8 @@ class Manifest(_Part):
     version: str
     description: str = ""
     author: str = ""
+    #: How wide a picture in a text is at most, in CSS pixels.
+    picture_width: Annotated[int, Field(ge=1, le=10_000)] = ROOM
     layouts: dict[str, Layout]
     settings: dict[str, Setting] = {}
 
@@ -210,6 +214,7 @@ class Theme:
             lstrip_blocks=True,
         )
         environment.filters.update(FILTERS)
+        environment.globals.update(image=image, image_url=image_url)
         templates = {}
         for name in sorted(self._own.union(self.layouts, _TEMPLATES, self._blocks)):
             try:
