@@ -28,6 +28,7 @@ from mosaic_cms.operations import (
     forms,
     imports,
     mails,
+    media,
     menus,
     pages,
     redirects,
@@ -42,6 +43,7 @@ from mosaic_cms.operations import (
     translations,
     versions,
 )
+from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.postman import Postman
 from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
@@ -77,6 +79,7 @@ _OPERATIONS = (
     site_life,
     forms,
     mails,
+    media,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)
@@ -99,6 +102,7 @@ class Product:
         self.markup = Markup()
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
+        self.renditions = Renditions()
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
         self.renewal = Renewal(self)

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.templating import block_templates
+from mosaic_cms.pictures.tag import image, image_url
 from mosaic_cms.theme_assets import ASSET_PREFIX, Asset, Assets
 from mosaic_cms.theme_files import Folder, digest_of, files_in, pack, shared_templates
 from mosaic_cms.theme_filters import FILTERS
@@ -180,6 +181,7 @@ class Theme:
             lstrip_blocks=True,
         )
         environment.filters.update(FILTERS)
+        environment.globals.update(image=image, image_url=image_url)
         return environment
 
     def _source(self, file: str) -> str | None:

@@ -16,6 +16,7 @@ from mosaic_cms.cli import (
     forms,
     health,
     mails,
+    media,
     menus,
     pages,
     plugins,
@@ -44,6 +45,7 @@ app.add_typer(mails.app, name="mail", help="Mail that has not got out; trying ag
 app.add_typer(sites.app, name="site", help="Make, set up and delete sites.")
 app.add_typer(menus.app, name="menu", help="Show and change menus.")
 app.add_typer(redirects.app, name="redirect", help="List, add, remove and import redirects.")
+app.add_typer(media.app, name="media", help="Stored files, and the points that matter in pictures.")
 app.add_typer(shared.app, name="shared", help="Make, edit and publish shared blocks.")
 app.add_typer(content.app, name="import", help="Get content in.")
 app.add_typer(exports.app, name="export", help="Get content out.")

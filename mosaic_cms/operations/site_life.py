@@ -147,6 +147,7 @@ async def delete_site(scope: TenantScope, command: DeleteSite) -> DeletedSite:
     for number, key in enumerate(keys, 1):
         await storage.delete(scope.tenant, key)
         scope.progress("files", number, len(keys))
+    await scope.product.renditions.remove(storage, scope.tenant, keys)
     return DeletedSite(key=command.site, pages=len(ids), files=len(keys))
 
 

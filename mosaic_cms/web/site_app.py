@@ -12,7 +12,7 @@ from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.product import Product
 from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.delivery import Delivery
-from mosaic_cms.web.files import Files
+from mosaic_cms.web.files import FileRequest, Files
 from mosaic_cms.web.hosts import Hosts, SiteHandle
 from mosaic_cms.web.limits import neighbourhood
 from mosaic_cms.web.page_cache import PageCache
@@ -135,10 +135,10 @@ class SiteApp:
             if asset is not None:
                 return asset
         await self._heads.look(tenant)
-        if path.startswith(MEDIA_PREFIX) and await self._files.media(
-            handle, path, sent, headers.get(b"if-none-match", b""), head=scope["method"] == "HEAD"
-        ):
-            return None
+        if path.startswith(MEDIA_PREFIX):
+            head = scope["method"] == "HEAD"
+            if await self._files.media(FileRequest(handle, path, headers, sent, head)):
+                return None
         published = handle.head.published
         query = scope.get("query_string", b"")
         # What is asked for by its path alone is found without coming here. No path begins like the

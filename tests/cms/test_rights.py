@@ -31,6 +31,8 @@ TABLE = {
     "mails.list": OPERATOR,
     "mails.retry": OPERATOR,
     "mails.test": OPERATOR,
+    "media.focus": EDITOR,
+    "media.list": VIEWER,
     "menus.add": EDITOR,
     "menus.remove": EDITOR,
     "menus.set": EDITOR,
