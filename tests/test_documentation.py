@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from mosaic_cms.themes import Theme
 from mosaic_core.resolution import TenantMatch
 from mosaic_core.settings import PlatformSettings, ServeSettings, make_settings
 
@@ -49,6 +50,32 @@ def test_its_commands_do_what_it_says(document: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for line in expected:
         assert line in done.stdout
+
+
+def test_the_example_theme_works(tmp_path: Path) -> None:
+    document = ROOT / "docs" / "themes.md"
+    (manifest,), (style,) = blocks(document, r"toml theme\.toml"), blocks(document, "css")
+    for folder in ("templates", "assets"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "theme.toml").write_text(manifest, "utf-8")
+    (tmp_path / "assets" / "style.css").write_text(style, "utf-8")
+    for text in blocks(document, r"html\+jinja"):
+        named = re.match(r"\{#- (\S+) -#\}", text)
+        assert named is not None
+        (tmp_path / named[1]).write_text(text, "utf-8")
+    theme = Theme("plain", tmp_path, {})
+    site = {"title": "A & B", "tagline": "", "language": "de", "direction": "ltr", "root": "/"}
+    site |= {"languages": [], "footer": "", "branding": False, **theme.settings({})}
+    shell = theme.shell(site=site, menu=[], footer_menu=[], side_menu=[])
+    page = theme.render("page", page={"title": "Hours"}, body="Always.", children=[])
+    whole = shell.around(title="T", head="", body_class="c", main=page).decode()
+    assert "A &amp; B" in whole
+    assert "Zum Inhalt springen" in whole
+    assert "Always." in whole
+    (sheet,) = theme.assets.values()
+    text = sheet.content.decode()
+    places = [text.index(rule) for rule in ("box-sizing", "--ink: #111", "@media print")]
+    assert places == sorted(places)
 
 
 def test_the_example_plugin_works(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ async def answer(visit: Visit) -> Made | None:
         children=[_item(_Row(*row)) for row in rows],
         pagination=turning,
     )
-    head = _head(visit.path, number, turning)
+    head = f"{visit.description(title)}\n{_head(visit.path, number, turning)}"
     page = visit.page(title=title, main=main, head=head, layout="list", headers=visit.kept())
     page.by_query = True
     return page, visit.query in (b"", f"page={number}".encode())
