@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 OfTenant = Annotated[str | None, typer.Option("--tenant", "-t", help="Of this tenant alone.")]
-_COLUMNS = ("tenant", "id", "kind", "to", "written", "state", "tries", "next", "why")
+_COLUMNS = ("tenant", "id", "to", "written", "what became of it")
 
 
 def _perform(name: str, given: dict[str, Any], *, as_json: bool) -> Any:
@@ -82,14 +82,18 @@ def _show(views: list[Any]) -> None:
         (
             view.tenant or "(platform)",
             str(view.id),
-            view.kind,
             view.to,
             f"{view.at:%Y-%m-%d %H:%M}",
-            view.state,
-            str(view.attempts),
-            "–" if view.due is None else f"{view.due:%Y-%m-%d %H:%M}",
-            view.error,
+            _told(view),
         )
         for view in views
     ]
     show_table(f"{len(rows)} mails have not got out", _COLUMNS, rows)
+
+
+def _told(view: Any) -> str:
+    """Its state in words, and why it is that."""
+    state = str(view.state)
+    if view.error:
+        state += f" after {view.attempts} tries: {view.error}"
+    return state if view.state != "failed" else f"{state} Next: {view.due:%Y-%m-%d %H:%M} UTC."
