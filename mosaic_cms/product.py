@@ -39,6 +39,7 @@ from mosaic_cms.operations import (
     translations,
     versions,
 )
+from mosaic_cms.reminders import Reminders
 from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
@@ -96,6 +97,7 @@ class Product:
         self.publisher = Publisher(self.projection, self.blocks)
         self.timekeeper = Timekeeper(self)
         self.renewal = Renewal(self)
+        self.reminders = Reminders(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 

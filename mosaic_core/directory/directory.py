@@ -343,6 +343,11 @@ class Directory:
             )
             return [self._tenants[i] for i in ids if i in self._tenants]
 
+    async def is_hinted(self, tenant_id: str) -> bool:
+        """Whether it is noted that a tenant's outbox may have messages."""
+        async with self.database.session() as session:
+            return await session.get(HintRow, tenant_id) is not None
+
     async def unhint(
         self, tenant_id: str, *, noted_before: datetime, again: datetime | None = None
     ) -> None:
