@@ -45,6 +45,7 @@ from mosaic_cms.operations import (
 )
 from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.postman import Postman
+from mosaic_cms.reminders import Reminders
 from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
@@ -106,6 +107,7 @@ class Product:
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
         self.renewal = Renewal(self)
+        self.reminders = Reminders(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 

@@ -168,7 +168,7 @@ class Platform:
 
     async def _hint(self, tenant_id: str, topics: set[str]) -> None:
         self.pending.add(tenant_id)
-        await self.directory.hint(tenant_id, topics)
+        await self.directory.hints.give(tenant_id, topics)
 
     # The life of a tenant
 
@@ -224,7 +224,7 @@ class Platform:
             TENANT,
             partial(self.persistence(tenant).session, tenant),
             self._writer(tenant),
-            partial(self.directory.note, tenant.tenant_id),
+            partial(self.directory.hints.note, tenant.tenant_id),
         )
 
     async def drain(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,23 +27,52 @@ if TYPE_CHECKING:
     from mosaic_core.tenants import TenantContext
 
 
-def doctor(as_json: AsJson = False) -> None:
-    """Check configuration, plugins, databases, revisions, head chains, and what was left over."""
+@dataclass(slots=True)
+class _Found:
+    """What an examination found; what was put right is no problem any more."""
+
+    tenants: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    mended: list[Problem] = field(default_factory=list)
+
+
+def doctor(
+    as_json: AsJson = False,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Put right what the platform notes about its tenants.")
+    ] = False,
+) -> None:
+    """Check configuration, plugins, databases, revisions, head chains, the platform's notes about
+    its tenants, and what was left over."""
     with progress_bar("Checking", quiet=as_json) as progress:
-        problems, tenants = asyncio.run(_examine(progress))
+        found = asyncio.run(_examine(progress, mend=mend))
     if as_json:
-        shown = [{"subject": p.subject, "what": p.what, "mend": p.mend} for p in problems]
-        print_json({"tenants": tenants, "problems": shown})
-    elif problems:
-        rows = [(p.subject, p.what, p.mend) for p in problems]
-        show_table(f"{len(rows)} problems", ("where", "what is wrong", "what to do"), rows)
+        shown = [{"subject": p.subject, "what": p.what, "mend": p.mend} for p in found.problems]
+        mended = [{"subject": p.subject, "what": p.what} for p in found.mended]
+        told = {"tenants": found.tenants, "problems": shown}
+        print_json({**told, "mended": mended} if mend else told)
     else:
-        say(f"[green]✓[/] Configuration, plugins and the databases of {tenants} tenants are well.")
-    if problems:
+        _tell(found)
+    if found.problems:
         raise typer.Exit(1)
 
 
-async def _examine(progress: Callable[[str, int, int], None]) -> tuple[list[Problem], int]:
+def _tell(found: _Found) -> None:
+    if found.mended:
+        rows = [(p.subject, p.what) for p in found.mended]
+        show_table(f"{len(rows)} mended", ("where", "what was wrong"), rows)
+    if found.problems:
+        problems = [(p.subject, p.what, p.mend) for p in found.problems]
+        columns = ("where", "what is wrong", "what to do")
+        show_table(f"{len(problems)} problems", columns, problems)
+    else:
+        say(
+            "[green]✓[/] Configuration, plugins and the databases of "
+            f"{found.tenants} tenants are well."
+        )
+
+
+async def _examine(progress: Callable[[str, int, int], None], *, mend: bool) -> _Found:
     from mosaic_cms.product import open_product
     from mosaic_core.plugins import examine
     from mosaic_core.settings import load_settings
@@ -55,33 +85,50 @@ async def _examine(progress: Callable[[str, int, int], None]) -> tuple[list[Prob
             if row.state == "refused"
         ]
         if refused:
-            return refused, 0
+            return _Found(problems=refused)
         async with open_product(settings) as product:
-            return await _examine_databases(product, progress)
+            return await _examine_databases(product, progress, mend=mend)
     except MosaicError as error:
-        return [Problem("the deployment", error.message, error.hint)], 0
+        return _Found(problems=[Problem("the deployment", error.message, error.hint)])
 
 
 async def _examine_databases(
-    product: Product, progress: Callable[[str, int, int], None]
-) -> tuple[list[Problem], int]:
+    product: Product, progress: Callable[[str, int, int], None], *, mend: bool
+) -> _Found:
     from mosaic_core.head import PLATFORM
     from mosaic_core.head.log import verify
 
     directory = product.platform.directory
-    problems: list[Problem] = []
+    found = _Found()
     try:
         async with directory.database.session() as session:
             await verify(session, PLATFORM)
     except MosaicError as error:
-        problems.append(Problem("the platform database", error.message, error.hint))
+        found.problems.append(Problem("the platform database", error.message, error.hint))
     records = await directory.records()
-    problems += await _mail(product)
+    found.problems += await _mail(product)
+    found.tenants = len(records)
     for number, record in enumerate(records, 1):
-        problems += await _examine_tenant(product, record.tenant)
+        wrong = await _examine_tenant(product, record.tenant)
+        found.problems += wrong
+        if not wrong:  # else nobody can say what is to be noted of it
+            try:
+                noted = await _examine_notes(product, record.tenant, mend=mend)
+            except MosaicError as error:
+                where = f"tenant {record.tenant.slug}"
+                found.problems.append(Problem(where, error.message, error.hint))
+            else:
+                (found.mended if mend else found.problems).extend(noted)
         progress("tenants", number, len(records))
     known = {record.tenant.tenant_id for record in records}
-    return problems + await _strays(product, known), len(records)
+    found.problems += await _strays(product, known)
+    return found
+
+
+async def _examine_notes(product: Product, tenant: TenantContext, *, mend: bool) -> list[Problem]:
+    how = "Run 'mosaic doctor --mend'; it changes nothing in the tenant."
+    wrong = await product.reminders.compare(tenant, mend=mend)
+    return [Problem(f"tenant {tenant.slug}", what, how) for what in wrong]
 
 
 async def _mail(product: Product) -> list[Problem]:

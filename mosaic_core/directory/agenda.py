@@ -53,6 +53,14 @@ class Agenda:
 
         await self._writer.write(fn, actor="system", action="agenda.settle")
 
+    async def noted(self, tenant_id: str) -> datetime | None:
+        """When something is due at a tenant, as far as was noted."""
+        async with self._database.session() as session:
+            due: datetime | None = await session.scalar(
+                select(DueRow.due).where(DueRow.tenant_id == tenant_id)
+            )
+            return due
+
     async def due(self, now: datetime) -> list[str]:
         """The tenants at which something is due, the earliest first."""
         async with self._database.session() as session:

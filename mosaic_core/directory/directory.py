@@ -9,20 +9,20 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
-    Mapping,
     Sequence,
 )
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import func, select
 
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
-from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
+from mosaic_core.directory.hints import Hints
+from mosaic_core.directory.tables import DomainRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
@@ -92,6 +92,8 @@ class Directory:
         self._writer = Writer(PLATFORM, OWNER, database.exclusive)
         #: When something is due at which tenant.
         self.agenda = Agenda(database, self._writer)
+        #: Whose outbox is to be looked into.
+        self.hints = Hints(database, self._writer)
         #: What the platform itself has to do: messages that belong to no tenant.
         self.outbox = Outbox(PLATFORM, database.session, self._writer)
         #: What the pages of tenants were rendered in.
@@ -342,40 +344,14 @@ class Directory:
 
     # Hints
 
-    async def hint(self, tenant_id: str, topics: Collection[str]) -> None:
-        """Notes, durably, that a tenant's outbox is about to have messages about some topics."""
-        now = datetime.now(UTC)
-        await self.note(tenant_id, dict.fromkeys(topics, now))
-
-    async def note(self, tenant_id: str, due: Mapping[str, datetime | None]) -> None:
-        """Puts in the place of the hints about some topics when they are due; None for nothing.
-
-        Done inside a write to the tenant, which is the only one at that time.
-        """
-
-        async def fn(write: Write) -> None:
-            about = (HintRow.tenant_id == tenant_id, HintRow.topic.in_(due))
-            await write.session.execute(delete(HintRow).where(*about))
-            for topic, instant in due.items():
-                if instant is not None:
-                    values = {"tenant_id": tenant_id, "topic": topic, "due": instant}
-                    await write.session.execute(insert(HintRow).values(**values))
-
-        await self._writer.write(fn, actor="system", action="hints.note")
-
     async def hinted(
         self, topics: Collection[str] | None = None, *, by: datetime | None = None
     ) -> list[TenantContext]:
         """Tenants whose outbox may have messages about some topics, or any, that were due by an
         instant (now); those first that have waited longest."""
         await self.refresh()
-        due = HintRow.due <= (by or datetime.now(UTC))
-        query = select(HintRow.tenant_id).where(due).order_by(HintRow.due)
-        if topics is not None:
-            query = query.where(HintRow.topic.in_(topics))
-        async with self.database.session() as session:
-            ids = dict.fromkeys(await session.scalars(query))
-            return [self._tenants[i] for i in ids if i in self._tenants]
+        ids = await self.hints.due(topics, by=by)
+        return [self._tenants[i] for i in ids if i in self._tenants]
 
     async def count(self) -> int:
         """How many tenants there are, from the database."""

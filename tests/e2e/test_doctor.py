@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,3 +83,24 @@ def test_what_a_killed_creation_left_is_named_with_how_to_remove_it(
     assert deployment.json("doctor")["problems"] == []
     assert deployment.json("tenant", "create", "orphan")["slug"] == "orphan"
     assert deployment.json("doctor") == {"tenants": 2, "problems": []}
+
+
+def test_what_an_older_platform_database_does_not_know_is_named_and_mended(
+    deployment: Deployment,
+) -> None:
+    data = deployment.folder / "data"
+    deployment.run("tenant", "create", "welcome")
+    shutil.copy(data / "platform.db", data / "older")
+    due = "2999-01-01 09:00"
+    deployment.run("page", "schedule", "/", due, "--action", "unpublish", "--site", "welcome")
+    assert deployment.json("doctor")["problems"] == []
+    shutil.move(data / "older", data / "platform.db")
+
+    (problem,) = deployment.json("doctor", status=1)["problems"]
+    assert problem["subject"] == "tenant welcome"
+    assert "due at 2999-01-01 09:00:00+00:00; the platform knows of nothing" in problem["what"]
+    assert "doctor --mend" in problem["mend"]
+    mended = deployment.json("doctor", "--mend")
+    assert mended["problems"] == []
+    assert [x["what"] for x in mended["mended"]] == [problem["what"]]
+    assert deployment.json("doctor") == {"tenants": 1, "problems": []}

@@ -221,7 +221,7 @@ def test_a_directory_write_cancelled_at_every_step_frees_the_directory(tmp_path:
             async def probe() -> None:
                 nonlocal probes
                 probes += 1
-                await directory.hint(f"{probes}", ("test.topic",))
+                await directory.hints.give(f"{probes}", ("test.topic",))
 
             async def check(step: int, running: bool, result: Any) -> None:
                 await directory.refresh(now=True)

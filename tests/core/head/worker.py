@@ -94,7 +94,7 @@ async def register(folder: Path, number: int, count: int) -> None:
             await directory.add(tenant, "r", actor="tester")
             say("added", tenant.slug)
             await directory.add_domain(tenant.tenant_id, f"{tenant.slug}.example", actor="tester")
-            await directory.hint(tenant.tenant_id, ("test.topic",))
+            await directory.hints.give(tenant.tenant_id, ("test.topic",))
             say("done", tenant.slug)
 
 
