@@ -10,6 +10,7 @@ from bench.benchmarks import (
     cached_page,
     fleet,
     new_tenant,
+    pictures,
     publishing,
     search,
     uncached_page,
@@ -30,6 +31,7 @@ _BENCHMARKS = (
     visibility,
     search,
     publishing,
+    pictures,
 )
 _RESULTS = Path(__file__).parent / "results.json"
 
