@@ -11,6 +11,7 @@ from bench.benchmarks import (
     fleet,
     lighthouse,
     new_tenant,
+    pictures,
     publishing,
     search,
     uncached_page,
@@ -32,6 +33,7 @@ _BENCHMARKS = (
     search,
     publishing,
     lighthouse,
+    pictures,
 )
 _RESULTS = Path(__file__).parent / "results.json"
 
