@@ -9,7 +9,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC
 from pathlib import Path
 
@@ -51,7 +51,8 @@ class MailFolder:
             draft.write_bytes(mail.as_bytes())
             os.replace(draft, path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             raise MailUnavailable(
                 f"The folder of mails, {self._folder}, cannot be written: {error.strerror}.",
                 hint="Make room, or give this user the right to write it.",

@@ -82,18 +82,18 @@ def test_without_an_address_nobody_but_the_platform_gets_an_answer(with_mail: An
     with_mail(scenario)
 
 
-@pytest.mark.parametrize("language", ["de", "tr", "fr", "es", "ar", "pt-BR"])
-def test_it_is_in_the_site_s_language(with_mail: Any, language: str) -> None:
+def test_it_is_in_the_site_s_language(with_mail: Any) -> None:
     async def scenario(deployment: Deployment, mailer: MemoryMailer) -> None:
         await add_form(deployment)
-        await deployment.do("sites.configure", language=language)
-        mail = await told(deployment, mailer)
-        said = words.words(language)
         facts = {"form": "Write to us", "page": "Contact", "site": "Aurora"}
         facts |= {"who": "ada@example.com", "to": "desk@museum.example"}
-        for key in ("about", "reply", "why"):
-            assert said[key].format(**facts) in mail.text
-        assert f'<html lang="{language}">' in (mail.html or "")
+        for language in ("de", "tr", "fr", "es", "ar", "pt-BR"):
+            await deployment.do("sites.configure", language=language)
+            mail = await told(deployment, mailer)
+            said = words.words(language)
+            for key in ("about", "reply", "why"):
+                assert said[key].format(**facts) in mail.text
+            assert f'<html lang="{language}">' in (mail.html or "")
 
     with_mail(scenario)
 
@@ -118,28 +118,27 @@ HOSTILE = (
     "&amp; &lt;b&gt;",
     "\u2028\u2029\x85",
 )
+#: What the HTML consists of, and what begins at the margin of the text, whatever was filled in.
+ELEMENTS = {"html", "head", "meta", "title", "body", "h1", "p", "dl", "dt", "dd", "a", "br"}
+LABELS = ["Name:", "Mail:", "Age:", "Day:", "Way:", "More:", "I agree:"]
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=lambda text: ascii(text)[:30])
-def test_what_a_visitor_wrote_does_nothing(with_mail: Any, value: str) -> None:
+def test_what_a_visitor_wrote_does_nothing(with_mail: Any) -> None:
     async def scenario(deployment: Deployment, mailer: MemoryMailer) -> None:
         await add_form(deployment)
-        mail = await told(deployment, mailer, name=f"N {value}"[:900], more=value)
-        found = parsed(mail.as_bytes())
-        assert set(found.keys()) == HEADERS | {"Reply-To"}
-        assert len(found.keys()) == len(HEADERS) + 1
-        assert str(found["To"]) == "desk@museum.example"
-        html = text_of(found, "html") or ""
-        assert set(re.findall(r"<(\w+)", html)) <= {
-            *("html", "head", "meta", "title", "body", "h1", "p", "dl", "dt", "dd", "a", "br")
-        } | {"doctype"}
-        assert re.findall(r'href="([^"]*)"', html) == ["https://museum.example/contact/"]
-        # What is at the margin is ours; what somebody wrote is indented.
-        margin = [line for line in mail.text.split("\n") if line[:1] not in {" ", ""}]
-        assert [line for line in margin if line.endswith(":")] == [
-            *("Name:", "Mail:", "Age:", "Day:", "Way:", "More:", "I agree:")
-        ]
-        assert not [line for line in margin if "evil.example" in line]
+        for value in HOSTILE:
+            mail = await told(deployment, mailer, name=f"N {value}"[:900], more=value)
+            found = parsed(mail.as_bytes())
+            assert set(found.keys()) == HEADERS | {"Reply-To"}
+            assert len(found.keys()) == len(HEADERS) + 1
+            assert str(found["To"]) == "desk@museum.example"
+            html = text_of(found, "html") or ""
+            assert set(re.findall(r"<(\w+)", html)) == ELEMENTS
+            assert re.findall(r'href="([^"]*)"', html) == ["https://museum.example/contact/"]
+            # What is at the margin is ours; what somebody wrote is indented.
+            margin = [line for line in mail.text.split("\n") if line[:1] not in {" ", ""}]
+            assert [line for line in margin if line.endswith(":")] == LABELS
+            assert not [line for line in margin if "evil.example" in line]
 
     with_mail(scenario)
 
