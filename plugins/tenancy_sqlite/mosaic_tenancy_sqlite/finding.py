@@ -170,7 +170,14 @@ class _Search:
             f"WHERE {table} MATCH ? AND {table}.rowid BETWEEN ? AND ? "
             f"AND +{table}.rowid IN (SELECT value FROM json_each(?)) "
             f"ORDER BY {table}.rowid DESC LIMIT ?",
-            (*(OPEN, CLOSE) * 3, match, min(numbers), max(numbers), json.dumps(numbers), len(shown)),
+            (
+                *(OPEN, CLOSE) * 3,
+                match,
+                min(numbers),
+                max(numbers),
+                json.dumps(numbers),
+                len(shown),
+            ),
         )
         by_number = {-row[0]: row[1:] for row in rows}
         hits = []
