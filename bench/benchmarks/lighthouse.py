@@ -70,8 +70,8 @@ class Seen:
     Attributes:
         scores: of each category, from 0 to 100.
         costly: the audits of each category that cost points, the dearest first.
-        index: how fast the machine was, by Lighthouse's own measure; one that is free and a few years
-            old has 1,000 or more.
+        index: how fast the machine was, by Lighthouse's own measure; one that is free and a few
+            years old has 1,000 or more.
     """
 
     scores: dict[str, float]

@@ -1,8 +1,15 @@
-"""Listings without pages of their own: by tag, category or author, and the archive by month."""
+"""Listings without pages of their own: by tag, category or author, and the archive by month.
+
+What one costs hardly grows with the site: pages are counted in an index of the terms; of an archive
+those months are read that are on the page; and of a long list of a tag the newest pages are gone
+through until there are enough.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,35 +26,54 @@ from mosaic_cms.web.visit import Made, Visit
 from mosaic_cms.web.words import month, words
 
 PAGE_SIZE = 20
+Counts = Sequence[tuple[Any, ...]]
+
+#: Pages of a term from which on the newest of the site are gone through.
+_MANY = 500
 
 _PAGES = PublishedPage.__table__.c
 _TERMS = PublishedTerm.__table__.c
-_LISTED = (
-    _TERMS.site_id == bindparam("site_id"),
-    _TERMS.language == bindparam("language"),
+_TERM = (
     _TERMS.kind == bindparam("kind"),
     _TERMS.slug >= bindparam("first"),
     _TERMS.slug <= bindparam("last"),
-    _PAGES.html.is_not(None),
+)
+_LISTED = (
+    _TERMS.site_id == bindparam("site_id"),
+    _TERMS.language == bindparam("language"),
+    *_TERM,
 )
 _JOINED = PublishedTerm.__table__.join(PublishedPage.__table__, _PAGES.page_id == _TERMS.page_id)
 _UNDATED = case((_PAGES.dated.is_(None), literal_column("1")), else_=literal_column("0"))
+_SHOWN = (_PAGES.page_id, _PAGES.path, _PAGES.title, _PAGES.summary, _PAGES.card, _PAGES.changed_at)
 # Constants: each is compiled once for each strategy.
-_COUNT: Any = select(func.count(), func.min(_TERMS.title)).select_from(_JOINED).where(*_LISTED)
-_ITEMS = (
-    select(_PAGES.page_id, _PAGES.path, _PAGES.title, _PAGES.summary, _PAGES.card)
-    .select_from(_JOINED)
-    .where(*_LISTED)
-    .order_by(_UNDATED, _PAGES.dated.desc(), _PAGES.path)
-    .limit(bindparam("most"))
-    .offset(bindparam("skipped"))
-)
-_MONTHS = (
+#: By slug; of an archive, the newest month first.
+_COUNTS: Any = (
     select(_TERMS.slug, func.count())
-    .select_from(_JOINED)
     .where(*_LISTED)
     .group_by(_TERMS.slug)
     .order_by(_TERMS.slug.desc())
+)
+_ITEMS = (
+    select(*_SHOWN, _TERMS.title)
+    .select_from(_JOINED)
+    .where(*_LISTED)
+    .order_by(_TERMS.slug.desc(), _UNDATED, _PAGES.dated.desc(), _PAGES.path)
+    .limit(bindparam("most"))
+    .offset(bindparam("skipped"))
+)
+_OF_PAGE = select(_TERMS.title).where(_TERMS.page_id == _PAGES.page_id, *_TERM)
+_NEWEST = (
+    select(*_SHOWN, _OF_PAGE.scalar_subquery())
+    .where(
+        _PAGES.site_id == bindparam("site_id"),
+        _PAGES.language == bindparam("language"),
+        _PAGES.dated.is_not(None),
+        _OF_PAGE.exists(),
+    )
+    .order_by(_PAGES.dated.desc(), _PAGES.path)
+    .limit(bindparam("most"))
+    .offset(bindparam("skipped"))
 )
 
 
@@ -57,6 +83,9 @@ class _Row(NamedTuple):
     title: str
     summary: str
     card: dict[str, Any]
+    #: None until it is rendered.
+    changed_at: datetime | None
+    term: str
 
 
 async def answer(visit: Visit) -> Made | None:
@@ -67,21 +96,22 @@ async def answer(visit: Visit) -> Made | None:
         return None
     surround = visit.surround
     asked = {"language": surround.language, **asdict(wanted)}
-    count, term = (await visit.rows(_COUNT, **asked))[0]
-    pages = -(-count // PAGE_SIZE)
+    counts = await visit.rows(_COUNTS, **asked)
+    pages = -(-sum(count for _, count in counts) // PAGE_SIZE)
     if number > pages:
         return None
-    skipped = (number - 1) * PAGE_SIZE
-    rows = await visit.rows(_ITEMS, **asked, most=PAGE_SIZE, skipped=skipped)
-    title = _title(visit, wanted, term)
+    rows = await _rows(visit, asked, counts, (number - 1) * PAGE_SIZE)
+    if not rows:
+        return None
+    title = _title(visit, wanted, rows[0].term)
     turning = pagination(encoded(visit.path), number, pages)
     main = in_layout(
         surround,
         "list",
         title=title,
         url=visit.path,
-        body=await _months(visit, wanted, asked),
-        children=[_item(_Row(*row)) for row in rows],
+        body=_months(visit, wanted, counts),
+        children=[_item(row) for row in rows],
         pagination=turning,
     )
     head = f"{visit.description(title)}\n{_head(visit.path, number, turning)}"
@@ -101,19 +131,46 @@ def _title(visit: Visit, wanted: Terms, term: str) -> str:
     return f"{words(language)['archive']} {year}".rstrip()
 
 
+async def _rows(visit: Visit, asked: dict[str, str], counts: Counts, skipped: int) -> list[_Row]:
+    """What one page of a listing shows: all that is rendered of it."""
+    total = sum(count for _, count in counts)
+    shown = min(PAGE_SIZE, total - skipped)
+    found: Sequence[tuple[Any, ...]] = ()
+    if len(counts) == 1 and total > _MANY:
+        found = await visit.rows(_NEWEST, **asked, most=PAGE_SIZE, skipped=skipped)
+    if len(found) < shown:  # some of them are without a date, and come last
+        first, last, before = _span(counts, skipped, shown)
+        narrowed = asked | {"first": first, "last": last}
+        found = await visit.rows(_ITEMS, **narrowed, most=PAGE_SIZE, skipped=skipped - before)
+    return [row for row in map(_Row._make, found) if row.changed_at is not None]
+
+
+def _span(counts: Counts, skipped: int, shown: int) -> tuple[str, str, int]:
+    """The last and the first slug of those that are shown, and how many come before."""
+    before, reached = 0, 0
+    last = ""
+    for slug, count in counts:
+        if not last and reached + count > skipped:
+            last, before = slug, reached
+        reached += count
+        if reached >= skipped + shown:
+            return slug, last, before
+    raise AssertionError("more is to be shown than there is")
+
+
 def _item(row: Any) -> Item:
     return item_of(row)
 
 
-async def _months(visit: Visit, wanted: Terms, asked: dict[str, str]) -> Markup:
+def _months(visit: Visit, wanted: Terms, counts: Counts) -> Markup:
     """Where an archive goes on: years, or the months of a year."""
     if wanted.first == wanted.last:
         return Markup()
-    counts: dict[str, int] = {}
+    found: dict[str, int] = {}
     year = visit.below != ARCHIVE
-    for slug, count in await visit.rows(_MONTHS, **asked):
+    for slug, count in counts:
         key = slug if year else slug[:4]
-        counts[key] = counts.get(key, 0) + count
+        found[key] = found.get(key, 0) + count
     root, language = visit.surround.root, visit.surround.language
     entries = [
         {
@@ -121,7 +178,7 @@ async def _months(visit: Visit, wanted: Terms, asked: dict[str, str]) -> Markup:
             "title": month(language, key) if year else key,
             "count": count,
         }
-        for key, count in counts.items()
+        for key, count in found.items()
     ]
     return fragment("months", language, entries=entries)
 

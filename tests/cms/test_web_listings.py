@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from mosaic_cms.content.published import PublishedPage, PublishedTerm
+from mosaic_core import types
+from mosaic_core.head import Write
 from tests.cms.deployment import Deployment, Deployments
 
 HOME = "http://museum.example"
@@ -19,6 +24,10 @@ async def add_posts(deployment: Deployment, count: int, **details: Any) -> None:
         await deployment.add(
             f"/news/p{number}/", layout="post", title=f"P{number}.", details=given | details
         )
+
+
+def columns_of(row: Any) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in row.__table__.columns}
 
 
 def titles(text: str) -> list[str]:
@@ -74,6 +83,87 @@ def test_a_long_listing_has_pages_of_twenty(deployments: Deployments) -> None:
         assert (again.status_code, len(deployment.app.cache)) == (304, kept)
         # A path that looks like it is another one.
         assert (await deployment.get(f"{path}%3Fpage=2")).status_code == 404
+
+    deployments(scenario)
+
+
+def test_an_archive_goes_on_from_page_to_page_and_from_month_to_month(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await add_posts(deployment, 61)  # January, February, and five days of March
+        await deployment.do("pages.unpublish", path="/news/p30/")
+        for path, last in (("/archive/", 61), ("/archive/2025/", 61), ("/archive/2025/02/", 56)):
+            first = 29 if path.endswith("02/") else 1
+            wanted = [f"P{n}" for n in range(last, first - 1, -1) if n != 30]
+            count = -(-len(wanted) // 20)
+            found = [
+                titles((await deployment.get(f"{path}?page={n + 1}")).text) for n in range(count)
+            ]
+            assert [len(page) for page in found[:-1]] == [20] * (count - 1)
+            assert [title for page in found for title in page] == wanted
+            assert (await deployment.get(f"{path}?page={count + 1}")).status_code == 404
+        years = (await deployment.get("/archive/")).text
+        assert re.search(r'href="/archive/2025/">2025</a>\D*60\b', years)
+        months = (await deployment.get("/archive/2025/")).text
+        assert re.search(r'href="/archive/2025/02/">February 2025</a>\D*27\b', months)
+
+    deployments(scenario)
+
+
+def test_a_very_long_listing_shows_each_page_once_and_those_without_a_date_last(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await add_posts(deployment, 1)
+        dated, undated = 530, 15
+
+        async def fn(write: Write) -> None:
+            session = write.session
+            post = await session.scalar(select(PublishedPage).where(PublishedPage.title == "P1."))
+            term = await session.scalar(select(PublishedTerm).where(PublishedTerm.kind == "tag"))
+            assert post is not None
+            assert term is not None
+            for n in range(2, dated + undated + 1):
+                day = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=n)
+                own = {"page_id": types.new_id(), "title": f"P{n}.", "path": f"/news/p{n}/"}
+                at = {"dated": day if n <= dated else None}
+                session.add(PublishedPage(**(columns_of(post) | own | at)))
+                session.add(PublishedTerm(**(columns_of(term) | {"page_id": own["page_id"]})))
+            other = {"page_id": types.new_id(), "title": "Not it.", "path": "/news/x/"}
+            session.add(PublishedPage(**(columns_of(post) | other)))
+
+        await deployment.scope("aurora").write(fn)
+        pages = -(-(dated + undated) // 20)
+        found = [
+            titles((await deployment.get(f"/tags/blue-tiles/?page={n + 1}")).text)
+            for n in range(pages)
+        ]
+        listed = [title for page in found for title in page]
+        assert [len(page) for page in found] == [20] * (pages - 1) + [5]
+        assert listed[:dated] == [f"P{n}" for n in range(dated, 0, -1)]
+        assert sorted(listed[dated:]) == sorted(
+            f"P{n}" for n in range(dated + 1, dated + undated + 1)
+        )
+
+    deployments(scenario)
+
+
+def test_what_is_not_rendered_yet_is_not_listed(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await add_posts(deployment, 2)
+
+        async def fn(write: Write) -> None:
+            for page in await write.session.scalars(select(PublishedPage)):
+                if page.title == "P2." or rendered == 0:
+                    page.html, page.changed_at = None, None
+
+        for rendered, status in ((1, 200), (0, 404)):
+            await deployment.scope("aurora").write(fn)
+            for path in ("/tags/blue-tiles/", "/archive/"):
+                answer = await deployment.get(path)
+                assert answer.status_code == status
+                assert titles(answer.text) == ["P1"][:rendered]
 
     deployments(scenario)
 

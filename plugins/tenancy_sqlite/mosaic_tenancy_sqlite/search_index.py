@@ -66,7 +66,7 @@ class SearchIndex:
         Returns:
             whether the file has it now.
         """
-        until = time.monotonic() + seconds
+        until = time.thread_time() + seconds
         with _transaction(connection):
             if self.is_in(connection):
                 return True
@@ -119,7 +119,7 @@ class SearchIndex:
             numbers = connection.execute(self._definition.enter, (rows,)).fetchall()
             for statement in self._definition.put:
                 connection.execute(statement, (json.dumps([number for (number,) in numbers]),))
-            if time.monotonic() > until:
+            if time.thread_time() > until:
                 return False
         return len(chosen) < _CHOSEN
 
