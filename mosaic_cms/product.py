@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -177,14 +178,17 @@ class Product:
                 ready = await self._rendered(write.session, page_ids)
             for rendered in ready:
                 await self.projection.store(write.session, rendered)
+                await asyncio.sleep(0)
 
         await scope.write(store, ahead=ahead)
 
     async def _rendered(
         self, session: AsyncSession, page_ids: list[uuid.UUID]
     ) -> list[RenderedPage]:
+        """Between two pages, whoever else waits for this process has a turn."""
         made = []
         for page_id in page_ids:
+            await asyncio.sleep(0)
             try:
                 rendered = await self.projection.render(session, page_id)
             except ConfigurationError as error:

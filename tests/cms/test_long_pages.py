@@ -190,6 +190,20 @@ def test_a_job_renders_a_long_page_once_whatever_is_written_meanwhile(
     deployments(scenario)
 
 
+def test_visitors_have_their_turn_between_the_pages_of_a_job(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        pages = [page.id for page in await deployment.do("pages.list")]
+        job = asyncio.create_task(deployment.product.render(deployment.scope().tenant, pages))
+        turns = 0
+        while not job.done():
+            turns += 1
+            await asyncio.sleep(0)
+        await job
+        assert turns >= 2 * len(pages)
+
+    deployments(scenario)
+
+
 def test_a_million_combining_marks_are_no_work() -> None:
     begun = time.process_time()
     rendered = Markup().render(f"# {MARKS}\n\n[x]({MARKS})", Anywhere())

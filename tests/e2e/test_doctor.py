@@ -92,7 +92,7 @@ def test_what_an_older_platform_database_does_not_know_is_named_and_mended(
     deployment.run("tenant", "create", "welcome")
     shutil.copy(data / "platform.db", data / "older")
     due = "2999-01-01 09:00"
-    deployment.run("page", "schedule", "/", due, "--action", "unpublish", "--site", "welcome")
+    deployment.run("page", "schedule", "/", due, "--unpublish", "--site", "welcome")
     assert deployment.json("doctor")["problems"] == []
     shutil.move(data / "older", data / "platform.db")
 
