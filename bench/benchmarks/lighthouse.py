@@ -45,14 +45,10 @@ PAGES = {
     "wheatsheaf": ("/", "/recipes/town-loaf-at-home/", "/journal/", "/ordering/"),
 }
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
-_BUSY = "without a script to wait for, this is how busy the machine is"
 #: Why an audit can cost points that no change of the product would win back.
 REASONS = {
     "is-crawlable": "a search page asks not to be listed: what was searched for is nobody's page",
-    "total-blocking-time": _BUSY,
-    "speed-index": _BUSY,
-    "first-contentful-paint": _BUSY,
-    "largest-contentful-paint": _BUSY,
+    "total-blocking-time": "there is no script to wait for: this is how busy the machine is",
     "is-on-https": "the demo is served without TLS on the loopback; a proxy adds it",
 }
 #: Runs of a page whose speed was not perfect at once: a shared machine is noisy.
@@ -70,8 +66,7 @@ class Seen:
     Attributes:
         scores: of each category, from 0 to 100.
         costly: the audits of each category that cost points, the dearest first.
-        index: how fast the machine was, by Lighthouse's own measure; one that is free and a few
-            years old has 1,000 or more.
+        index: how fast the machine was then, by Lighthouse's own measure.
     """
 
     scores: dict[str, float]
