@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from pydantic import ValidationError
 
 from mosaic_core.database import History, TenantSchema
-from mosaic_core.directory import Directory, PlatformDatabase, open_directory, slug_taken
+from mosaic_core.directory import PUT_OFF, Directory, PlatformDatabase, open_directory, slug_taken
 from mosaic_core.errors import ConfigurationError, TenantClosed, TenantReadOnly
 from mosaic_core.head import TENANT, Heads, Write, Writer
 from mosaic_core.head.log import Message, acknowledge, messages
@@ -31,8 +31,6 @@ T = TypeVar("T")
 Handler = Callable[[TenantContext, Message], Awaitable[None]]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-#: After this, an outbox is looked at again that has messages which nothing here deals with.
-_AGAIN = timedelta(hours=1)
 TENANT_MIGRATIONS = _MIGRATIONS / "tenant"
 
 
@@ -220,7 +218,7 @@ class Platform:
                 found = await messages(session, TENANT, most, topics)
                 waiting = not found and bool(await messages(session, TENANT, 1))
             if not found:
-                again = looked_at + _AGAIN if waiting else None
+                again = looked_at + PUT_OFF if waiting else None
                 await self.directory.unhint(tenant.tenant_id, noted_before=looked_at, again=again)
                 return done
             for message in found:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
@@ -41,6 +41,9 @@ _DOMAIN_COLUMNS = (
     DomainRow.active,
     DomainRow.created_at,
 )
+
+#: A hint is put off for so long at most.
+PUT_OFF = timedelta(hours=1)
 
 #: A look-up in it is several times faster than the enumeration's own, for each of ten thousand.
 _STATUS = {status.value: status for status in TenantStatus}
@@ -322,12 +325,16 @@ class Directory:
         await self._writer.write(fn, actor="system", action="hints.set")
 
     async def hinted(self, *, older_than: float = 0.0) -> list[TenantContext]:
-        """Tenants whose outbox may have messages, noted at least so many seconds ago."""
+        """Tenants whose outbox may have messages, noted at least so many seconds ago, or before the
+        clock was set back."""
         await self.refresh()
-        before = datetime.now(UTC) - timedelta(seconds=older_than)
+        now = datetime.now(UTC)
+        before = now - timedelta(seconds=older_than)
         async with self.database.session() as session:
             ids = await session.scalars(
-                select(HintRow.tenant_id).where(HintRow.due <= before).order_by(HintRow.due)
+                select(HintRow.tenant_id)
+                .where(or_(HintRow.due <= before, HintRow.due > now + PUT_OFF))
+                .order_by(HintRow.due)
             )
             return [self._tenants[i] for i in ids if i in self._tenants]
 
