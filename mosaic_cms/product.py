@@ -85,6 +85,8 @@ _OPERATIONS = (
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)
+#: Clocks of several processes may differ so much; nothing of this is ever put off.
+_AHEAD = timedelta(minutes=1)
 _MIGRATIONS = Path(__file__).parent / "migrations" / "tenant"
 
 
@@ -134,8 +136,9 @@ class Product:
     async def settle_all(self, *, older_than: float = 0.0) -> int:
         """Deals with every outbox that a stopped process left behind."""
         done = 0
-        by = datetime.now(UTC) - timedelta(seconds=older_than)
-        for tenant in await self.platform.directory.hinted(_TOPICS, by=by):
+        now = datetime.now(UTC)
+        by, after = now - timedelta(seconds=older_than), now + _AHEAD
+        for tenant in await self.platform.directory.hinted(_TOPICS, by=by, after=after):
             if tenant.status is TenantStatus.ACTIVE:
                 done += await self._drain(tenant)
         return done

@@ -6,6 +6,7 @@ A page in it keeps its id, its versions and the page above it; its address is fr
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -21,6 +22,7 @@ from mosaic_cms.content.models import (
     Site,
     Submission,
 )
+from mosaic_cms.content.page_language import language_at, speak
 from mosaic_cms.content.paths import check_slug, join
 from mosaic_cms.content.redirects import forget_page
 from mosaic_cms.content.references import in_chunks
@@ -35,11 +37,23 @@ BIN = "/-/bin/"
 async def put_in_bin(write: Write, page: Page) -> list[Page]:
     """Puts a page that is not published into the bin, with all below it, which is not either."""
     pages = await with_all_below(write.session, page)
+    at = await _instant(write.session, page.site_id, write.at)
     for one in pages:
-        one.binned_at, one.binned_path, one.binned_source = write.at, one.path, one.source
+        one.binned_at, one.binned_path, one.binned_source = at, one.path, one.source
         one.path, one.source = f"{BIN}{one.id}/", None
     await write.session.flush()
     return pages
+
+
+async def _instant(session: AsyncSession, site_id: uuid.UUID, now: datetime) -> datetime:
+    """An instant at which nothing else went into the bin: by it those are known that went there
+    together, and the clock may have been set back."""
+    at = now
+    while await session.scalar(
+        select(Page.id).where(Page.site_id == site_id, Page.binned_at == at).limit(1)
+    ):
+        at += timedelta(microseconds=1)
+    return at
 
 
 async def find_in_bin(session: AsyncSession, site: Site, page_id: uuid.UUID) -> Page:
@@ -105,16 +119,16 @@ async def take_out(
             assert one.parent_id is not None
             paths[one.id] = join(paths[one.parent_id], one.slug)
         await require_free(session, site, paths[one.id])
+    language = language_at(site, page, paths[page.id], parent=parent, before=page.binned_path)
     page.parent_id = parent.id if parent else None
     page.slug = slug
     page.position = await last_position(session, site, parent)
     for one in pages:
         one.path, one.source = paths[one.id], await _source(session, one)
         one.binned_at = one.binned_path = one.binned_source = None
-        if parent is not None:
-            one.language = parent.language
-        await _part(session, one)
         one.updated_at = write.at
+    await session.flush()
+    await speak(session, pages, language)
     await session.flush()
     return pages
 
@@ -186,20 +200,6 @@ async def _source(session: AsyncSession, page: Page) -> str | None:
         select(Page.id).where(Page.site_id == page.site_id, Page.source == page.binned_source)
     )
     return page.binned_source if taken is None else None
-
-
-async def _part(session: AsyncSession, page: Page) -> None:
-    """Where a page was translated again meanwhile, the one from the bin stands alone."""
-    other = await session.scalar(
-        select(Page.id).where(
-            Page.translation_id == page.translation_id,
-            Page.language == page.language,
-            Page.id != page.id,
-            Page.binned_at.is_(None),
-        )
-    )
-    if other is not None:
-        page.translation_id = page.id
 
 
 async def _rows(session: AsyncSession, kind: Any, page_id: uuid.UUID) -> list[Any]:

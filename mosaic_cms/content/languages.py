@@ -17,6 +17,7 @@ from mosaic_cms.content.slugs import slugify
 from mosaic_cms.content.tree import add_page
 from mosaic_core.errors import Conflict, InvalidInput
 from mosaic_core.head import Write
+from mosaic_core.types import new_id
 
 #: Languages of one site, at most.
 MOST = 50
@@ -132,24 +133,29 @@ async def link_translation(write: Write, page: Page, other: Page) -> None:
     """Says that two pages, made apart, are translations of each other.
 
     Raises:
-        Conflict: they are in one language, or one of them has a translation into the other's.
+        Conflict: they are in one language, or each has a translation into the same one.
     """
-    for one, language in ((page, other.language), (other, page.language)):
-        there = await translation_into(write.session, one, language)
-        if there is not None and there.id not in (page.id, other.id):
-            raise Conflict(
-                f"The page {one.path!r} is there in {language!r} already, at {there.path!r}.",
-                hint="Unlink that one first.",
-            )
     if page.language == other.language:
         raise Conflict(f"{page.path!r} and {other.path!r} are both in {page.language!r}.")
-    for one in [other, *await translations_of(write.session, other)]:
+    if page.translation_id == other.translation_id:
+        return
+    others = [other, *await translations_of(write.session, other)]
+    for one in [page, *await translations_of(write.session, page)]:
+        for two in others:
+            if one.language == two.language:
+                whose, there = (other, two) if one is page else (page, one)
+                raise Conflict(
+                    f"The page {whose.path!r} is there in {there.language!r} already, at "
+                    f"{there.path!r}.",
+                    hint="Unlink that one first.",
+                )
+    for one in others:
         one.translation_id = page.translation_id
 
 
 def unlink_translation(page: Page) -> None:
     """Makes a page one that is no other's translation."""
-    page.translation_id = page.id
+    page.translation_id = new_id()  # not its own id, which may be that of the others
 
 
 async def _parent_in(session: AsyncSession, page: Page, language: str) -> Page | None:

@@ -88,7 +88,7 @@ class Page(TenantBase):
     layout: Mapped[str] = mapped_column(types.Text(63))
     #: A BCP 47 tag; a page has that of the page above it.
     language: Mapped[str] = mapped_column(types.Text(35))
-    #: The same for pages that are translations of each other; a page alone has its own id.
+    #: The same for pages that are translations of each other; a page alone has its own.
     translation_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), index=True)
     title: Mapped[str] = mapped_column(types.Text(MAX_TITLE))
     summary: Mapped[str] = mapped_column(types.Text(1000))

@@ -42,7 +42,7 @@ async def add_schedule(
     if there is not None:
         return there
     row = Schedule(
-        id=new_id(),
+        id=await _next_id(write.session, due),
         site_id=site.id,
         page_id=about.id if isinstance(about, Page) else None,
         release_id=about.id if isinstance(about, Release) else None,
@@ -55,6 +55,13 @@ async def add_schedule(
     write.session.add(row)
     await write.session.flush()
     return row
+
+
+async def _next_id(session: AsyncSession, due: datetime) -> uuid.UUID:
+    """An id behind those of all that is due at the same instant: this is done in the order in which
+    it was noted, also when the clock, which ids follow, was set back meanwhile."""
+    there = list(await session.scalars(select(Schedule.id).where(Schedule.due == due)))
+    return max([new_id(), *(uuid.UUID(int=last.int + 1) for last in there)])
 
 
 async def find_schedule(session: AsyncSession, site: Site, schedule_id: uuid.UUID) -> Schedule:
@@ -73,13 +80,16 @@ async def find_schedule(session: AsyncSession, site: Site, schedule_id: uuid.UUI
 
 
 async def due_by(session: AsyncSession, now: datetime) -> list[tuple[uuid.UUID, str]]:
-    """What is due: id and actor of each, in the order of their instants."""
+    """What is due: id and actor of each, in the order of their instants, and of one instant in the
+    order in which they were noted."""
     rows = await session.execute(
-        select(Schedule.id, Schedule.actor)
-        .where(Schedule.due <= now, Schedule.failure.is_(None))
-        .order_by(Schedule.due, Schedule.id)
+        select(Schedule.due, Schedule.id, Schedule.actor).where(
+            Schedule.due <= now, Schedule.failure.is_(None)
+        )
     )
-    return [(schedule_id, actor) for schedule_id, actor in rows]
+    # Not every database orders ids as they are made.
+    found = sorted((due, schedule_id, actor) for due, schedule_id, actor in rows)
+    return [(schedule_id, actor) for _, schedule_id, actor in found]
 
 
 async def next_due(session: AsyncSession) -> datetime | None:

@@ -14,6 +14,7 @@ from mosaic_cms.blocks.stored import new_block, regions_of
 from mosaic_cms.content.drafts import step_back
 from mosaic_cms.content.language_tags import language_of_path
 from mosaic_cms.content.models import MAX_TITLE, Page, Site
+from mosaic_cms.content.page_language import language_at, speak
 from mosaic_cms.content.paths import check_slug, join
 from mosaic_cms.content.references import in_chunks
 from mosaic_cms.content.terms import term_problems
@@ -246,6 +247,7 @@ async def move_page(
         )
         for _, address in moves:
             await require_free(write.session, site, address, {moved.id for moved, _ in moves})
+    language = language_at(site, page, path, parent=parent, before=page.path)
     page.parent_id = parent.id if parent else None
     page.slug = slug
     if position is not None:
@@ -254,7 +256,10 @@ async def move_page(
         moved.path = address
         moved.updated_at = write.at
         await write.session.flush()
-    return [moved for moved, _ in moves]
+    changed = [moved for moved, _ in moves]
+    if language != page.language:
+        await speak(write.session, changed, language)
+    return changed
 
 
 async def _addresses_below(session: AsyncSession, page: Page, path: str) -> list[tuple[Page, str]]:

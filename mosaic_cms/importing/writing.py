@@ -219,19 +219,19 @@ class Writer:
         changed = set_content(write, page, **content)
         if incoming.source == self._welcome:
             page.source = incoming.source
-        spoken = self._speak(page, incoming)
+        placed: list[Page] = []
         place = (parent.id if parent else None, incoming.slug, incoming.position)
         if (page.parent_id, page.slug, page.position) != place:
             moved = await move_page(
                 write, site, page, parent=parent, slug=incoming.slug, position=incoming.position
             )
+            placed = moved or [page]
+        if self._speak(page, incoming):
+            placed = placed or [page]
+        if placed:
             await write.session.flush()
-            await self.scope.product.publisher.readdress(write, site, moved or [page])
-            changed = True
-        elif spoken:
-            await write.session.flush()
-            await self.scope.product.publisher.readdress(write, site, [page])
-        return page, "updated" if changed or spoken else "unchanged"
+            await self.scope.product.publisher.readdress(write, site, placed)
+        return page, "updated" if changed or placed else "unchanged"
 
     def _speak(self, page: Page, incoming: Incoming) -> bool:
         """Gives a page its language, and links it with the page that it translates."""

@@ -345,12 +345,15 @@ class Directory:
     # Hints
 
     async def hinted(
-        self, topics: Collection[str] | None = None, *, by: datetime | None = None
+        self,
+        topics: Collection[str] | None = None,
+        *,
+        by: datetime | None = None,
+        after: datetime | None = None,
     ) -> list[TenantContext]:
-        """Tenants whose outbox may have messages about some topics, or any, that were due by an
-        instant (now); those first that have waited longest."""
+        """Tenants whose outbox may have messages (see :meth:`Hints.due`)."""
         await self.refresh()
-        ids = await self.hints.due(topics, by=by)
+        ids = await self.hints.due(topics, by=by, after=after)
         return [self._tenants[i] for i in ids if i in self._tenants]
 
     async def count(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, or_, select
 
 from mosaic_core.directory.database import PlatformDatabase
 from mosaic_core.directory.tables import HintRow
@@ -49,11 +49,22 @@ class Hints:
             return {row.topic: row.due for row in await session.execute(query)}
 
     async def due(
-        self, topics: Collection[str] | None = None, *, by: datetime | None = None
+        self,
+        topics: Collection[str] | None = None,
+        *,
+        by: datetime | None = None,
+        after: datetime | None = None,
     ) -> list[str]:
         """The ids of the tenants whose outbox may have messages about some topics, or any, that
-        were due by an instant (now); those first that have waited longest."""
+        were due by an instant (now); those first that have waited longest.
+
+        Args:
+            after: nothing is put off beyond this instant, so a hint that is later was given before
+                the clock was set back.
+        """
         due = HintRow.due <= (by or datetime.now(UTC))
+        if after is not None:
+            due = or_(due, HintRow.due > after)
         query = select(HintRow.tenant_id).where(due).order_by(HintRow.due)
         if topics is not None:
             query = query.where(HintRow.topic.in_(topics))

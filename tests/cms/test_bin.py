@@ -129,6 +129,25 @@ def test_a_page_moves_without_what_it_has_in_the_bin(deployments: Deployments) -
     deployments(scenario)
 
 
+def test_a_page_that_was_translated_again_meanwhile_comes_back_alone(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("sites.configure", languages=["de"])
+        for path in ("/", "/visit/"):
+            await deployment.do("pages.translate", path=path, language="de")
+        binned = await deployment.do("pages.delete", path="/visit/")
+        await deployment.do("pages.translate", path="/de/visit/", language="en", slug="again")
+        await deployment.do("pages.restore_from_bin", id=binned.id)
+        links = [
+            [page.path for page in await deployment.do("pages.translations", path=path)]
+            for path in ("/visit/", "/again/")
+        ]
+        assert links == [["/visit/"], ["/again/", "/de/visit/"]]
+
+    deployments(scenario)
+
+
 def test_purging_leaves_nothing_of_a_page(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         page = await deployment.do("pages.show", path="/visit/hours/")

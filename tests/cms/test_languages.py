@@ -165,3 +165,87 @@ def test_pages_that_were_made_apart_can_be_linked_and_parted(deployments: Deploy
         await assert_as_made_anew(deployment)
 
     deployments(scenario)
+
+
+def alternates(page: str) -> bool:
+    return 'rel="alternate" hreflang=' in page
+
+
+def test_a_page_that_moves_to_another_language_speaks_it_with_all_below_it(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        await deployment.do("pages.move", path="/news/", parent="/de/")
+        await deployment.add("/de/news/draft/", publish=False)
+        await deployment.do("pages.move", path="/de/news/", parent="/visit/")
+        (page,) = await deployment.do("pages.translations", path="/visit/news/draft/")
+        assert page.language == "en"
+        shown = await deployment.get("/visit/news/")
+        assert shown.headers["content-language"] == "en"
+        assert '<html lang="en"' in shown.text
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
+def test_beside_the_page_that_it_translated_it_stands_alone(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        await deployment.do("pages.move", path="/de/ihr-besuch/", parent="/news/")
+        for path in ("/visit/", "/news/ihr-besuch/"):
+            assert len(await deployment.do("pages.translations", path=path)) == 1
+            assert not alternates((await deployment.get(path)).text)
+        await deployment.do("pages.translate", path="/visit/", language="de")
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
+def test_a_home_page_with_another_slug_is_in_the_language_of_its_address(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        binned = await deployment.do("pages.delete", path="/de/")
+        await deployment.do("pages.restore_from_bin", id=binned.id, slug="deutsch")
+        page, *_ = await deployment.do("pages.translations", path="/deutsch/")
+        assert page.language == "en"
+        await deployment.do("pages.move", path="/deutsch/", slug="ar")
+        page, *_ = await deployment.do("pages.translations", path="/ar/")
+        assert page.language == "ar"
+
+    deployments(scenario)
+
+
+@pytest.mark.parametrize("path", ["/visit/", "/de/ihr-besuch/"])
+def test_whichever_is_unlinked_stands_alone(deployments: Deployments, path: str) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        await deployment.do("pages.unlink_translation", path=path)
+        for one in ("/visit/", "/de/ihr-besuch/"):
+            assert len(await deployment.do("pages.translations", path=one)) == 1
+            assert not alternates((await deployment.get(one)).text)
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
+def test_pages_with_translations_into_one_language_are_not_linked(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        for path in ("/", "/visit/"):
+            await deployment.do("pages.translate", path=path, language="ar")
+        await deployment.add("/de/nachrichten/", publish=False)
+        await deployment.do(
+            "pages.translate", path="/de/nachrichten/", language="ar", slug="akhbar"
+        )
+        await deployment.do("pages.unlink_translation", path="/de/ihr-besuch/")
+        with pytest.raises(Conflict, match="'/visit/' is there in 'ar' already, at '/ar/visit/'"):
+            await deployment.do("pages.link_translation", path="/visit/", other="/de/nachrichten/")
+        await deployment.do("pages.link_translation", path="/visit/", other="/de/ihr-besuch/")
+        assert len(await deployment.do("pages.translations", path="/visit/")) == 3
+
+    deployments(scenario)
