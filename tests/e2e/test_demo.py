@@ -12,6 +12,8 @@ import pytest
 
 from tests.processes import Running
 
+#: The first one makes the demo.
+pytestmark = pytest.mark.timeout(600)
 SITES = ("aurora", "nightshift", "wheatsheaf")
 RESULTS = Path(__file__).parents[2] / "test-results"
 

@@ -20,6 +20,8 @@ from mosaic_cms.demo import sites_folder
 from tests.axe import axe_script, violations
 from tests.processes import Deployment, Running, free_port, stop, wait_for
 
+#: Half a minute of work for each site, and making the demo first, on a machine that others use too.
+pytestmark = pytest.mark.timeout(1200)
 SITES = ("aurora", "nightshift", "wheatsheaf")
 THEMES = ("folio", "harbour", "iznik")
 MADE = ("/tags/", "/categories/", "/authors/", "/archive/")
@@ -151,7 +153,6 @@ def some(paths: list[str]) -> list[str]:
     return kept
 
 
-@pytest.mark.timeout(900)  # half a minute of work, on a machine that others use too
 @pytest.mark.parametrize("site", SITES)
 def test_nothing_on_a_page_keeps_anybody_out(
     browser: Any, demo: Running, explored: Callable[[str], Pages], site: str
@@ -166,7 +167,6 @@ def test_nothing_on_a_page_keeps_anybody_out(
     assert len(missing) == 1, "the browser's own word that the page is not there"
 
 
-@pytest.mark.timeout(900)
 def test_a_form_that_is_shown_again_keeps_nobody_out(
     browser: Any, demo: Running, explored: Callable[[str], Pages]
 ) -> None:
