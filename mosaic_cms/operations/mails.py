@@ -148,7 +148,7 @@ async def _mails(
             outbox = platform.outbox(record.tenant)
             found = await outbox.messages((MAIL,), _MOST)
         except MosaicError as error:  # it is the doctor's, and hides no other's mail
-            _log.warning("the mails of %s cannot be read: %s", record.tenant.slug, error)
+            _log.info("the mails of %s cannot be read: %s", record.tenant.slug, error)
             continue
         for message in found:
             yield record.tenant, outbox, message
