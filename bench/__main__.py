@@ -9,7 +9,9 @@ from pathlib import Path
 from bench.benchmarks import (
     cached_page,
     fleet,
+    lighthouse,
     new_tenant,
+    pictures,
     publishing,
     search,
     uncached_page,
@@ -30,6 +32,8 @@ _BENCHMARKS = (
     visibility,
     search,
     publishing,
+    lighthouse,
+    pictures,
 )
 _RESULTS = Path(__file__).parent / "results.json"
 

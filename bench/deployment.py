@@ -16,7 +16,8 @@ from mosaic_core.settings import Settings, load_settings
 ROOT = Path(__file__).resolve().parent.parent
 #: What `mosaic serve` answers when it is up, whichever tenants there are.
 READY_PATH = "/-/ready"
-_MOSAIC = str(Path(sys.executable).with_name("mosaic"))
+#: The command, of the environment that this runs in.
+MOSAIC = str(Path(sys.executable).with_name("mosaic"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Deployment:
     def serve(self, *, page_cache: bool = True) -> Command:
         """`mosaic serve` with one worker, as it ships or with the page cache turned off."""
         off = {} if page_cache else {"MOSAIC_SERVE__PAGE_CACHE": "0"}
-        return Command((_MOSAIC, "-c", str(self.folder), "serve", "--port", "{port}"), env=off)
+        return Command((MOSAIC, "-c", str(self.folder), "serve", "--port", "{port}"), env=off)
 
 
 def new_deployment(folder: Path) -> Deployment:
@@ -39,7 +40,7 @@ def new_deployment(folder: Path) -> Deployment:
 
     BenchError if it fails, with what it printed.
     """
-    done = subprocess.run([_MOSAIC, "init", str(folder)], capture_output=True, text=True)
+    done = subprocess.run([MOSAIC, "init", str(folder)], capture_output=True, text=True)
     if done.returncode != 0:
         raise BenchError(f"mosaic init failed:\n{done.stdout}{done.stderr}")
     return Deployment(folder)

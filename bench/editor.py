@@ -66,11 +66,13 @@ class Editor:
         before = await _head(scope)
         loop = asyncio.get_running_loop()
         due = loop.time()
-        text = page.regions["main"][0]["data"].get("text", "")
+        first, *others = page.regions["main"]
         while not self._enough.is_set():
             self.saves += 1
-            body = f"{text}\n\nDraft {before.version + self.saves}.\n"
-            await product.actions.perform("pages.edit", scope, {"path": tiles.PATH, "body": body})
+            text = f"{first['data']['text']}<p>Draft {before.version + self.saves}.</p>"
+            regions = {"main": [{**first, "data": {"text": text}}, *others]}
+            given = {"path": tiles.PATH, "regions": regions}
+            await product.actions.perform("pages.edit", scope, given)
             self._ready.set()
             due += EVERY
             await asyncio.to_thread(self._enough.wait, max(0.0, due - loop.time()))

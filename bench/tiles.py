@@ -1,78 +1,90 @@
-"""The measured site: Wagtail's pages as a folder of Markdown, imported into a tenant."""
+"""The measured site: Wagtail's pages with the same blocks, in a tenant with a menu, a second
+language and a search that has been used."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.deployment import Deployment, new_deployment
+from bench.process import BenchError
 from bench.wagtail import content
 from bench.wagtail.prepare import branch
-from mosaic_cms.demo import fill_tenant
-from mosaic_cms.product import open_product
+from mosaic_cms.content.tree import find_site
+from mosaic_cms.product import Product, open_product
+from mosaic_cms.scope import Actor, TenantScope
+from mosaic_core.search import SearchQuery
 
 SLUG = "tiles"
 HOST = {"Host": f"{SLUG}.localhost"}
 PATH = content.MEASURED_PATH
 TEXT = b"Clay and quartz</h1>"
+_TURKISH = {"/": "Çini Evi", f"/{content.SECTION}/": "Notlar", PATH: "Kil ve kuvars"}
 
 
 def tiles(folder: Path) -> Deployment:
-    """A deployment with the thirty pages, its section and its home page, all published."""
-    source = folder / "source"
-    _write(source)
+    """A deployment with the thirty pages, their section and the home page, all published."""
     deployment = new_deployment(folder / "tiles")
 
     async def fill() -> None:
         async with open_product(deployment.settings()) as product:
-            await fill_tenant(product, SLUG, source)
+            await _fill(product)
 
     asyncio.run(fill())
     return deployment
 
 
-def _write(folder: Path) -> None:
-    pages = content.pages()
-    places = {page.slug: f"{content.SECTION}/" * page.in_section + page.slug for page in pages}
-    home = branch("", content.SITE_NAME, in_menu=False, seed=100)
+async def _fill(product: Product) -> None:
+    actor = Actor("operator", "bench")
+    given = {"slug": SLUG, "name": content.SITE_NAME, "tier": "free"}
+    await product.actions.perform("tenants.create", product.platform_scope(actor), given)
+    scope = product.scope(product.platform.directory.named(SLUG), actor)
+
+    async def do(name: str, **given: Any) -> Any:
+        return await product.actions.perform(name, scope, given)
+
     section = branch(content.SECTION, content.SECTION.title(), in_menu=True, seed=101)
-    files = {
-        "index": home,
-        f"{content.SECTION}/index": section,
-        **{places[page.slug]: page for page in pages},
-    }
-    for place, page in files.items():
-        file = folder / "content" / f"{place}.md"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_markdown(page, places), encoding="utf-8")
-    menu = [section, *(page for page in pages if page.in_menu)]
-    entries = [f"[[menu]]\ntitle = {_quoted(x.title)}\npath = '/{x.slug}/'\n" for x in menu]
-    described = [f"title = {_quoted(content.SITE_NAME)}\n", *entries]
-    (folder / "site.toml").write_text("\n".join(described), encoding="utf-8")
+    home = branch("", content.SITE_NAME, in_menu=False, seed=100)
+    pages = {f"/{content.SECTION}/": section}
+    pages |= {_path(page): page for page in content.pages()}
+    ids: dict[str, uuid.UUID] = {}
+    for path, page in pages.items():
+        parent = f"/{content.SECTION}/" if page.in_section else "/"
+        made = {"slug": page.slug, "title": page.title, "summary": page.summary, "parent": parent}
+        ids[page.slug] = (await do("pages.create", **made)).id
+        assert path == f"{parent}{page.slug}/"
+    for path, page in {**pages, "/": home}.items():
+        blocks = list(_stored(page, ids))
+        await do("pages.edit", path=path, summary=page.summary, regions={"main": blocks})
+        await do("pages.publish", path=path)
+    menu = [{"title": page.title, "path": path} for path, page in pages.items() if page.in_menu]
+    await do("sites.configure", languages=["tr"], menu=menu)
+    for path, title in _TURKISH.items():
+        translated = await do("pages.translate", path=path, language="tr", title=title)
+        await do("pages.publish", path=translated.path)
+    await _search(scope)
 
 
-def _markdown(page: content.Page, places: dict[str, str]) -> str:
-    front = f"---\ntitle: {_quoted(page.title)}\nsummary: {_quoted(page.summary)}\n---\n"
-    up = "../" if page.in_section else ""
-    blocks = [_block(kind, value) for kind, value in page.blocks]
-    body = re.sub(r"\(page:([^)]+)\)", lambda x: f"({up}{places[x[1]]}.md)", "\n\n".join(blocks))
-    return f"{front}\n{body}\n"
+def _path(page: content.Page) -> str:
+    return f"/{content.SECTION}/{page.slug}/" if page.in_section else f"/{page.slug}/"
 
 
-def _block(kind: str, value: str) -> str:
-    if kind == "heading":
-        return f"## {value}"
-    if kind == "quote":
-        return f"> {value}"
-    value = re.sub(r"</?b>", "**", value)
-    value = re.sub(r'<a href="([^"]+)">(.*?)</a>', r"[\2](\1)", value)
-    value = re.sub(r"<li>(.*?)</li>", r"- \1\n", value)
-    value = re.sub(r"</?ul>|</p>", "\n\n", value).replace("<p>", "")
-    return value.strip()
+def _stored(page: content.Page, ids: dict[str, uuid.UUID]) -> Iterator[dict[str, Any]]:
+    """A page's blocks as an editor of ours stores them; links lead to pages by their ids."""
+    for number, (kind, value) in enumerate(page.blocks):
+        text = re.sub(r'"page:([^"]+)"', lambda found: f'"page:{ids[found[1]]}"', value)
+        yield {"id": f"b{number}", "type": kind, "data": {"text": text}}
 
 
-def _quoted(text: str) -> str:
-    """Text in quotes, as YAML and TOML both have it."""
-    return json.dumps(text, ensure_ascii=False)
+async def _search(scope: TenantScope) -> None:
+    """The first search, which makes the index that every write keeps from then on."""
+    async with scope.read() as session:
+        site = await find_site(session, None)
+    persistence = scope.product.platform.persistence(scope.tenant)
+    found = await persistence.search(scope.tenant, SearchQuery("quartz", (site.id, site.language)))
+    if not found.hits:
+        raise BenchError("the search finds nothing")

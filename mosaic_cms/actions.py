@@ -16,7 +16,8 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mosaic_cms.scope import Actor, PlatformScope, TenantScope
+from mosaic_cms.rights import Permission
+from mosaic_cms.scope import PlatformScope, TenantScope
 from mosaic_core.errors import Denied, InvalidInput, NotFound, PluginConflict, PluginInvalid
 from mosaic_core.platform import require_writable
 from mosaic_core.settings import nearest
@@ -30,25 +31,6 @@ class Model(BaseModel):
     """The base of every action's input and output: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """What an actor needs: a verb (create, read, update, delete, publish) and a resource."""
-
-    verb: str
-    resource: str
-
-    def __str__(self) -> str:
-        return f"{self.verb} on {self.resource}"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Whether an actor may, and why."""
-
-    allowed: bool
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +74,6 @@ def declared_in(modules: Iterable[ModuleType]) -> Iterator[Callable[..., Awaitab
         for function in vars(module).values():
             if hasattr(function, _MARK) and function.__module__ == module.__name__:
                 yield function
-
-
-def decide(actor: Actor, needs: Permission) -> Decision:
-    """Whether the actor has a permission. The operator at the command line is trusted."""
-    if actor.trusted:
-        return Decision(True, f"{actor} runs this installation.")
-    if needs == Permission("create", "submissions"):
-        return Decision(True, "Everybody may fill in a published form.")
-    return Decision(False, f"{actor} lacks {needs}.")
 
 
 class Actions:
@@ -151,7 +124,7 @@ class Actions:
         """
         found = self.get(name)
         command = _validated(found, given)
-        decision = decide(scope.actor, found.needs)
+        decision = scope.actor.may(found.needs)
         if not decision.allowed:
             raise Denied(f"{name} was refused: {decision.reason}")
         if not isinstance(scope, found.scope):

@@ -40,6 +40,11 @@ class Application:
         else:  # there are no websockets
             await send({"type": "websocket.close", "code": 1000})
 
+    def kept(self, scope: Scope) -> tuple[bytes, bytes] | None:
+        """The response to a request whose page is in the cache (see :mod:`mosaic_cms.web.server`);
+        None when there is more to do."""
+        return None if self.site is None else self.site.kept(scope)
+
     async def start(self) -> None:
         """Opens everything."""
         self._opened = open_product(self._settings)
@@ -48,6 +53,7 @@ class Application:
         self._tasks = [
             asyncio.create_task(self._sweep(self.product)),
             asyncio.create_task(self.product.timekeeper.run()),
+            asyncio.create_task(self.product.postman.run()),
             asyncio.create_task(self.product.renewal.run()),
         ]
 

@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -20,12 +21,15 @@ from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
 from mosaic_cms.kept_themes import KeptThemes
+from mosaic_cms.mailing.kinds import KINDS
 from mosaic_cms.operations import (
     arranging,
     bin,
     exports,
     forms,
     imports,
+    mails,
+    media,
     menus,
     pages,
     redirects,
@@ -40,6 +44,8 @@ from mosaic_cms.operations import (
     translations,
     versions,
 )
+from mosaic_cms.pictures.renditions import Renditions
+from mosaic_cms.postman import Postman
 from mosaic_cms.reminders import Reminders
 from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
@@ -48,7 +54,7 @@ from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.database import History, TenantBase, TenantSchema
 from mosaic_core.errors import ConfigurationError
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import Message
+from mosaic_core.head.outbox import Message
 from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings
@@ -74,8 +80,10 @@ _OPERATIONS = (
     terms,
     site_life,
     forms,
+    mails,
+    media,
 )
-#: What this version deals with; messages about anything else wait for what does.
+#: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)
 _MIGRATIONS = Path(__file__).parent / "migrations" / "tenant"
 
@@ -96,7 +104,9 @@ class Product:
         self.markup = Markup()
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
+        self.renditions = Renditions()
         self.timekeeper = Timekeeper(self)
+        self.postman = Postman(self, KINDS)
         self.renewal = Renewal(self)
         self.reminders = Reminders(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
@@ -124,7 +134,8 @@ class Product:
     async def settle_all(self, *, older_than: float = 0.0) -> int:
         """Deals with every outbox that a stopped process left behind."""
         done = 0
-        for tenant in await self.platform.directory.hinted(older_than=older_than):
+        by = datetime.now(UTC) - timedelta(seconds=older_than)
+        for tenant in await self.platform.directory.hinted(_TOPICS, by=by):
             if tenant.status is TenantStatus.ACTIVE:
                 done += await self._drain(tenant)
         return done

@@ -13,14 +13,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.schedules import next_due
 from mosaic_cms.scope import SYSTEM
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import messages
 from mosaic_core.tenants import TenantContext, TenantStatus
 
 if TYPE_CHECKING:
@@ -96,12 +95,16 @@ class Reminders:
         return None
 
     async def _outbox(self, session: AsyncSession, tenant_id: str) -> Mistake | None:
-        waiting = await messages(session, TENANT, 1)
-        if not waiting or await self._directory.is_hinted(tenant_id):
+        outbox = TENANT.outbox.c
+        query = select(outbox.topic, func.min(outbox.due)).where(outbox.due.is_not(None))
+        waiting = await session.execute(query.group_by(outbox.topic))
+        noted = await self._directory.hints.of(tenant_id)
+        missing = {topic: due for topic, due in waiting if topic not in noted}
+        if not missing:
             return None
         return Mistake(
             "Work waits in its outbox, of which the platform does not know.",
-            partial(self._directory.hint, tenant_id),
+            partial(self._directory.hints.note, tenant_id, missing),
         )
 
     async def _themes(self, session: AsyncSession, tenant_id: str) -> Mistake | None:

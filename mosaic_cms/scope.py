@@ -6,12 +6,15 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.blocks.permissions import require_permitted
+from mosaic_cms.blocks.stored import Regions
 from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.usage import note_references, watching
+from mosaic_cms.rights import Decision, Permission, Role, decide
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -27,11 +30,19 @@ class Actor:
 
     kind: str
     name: str = ""
+    #: In the tenant that it is about; None for whoever does not belong to it.
+    role: Role | None = None
 
     @property
     def trusted(self) -> bool:
         """The operator at the command line, and the system's own jobs."""
         return self.kind in {"operator", "system"}
+
+    def may(self, needs: Permission) -> Decision:
+        """Whether this actor has a permission, and why."""
+        if self.trusted:
+            return Decision(True, f"{self} runs this installation.")
+        return decide(str(self), self.role, needs)
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}" if self.name else self.kind
@@ -117,6 +128,22 @@ class TenantScope:
                 )
             except Unrendered:
                 await ahead.catch_up()
+
+    def kept(self, given: Any, *, before: Any) -> Regions:
+        """Regions from outside as they are to be saved, in place of those before.
+
+        Raises:
+            InvalidInput: they are no content of a page; it names the place.
+            Denied: the actor may not make one of the blocks.
+        """
+        regions = self.product.blocks.kept(given)
+        self.require_permitted(regions, before=before)
+        return regions
+
+    def require_permitted(self, after: Any, *, before: Any) -> None:
+        """Raises Denied for a block that the actor may not make (see
+        :mod:`mosaic_cms.blocks.permissions`)."""
+        require_permitted(self.product.blocks, self.actor.may, after, before)
 
     async def settle(self) -> None:
         """Does what the writes left to be done, when there is something."""

@@ -23,7 +23,7 @@ contract (tenancy, storage, …) needs :mod:`mosaic_core` alone. A plugin that a
         return [greet]
 """
 
-from mosaic_cms.actions import Effect, Model, Permission, action
+from mosaic_cms.actions import Effect, Model, action
 from mosaic_cms.blocks.base import (
     Block,
     Line,
@@ -39,6 +39,7 @@ from mosaic_cms.blocks.base import (
     Text,
     Words,
 )
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_core.errors import Conflict, Denied, InvalidInput, MosaicError, NotFound
 from mosaic_core.head import Write

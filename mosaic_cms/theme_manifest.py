@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mosaic_cms.pictures.picture import ROOM
 
 
 class _Part(BaseModel):
@@ -40,6 +42,8 @@ class Manifest(_Part):
     version: str
     description: str = ""
     author: str = ""
+    #: How wide a picture in a text is at most, in CSS pixels.
+    picture_width: Annotated[int, Field(ge=1, le=10_000)] = ROOM
     layouts: dict[str, Layout]
     settings: dict[str, Setting] = {}
 

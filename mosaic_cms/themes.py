@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.templating import block_templates
+from mosaic_cms.pictures.tag import image, image_url
 from mosaic_cms.theme_assets import ASSET_PREFIX, Asset, Assets
 from mosaic_cms.theme_files import Folder, digest_of, files_in, pack, shared_templates
 from mosaic_cms.theme_filters import FILTERS
@@ -67,7 +68,8 @@ class Theme:
     themes may use.
 
     ``common`` are the latter, by name: those of block types (``blocks/quote``), and what ships for
-    every theme. A theme's own ``templates/blocks/quote.html`` comes before them.
+    every theme, style sheets (``assets/base.css``) among them. A theme's own
+    ``templates/blocks/quote.html`` comes before them.
 
     A theme that is ``kept`` was loaded whole once, by another version of the deployment. Its
     templates are compiled when they are asked for, and can do nothing but write text: they come
@@ -93,7 +95,8 @@ class Theme:
         self._environment = self._make_environment(kept=kept)
         self._templates: dict[str, Template] = {}
         if not kept:
-            for template in sorted(self._own.union(self.layouts, _TEMPLATES, self.common)):
+            shared = {name for name in self.common if not name.startswith("assets/")}
+            for template in sorted(self._own.union(self.layouts, _TEMPLATES, shared)):
                 self._template(template)
             self.shell(menu=[], footer_menu=[], side_menu=[], site=self._specimen())
 
@@ -178,6 +181,7 @@ class Theme:
             lstrip_blocks=True,
         )
         environment.filters.update(FILTERS)
+        environment.globals.update(image=image, image_url=image_url)
         return environment
 
     def _source(self, file: str) -> str | None:
@@ -208,10 +212,17 @@ class Theme:
             if path.startswith("assets/")
         }
         try:
-            return Assets(files)
+            return Assets(files, self._shared_assets())
         except ValueError as error:
             name, why = error.args
             raise self._faulty(f"assets/{name}", why) from error
+
+    def _shared_assets(self) -> dict[str, bytes]:
+        return {
+            name.removeprefix("assets/"): text.encode()
+            for name, text in self.common.items()
+            if name.startswith("assets/")
+        }
 
     def _specimen(self) -> dict[str, Any]:
         """A site with which a shell is tried when the theme is loaded."""

@@ -37,10 +37,15 @@ names the thing; ``hint`` says what to do next.
     │   ├── WriteTimeout              the write took longer than it may
     │   ├── UnloggedWrite             a statement that the change log would not see
     │   └── ChainBroken               the change log was tampered with or damaged
-    └── StorageError                  files
-        ├── FileMissing               no such key
-        ├── InvalidKey                the key leaves the tenant's prefix, or is no key
-        └── FileMismatch              size or digest is not what was announced
+    ├── StorageError                  files
+    │   ├── FileMissing               no such key
+    │   ├── InvalidKey                the key leaves the tenant's prefix, or is no key
+    │   └── FileMismatch              size or digest is not what was announced
+    └── MailError                     a mail was not sent
+        ├── InvalidMail               it has an address or a text that no mail can have
+        ├── MailRefused               it is not taken, however often it is sent
+        ├── MailDeferred              this one is not taken now; others may be
+        └── MailUnavailable           no mail can be sent now
 """
 
 from __future__ import annotations
@@ -229,3 +234,26 @@ class InvalidKey(StorageError):
 class FileMismatch(StorageError):
     code = "file-mismatch"
     status = 422
+
+
+class MailError(MosaicError):
+    code = "mail"
+    status = 503
+
+
+class InvalidMail(MailError):
+    code = "invalid-mail"
+    status = 422
+
+
+class MailRefused(MailError):
+    code = "mail-refused"
+    status = 502
+
+
+class MailDeferred(MailError):
+    code = "mail-deferred"
+
+
+class MailUnavailable(MailError):
+    code = "mail-unavailable"

@@ -25,6 +25,7 @@ from typing import Any
 
 import pluggy
 
+from mosaic_core.mail import Mailer
 from mosaic_core.persistence import Persistence
 from mosaic_core.provider import Provider
 from mosaic_core.resolution import TenantResolver
@@ -90,6 +91,22 @@ class StorageHooks:
         raise NotImplementedError
 
 
+class MailHooks:
+    """Mail."""
+
+    @hookspec
+    def mosaic_mail(self) -> Provider[Mailer]:
+        """A way to send mail. The one that is selected is used; ``[mail]`` names one of several.
+
+        Example::
+
+            @hookimpl
+            def mosaic_mail():
+                return Provider(name="mail_smtp", settings=SMTPSettings, open=open_smtp)
+        """
+        raise NotImplementedError
+
+
 class IntegrationHooks:
     """Other systems. All provisional: each contract arrives with its first plugin."""
 
@@ -138,18 +155,6 @@ class IntegrationHooks:
             @hookimpl
             def mosaic_cache():
                 return Provider(name="cache_redis", settings=RedisSettings, open=open_redis)
-        """
-        raise NotImplementedError
-
-    @hookspec
-    def mosaic_mail(self) -> Provider[Any]:
-        """Provisional. A way to send mail.
-
-        Example::
-
-            @hookimpl
-            def mosaic_mail():
-                return Provider(name="mail_smtp", settings=SMTPSettings, open=open_smtp)
         """
         raise NotImplementedError
 
@@ -231,4 +236,10 @@ class ProductHooks:
 
 
 #: Every class of specifications, in the order of the documentation.
-SPECIFICATIONS: tuple[type, ...] = (TenancyHooks, StorageHooks, IntegrationHooks, ProductHooks)
+SPECIFICATIONS: tuple[type, ...] = (
+    TenancyHooks,
+    StorageHooks,
+    MailHooks,
+    IntegrationHooks,
+    ProductHooks,
+)

@@ -8,12 +8,12 @@ nothing that could be left over from another's.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from sqlalchemy import Select
+from sqlalchemy import Select, Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.search import SearchQuery, SearchResults
@@ -65,8 +65,12 @@ class Begin(Protocol):
     def __call__(self, *, reserve: bool) -> AbstractAsyncContextManager[AsyncSession]: ...
 
 
-#: Writes a new database's first content through the given door.
-Fill = Callable[[Begin], Awaitable[None]]
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one table; each has a value for every column, by its name."""
+
+    table: Table
+    values: Sequence[Mapping[str, Any]]
 
 
 @runtime_checkable
@@ -81,14 +85,18 @@ class Persistence(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
-    async def provision(self, tenant: TenantContext, fill: Fill | None = None) -> None:
+    async def provision(self, tenant: TenantContext, rows: Sequence[Rows] = ()) -> None:
         """Makes the tenant's database at the current revision; all of it or nothing.
 
         Args:
-            fill: writes the first content, before anybody can see the database.
+            rows: everything that is in it when somebody first sees it, its head among them, each
+                row after those that it points to (see :mod:`mosaic_core.head.first`). Without
+                any, the head alone.
 
         Raises:
-            Conflict: the tenant has a database here already; it is left as it is.
+            Conflict: the tenant has a database here already; it is left as it is. Or the rows
+                contradict each other.
+            InvalidInput: a value does not fit its column.
         """
         ...
 

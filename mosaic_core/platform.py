@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,10 +16,11 @@ from pydantic import ValidationError
 
 from mosaic_core.database import History, TenantSchema
 from mosaic_core.directory import Directory, PlatformDatabase, open_directory, slug_taken
-from mosaic_core.errors import ConfigurationError, TenantClosed, TenantReadOnly
-from mosaic_core.head import TENANT, Heads, Write, Writer
-from mosaic_core.head.log import Message, acknowledge, messages
-from mosaic_core.persistence import Persistence
+from mosaic_core.errors import ConfigurationError, InvalidMail, TenantClosed, TenantReadOnly
+from mosaic_core.head import TENANT, Heads, Write, Writer, first_rows
+from mosaic_core.head.outbox import Message, Outbox
+from mosaic_core.mail import Mailbox, Mailer
+from mosaic_core.persistence import Persistence, Rows
 from mosaic_core.plugins import Plugins
 from mosaic_core.provider import PlatformServices
 from mosaic_core.resolution import TenantMatch, TenantResolver
@@ -31,8 +33,6 @@ T = TypeVar("T")
 Handler = Callable[[TenantContext, Message], Awaitable[None]]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-#: After this, an outbox is looked at again that has messages which nothing here deals with.
-_AGAIN = timedelta(hours=1)
 TENANT_MIGRATIONS = _MIGRATIONS / "tenant"
 
 
@@ -59,6 +59,8 @@ class Platform:
         self._persistence: dict[str, Persistence] = {}
         self._storage: dict[str, Storage] = {}
         self._resolvers: list[TenantResolver] = []
+        #: What sends mail; None when no such plugin is selected, and then mail waits.
+        self.mailer: Mailer | None = None
         #: Tenants into whose outbox this process put something that it has not dealt with.
         self.pending: set[str] = set()
         self._writers: WeakValueDictionary[tuple[str, int], Writer] = WeakValueDictionary()
@@ -108,6 +110,20 @@ class Platform:
             )
         return opened[name]
 
+    @property
+    def sender(self) -> Mailbox:
+        """In whose name mail is sent."""
+        own, platform = self.settings.mail, self.settings.platform
+        address = own.address or f"noreply@{platform.domain}"
+        return Mailbox(address, platform.name if own.name is None else own.name)
+
+    def origin(self, host: str) -> str:
+        """How a link in a mail reaches a host: by https, and on this machine by the server's own
+        port."""
+        if host == "localhost" or host.endswith(".localhost"):
+            return f"http://{host}:{self.settings.serve.port}"
+        return f"https://{host}"
+
     # Writing
 
     async def write(
@@ -152,7 +168,7 @@ class Platform:
 
     async def _hint(self, tenant_id: str, topics: set[str]) -> None:
         self.pending.add(tenant_id)
-        await self.directory.hint(tenant_id)
+        await self.directory.hints.give(tenant_id, topics)
 
     # The life of a tenant
 
@@ -176,18 +192,18 @@ class Platform:
             raise slug_taken(tenant.slug)
         persistence = self.persistence(tenant)
 
-        async def fill(begin: Any) -> None:
-            if first is not None:
-                writer = Writer(TENANT, tenant.tenant_id, begin)
-                await writer.write(first, actor=actor, action="tenants.create")
-
-        await persistence.provision(tenant, fill)
+        rows: Sequence[Rows] = ()
+        if first is not None:
+            rows = await first_rows(tenant, first, actor=actor, action="tenants.create")
+        making = asyncio.ensure_future(persistence.provision(tenant, rows))
+        revision = self.schema.history.current
         try:
-            await self.directory.add(
-                tenant, self.schema.history.current, actor=actor, beside=beside
-            )
+            await self.directory.add(tenant, revision, actor=actor, beside=beside, made=making)
         except BaseException:
-            await persistence.drop(tenant)
+            making.cancel()
+            await asyncio.wait([making])
+            if not making.cancelled() and making.exception() is None:
+                await persistence.drop(tenant)
             raise
         return tenant
 
@@ -202,41 +218,39 @@ class Platform:
 
     # The outbox
 
+    def outbox(self, tenant: TenantContext) -> Outbox:
+        """The outbox of one tenant."""
+        return Outbox(
+            TENANT,
+            partial(self.persistence(tenant).session, tenant),
+            self._writer(tenant),
+            partial(self.directory.hints.note, tenant.tenant_id),
+        )
+
     async def drain(
         self,
         tenant: TenantContext,
         handler: Handler,
         *,
-        topics: Collection[str] | None = None,
+        topics: Collection[str],
         most: int = 200,
     ) -> int:
-        """Deals with the messages in a tenant's outbox and returns how many there were.
+        """Deals with a tenant's messages about some topics and returns how many there were.
 
-        A message is removed after ``handler`` returned, so it may see one twice. Those about none
-        of ``topics`` stay, and the tenant is looked at again in an hour: whoever deals with them
-        may have come by then.
+        A message is removed after ``handler`` returned, so it may see one twice.
         """
-        looked_at = datetime.now(UTC)
         self.pending.discard(tenant.tenant_id)
+        outbox = self.outbox(tenant)
         done = 0
         while True:
-            async with self.persistence(tenant).session(tenant) as session:
-                found = await messages(session, TENANT, most, topics)
-                waiting = not found and bool(await messages(session, TENANT, 1))
-            if not found:
-                again = looked_at + _AGAIN if waiting else None
-                await self.directory.unhint(tenant.tenant_id, noted_before=looked_at, again=again)
-                return done
+            found = await outbox.messages(topics, most)
             for message in found:
                 await handler(tenant, message)
-            ids = [message.id for message in found]
-            await self._writer(tenant).write(
-                lambda write, ids=ids: acknowledge(write, TENANT, ids),  # type: ignore[misc]
-                actor="system",
-                action="outbox.acknowledge",
-                reserve=True,
-            )
-            done += len(found)
+            if found:
+                await outbox.acknowledge(*(message.id for message in found))
+                done += len(found)
+            if len(found) < most and await outbox.rest(topics, datetime.now(UTC)):
+                return done
 
 
 def require_writable(tenant: TenantContext) -> None:
@@ -271,13 +285,18 @@ async def open_platform(
         platform = Platform(settings, plugins, schema, directory)
         services = PlatformServices(settings.data_dir, directory, schema, settings.tiers)
         resolvers: dict[str, TenantResolver] = {}
+        mailers: dict[str, Mailer] = {}
         opened: dict[str, dict[str, Any]] = {
             "mosaic_persistence": platform._persistence,
             "mosaic_storage": platform._storage,
             "mosaic_tenant_resolvers": resolvers,
+            "mosaic_mail": mailers,
         }
+        mailer = _chosen_mailer(settings, plugins)
         for hook, target in opened.items():
             for name, (plugin, provider) in plugins.providers(hook).items():
+                if target is mailers and name != mailer:
+                    continue
                 given = settings.plugins.get(plugin.name, {})
                 try:
                     own = provider.settings.model_validate(given)
@@ -293,7 +312,36 @@ async def open_platform(
                     hint="Select the plugin that provides it, or take it out of resolvers.",
                 )
             platform._resolvers.append(resolvers[name])
+        if mailer is not None:
+            platform.mailer = mailers[mailer]
+            _check_sender(platform)
         yield platform
+
+
+def _check_sender(platform: Platform) -> None:
+    try:
+        _ = platform.sender
+    except InvalidMail as error:
+        raise ConfigurationError(
+            f"Mail cannot be sent in the platform's name: {error.message}",
+            hint="Set address and name in [mail].",
+        ) from error
+
+
+def _chosen_mailer(settings: Settings, plugins: Plugins) -> str | None:
+    """What sends mail, by name: what is configured, or the one that there is."""
+    offered, wanted = plugins.providers("mosaic_mail"), settings.mail.provider
+    if wanted is not None and wanted not in offered:
+        raise ConfigurationError(
+            f"There is no mail provider {wanted!r}{nearest(wanted, offered)}",
+            hint="Select the plugin that provides it, or take provider out of [mail].",
+        )
+    if wanted is None and len(offered) > 1:
+        raise ConfigurationError(
+            f"Several of the selected plugins send mail: {', '.join(sorted(offered))}.",
+            hint="Say which of them does, with provider in [mail].",
+        )
+    return wanted or next(iter(offered), None)
 
 
 def _check_tables(settings: Settings, plugins: Plugins) -> None:

@@ -12,7 +12,8 @@ import re
 import tomllib
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -20,6 +21,8 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    SecretBytes,
+    SecretStr,
     ValidationError,
     field_validator,
 )
@@ -31,7 +34,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from mosaic_core.errors import ConfigurationError, InvalidHost
+from mosaic_core.errors import ConfigurationError, InvalidHost, InvalidMail
+from mosaic_core.mail import check_address
 from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import Plan, Tier, default_tiers
 
@@ -95,6 +99,27 @@ class ServeSettings(BaseModel):
     cdn_seconds: Annotated[Whole, Field(ge=0)] = 60
 
 
+class MailSettings(BaseModel):
+    """``[mail]``: in whose name mail goes out, and through what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: The provider that sends it; needed when the selected plugins have several.
+    provider: str | None = None
+    #: The sender's address; by default noreply@ and the platform's domain.
+    address: str | None = None
+    #: The sender's name; by default the platform's.
+    name: str | None = None
+
+    @field_validator("address")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else check_address(value)
+        except InvalidMail as error:
+            raise ValueError(str(error).rstrip(".")) from error
+
+
 class Settings(BaseSettings):
     """The whole configuration of a deployment."""
 
@@ -104,10 +129,11 @@ class Settings(BaseSettings):
 
     platform: PlatformSettings = PlatformSettings()
     serve: ServeSettings = ServeSettings()
+    mail: MailSettings = MailSettings()
     tiers: dict[str, Tier] = Field(default_factory=default_tiers)
     plans: dict[str, Plan] = Field(default_factory=dict)
     #: Each plugin's own settings, validated when it is opened.
-    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     #: The folder of mosaic.toml, against which relative paths are read.
     root: Path = Path()
 
@@ -232,24 +258,30 @@ def _what(item: ErrorDetails, model: type[BaseModel]) -> str:
     if item["type"] != "extra_forbidden":
         what, given = item["msg"].removeprefix("Value error, "), item["input"]
         # A whole table is not shown: it may hold a secret beside what is wrong.
-        shown = "" if isinstance(given, dict | list) else f" (given: {str(given)[:80]!r})"
+        hidden = isinstance(given, dict | list) or _is_secret(_at(model, item["loc"]))
+        shown = "" if hidden else f" (given: {str(given)[:80]!r})"
         return f"{what}{shown}."
-    return f"there is no such key{nearest(str(item['loc'][-1]), _keys(model, item['loc'][:-1]))}"
+    known = list(getattr(_at(model, item["loc"][:-1]), "model_fields", {}))
+    return f"there is no such key{nearest(str(item['loc'][-1]), known)}"
 
 
-def _keys(model: Any, path: tuple[int | str, ...]) -> list[str]:
-    """The keys known at a path below a model."""
+def _is_secret(kind: Any) -> bool:
+    return kind is SecretStr or kind is SecretBytes or any(map(_is_secret, get_args(kind)))
+
+
+def _at(model: Any, path: tuple[int | str, ...]) -> Any:
+    """What stands at a path below a model: a model, another type, or None."""
     for part in path:
         fields = getattr(model, "model_fields", None)
         if fields is not None:
             field = fields.get(str(part))
             model = field.annotation if field is not None else None
         else:  # a dictionary's values, such as dict[str, Tier]
-            arguments = getattr(model, "__args__", ())
+            arguments = get_args(model)
             model = arguments[-1] if arguments else None
-        if hasattr(model, "__args__") and not getattr(model, "__origin__", None):
-            model = model.__args__[0]  # an optional model
-    return list(getattr(model, "model_fields", {}))
+        if get_origin(model) is UnionType:
+            model = get_args(model)[0]  # an optional model
+    return model
 
 
 def _merged(base: Any, given: Any) -> Any:

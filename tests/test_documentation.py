@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from mosaic_cms.themes import Theme
 from mosaic_core.resolution import TenantMatch
-from mosaic_core.settings import PlatformSettings, ServeSettings, make_settings
+from mosaic_core.settings import MailSettings, PlatformSettings, ServeSettings, make_settings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,6 +52,32 @@ def test_its_commands_do_what_it_says(document: Path, tmp_path: Path) -> None:
         assert line in done.stdout
 
 
+def test_the_example_theme_works(tmp_path: Path) -> None:
+    document = ROOT / "docs" / "themes.md"
+    (manifest,), (style,) = blocks(document, r"toml theme\.toml"), blocks(document, "css")
+    for folder in ("templates", "assets"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "theme.toml").write_text(manifest, "utf-8")
+    (tmp_path / "assets" / "style.css").write_text(style, "utf-8")
+    for text in blocks(document, r"html\+jinja"):
+        named = re.match(r"\{#- (\S+) -#\}", text)
+        assert named is not None
+        (tmp_path / named[1]).write_text(text, "utf-8")
+    theme = Theme("plain", tmp_path, {})
+    site = {"title": "A & B", "tagline": "", "language": "de", "direction": "ltr", "root": "/"}
+    site |= {"languages": [], "footer": "", "branding": False, **theme.settings({})}
+    shell = theme.shell(site=site, menu=[], footer_menu=[], side_menu=[])
+    page = theme.render("page", page={"title": "Hours"}, body="Always.", children=[])
+    whole = shell.around(title="T", head="", body_class="c", main=page).decode()
+    assert "A &amp; B" in whole
+    assert "Zum Inhalt springen" in whole
+    assert "Always." in whole
+    (sheet,) = theme.assets.values()
+    text = sheet.content.decode()
+    places = [text.index(rule) for rule in ("box-sizing", "--ink: #111", "@media print")]
+    assert places == sorted(places)
+
+
 def test_the_example_plugin_works(tmp_path: Path) -> None:
     (code,) = blocks(ROOT / "docs" / "plugins.md", "python")
     space: dict[str, object] = {"__name__": "example"}
@@ -83,7 +110,8 @@ def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heading", "model"), [("platform", PlatformSettings), ("serve", ServeSettings)]
+    ("heading", "model"),
+    [("platform", PlatformSettings), ("serve", ServeSettings), ("mail", MailSettings)],
 )
 def test_every_key_is_documented(heading: str, model: type[BaseModel]) -> None:
     text = (ROOT / "docs" / "configuration.md").read_text("utf-8")

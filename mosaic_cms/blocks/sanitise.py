@@ -16,6 +16,7 @@ import nh3
 
 from mosaic_cms.blocks.balance import SILENT, balanced
 from mosaic_cms.content.html import URL_SCHEMES, is_allowed
+from mosaic_cms.pictures.tag import SIZES, SRCSET, in_text
 
 if TYPE_CHECKING:
     from mosaic_cms.content.markup import Resolver
@@ -77,6 +78,8 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "loading": re.compile(r"lazy"),
     "decoding": re.compile(r"async"),
     "rel": re.compile(r"noopener"),
+    "srcset": SRCSET,
+    "sizes": SIZES,
 }
 _LANGUAGE = re.compile(r"language-[\w+#.-]{1,40}", re.ASCII)
 _ADDRESSES = frozenset({"href", "src", "poster"})
@@ -100,7 +103,7 @@ class Sanitiser:
         self._stored = self._cleaner(self._allowed, (*URL_SCHEMES, *_INNER))
         shown = dict(self._allowed)
         shown["a"] |= {"rel"}
-        shown["img"] |= {"loading", "decoding"}
+        shown["img"] |= {"loading", "decoding", "srcset", "sizes"}
         self._shown = self._cleaner(shown, URL_SCHEMES)
 
     def stored(self, html: str) -> str:
@@ -186,7 +189,7 @@ class _Addresses:
         picture = self._resolver.picture(target) if target is not None else None
         if picture is None or not is_allowed(picture.url):
             return escape(alt, quote=False)
-        attributes["src"] = picture.url
+        attributes |= in_text(picture)
         if picture.width is not None and picture.height is not None:
             attributes |= {"width": str(picture.width), "height": str(picture.height)}
         return _written("img", attributes | {"loading": "lazy", "decoding": "async"})

@@ -29,7 +29,7 @@ _CONFIG = """\
 name = "MOSAIC"
 domain = "localhost"            # every tenant has <slug>.<domain>
 data = "data"                   # relative to this file
-plugins = ["host_resolvers", "tenancy_sqlite", "storage_local"]
+plugins = ["host_resolvers", "tenancy_sqlite", "storage_local"]   # for mail: "mail_smtp"
 
 [serve]
 host = "127.0.0.1"

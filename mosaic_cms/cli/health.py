@@ -12,6 +12,7 @@ import typer
 from mosaic_cms.cli.running import (
     AsJson,
     config_path,
+    operator,
     print_json,
     progress_bar,
     say,
@@ -21,6 +22,7 @@ from mosaic_core.errors import MosaicError
 from mosaic_core.persistence import Problem
 
 if TYPE_CHECKING:
+    from mosaic_cms.operations.mails import MailView
     from mosaic_cms.product import Product
     from mosaic_core.tenants import TenantContext
 
@@ -104,6 +106,7 @@ async def _examine_databases(
     except MosaicError as error:
         found.problems.append(Problem("the platform database", error.message, error.hint))
     records = await directory.records()
+    found.problems += await _mail(product)
     found.tenants = len(records)
     for number, record in enumerate(records, 1):
         wrong = await _examine_tenant(product, record.tenant)
@@ -126,6 +129,34 @@ async def _examine_notes(product: Product, tenant: TenantContext, *, mend: bool)
     how = "Run 'mosaic doctor --mend'; it changes nothing in the tenant."
     wrong = await product.reminders.compare(tenant, mend=mend)
     return [Problem(f"tenant {tenant.slug}", what, how) for what in wrong]
+
+
+async def _mail(product: Product) -> list[Problem]:
+    """Mail that has nothing to go through, and mail that did not get through for some time."""
+    from mosaic_cms.operations.mails import WhichMails, list_mails
+    from mosaic_cms.postman import LATE
+
+    views = await list_mails(product.platform_scope(operator()), WhichMails())
+    if views and product.platform.mailer is None:
+        return [
+            Problem(
+                "mail",
+                f"{len(views)} mails wait, and no plugin that sends mail is selected.",
+                "Add mail_smtp to [platform] plugins and set it up; 'mosaic mail list' shows them.",
+            )
+        ]
+    late: dict[str | None, list[MailView]] = {}
+    for view in views:
+        if view.state == "given up" or view.attempts >= LATE:
+            late.setdefault(view.tenant, []).append(view)
+    return [
+        Problem(
+            f"mail of {tenant or 'the platform'}",
+            f"{len(found)} mails did not get out; the last: {found[-1].error}",
+            "'mosaic mail list' shows them; mend what is named, then 'mosaic mail retry'.",
+        )
+        for tenant, found in late.items()
+    ]
 
 
 async def _strays(product: Product, known: set[str]) -> list[Problem]:

@@ -15,6 +15,8 @@ from mosaic_cms.cli import (
     exports,
     forms,
     health,
+    mails,
+    media,
     menus,
     pages,
     plugins,
@@ -39,9 +41,11 @@ app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume t
 app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
 app.add_typer(releases.app, name="release", help="Publish several pages at once.")
 app.add_typer(forms.app, name="form", help="What visitors sent: list, export, delete.")
+app.add_typer(mails.app, name="mail", help="Mail that has not got out; trying again, a test.")
 app.add_typer(sites.app, name="site", help="Make, set up and delete sites.")
 app.add_typer(menus.app, name="menu", help="Show and change menus.")
 app.add_typer(redirects.app, name="redirect", help="List, add, remove and import redirects.")
+app.add_typer(media.app, name="media", help="Stored files, and the points that matter in pictures.")
 app.add_typer(shared.app, name="shared", help="Make, edit and publish shared blocks.")
 app.add_typer(content.app, name="import", help="Get content in.")
 app.add_typer(exports.app, name="export", help="Get content out.")

@@ -87,7 +87,7 @@ def demo(
             say(f"Three sites, their data in [bold]{data}[/]:\n")
             for address in sites.values():
                 say(f"  [bold cyan]{address}[/]")
-            say("\nCtrl-C stops.")
+            say(f"\nMail goes no further than {data}/mail. Ctrl-C stops.")
         run_server(APPLICATION, chosen)
 
 
@@ -115,6 +115,8 @@ def run_server(target: str, chosen: ServeSettings) -> None:
     application, as ``module:function``."""
     import uvicorn
 
+    # The processes that serve read it there: links in mail lead to it.
+    os.environ["MOSAIC_SERVE__PORT"] = str(chosen.port)
     # The server ends by the signal that stopped it; to be asked to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -124,7 +126,7 @@ def run_server(target: str, chosen: ServeSettings) -> None:
         port=chosen.port,
         workers=chosen.workers,
         loop="uvloop",
-        http="httptools",
+        http="mosaic_cms.web.server:Protocol",
         ws="none",
         lifespan="on",
         log_level="warning",

@@ -11,8 +11,11 @@ from urllib.parse import quote
 
 from markdown_it.token import Token
 
+from mosaic_cms.pictures.tag import in_text
+
 if TYPE_CHECKING:
-    from mosaic_cms.content.markup import Picture, Resolver
+    from mosaic_cms.content.markup import Resolver
+    from mosaic_cms.pictures.picture import Picture
 
 #: The schemes that an address in a page may have.
 URL_SCHEMES = ("http", "https", "mailto", "tel")
@@ -31,6 +34,9 @@ _TAGS = frozenset(
 _BLOCKS = frozenset("blockquote dd dl dt li ol p tbody td th thead tr ul".split())  # noqa: SIM905
 #: Characters of addresses and titles that short references may grow into, besides the text's own.
 _GROWTH = 200_000
+#: Characters of addresses among which browsers choose; pictures after that come in one size.
+_CHOICES = 500_000
+_SIZE = frozenset({"width", "height"})
 #: Characters of a heading that its id is made of. Without a bound, bringing a long row of combining
 #: marks into their order takes time that grows with its square.
 _HEADING = 1_000
@@ -75,7 +81,7 @@ class HtmlWriter:
         self._words: list[str] = []
         self._targets: dict[str, None] = {}
         self._links: dict[str, str | None] = {}
-        self._pictures: dict[str, Picture | None] = {}
+        self._pictures: dict[str, dict[str, str] | None] = {}
         self._open_links: list[bool] = []
         self._ids = Ids() if ids is None else ids
         self._notes = self._ids.text()
@@ -83,6 +89,7 @@ class HtmlWriter:
         # A reference is short and what it stands for may be long: without a bound, a text of
         # 1 MB could become one of many gigabytes.
         self._growth = _GROWTH + 4 * size
+        self._choices = _CHOICES
 
     @property
     def targets(self) -> list[str]:
@@ -137,6 +144,13 @@ class HtmlWriter:
     def _cell(self, token: Token) -> None:
         side = str(token.attrGet("style") or "").removeprefix("text-align:")
         self.html.append(f'<{token.tag} align="{side}">' if side else f"<{token.tag}>")
+
+    def _header_close(self, token: Token) -> None:
+        """A header without words is none: it would be read out as the name of what is below it."""
+        if self.html[-1].startswith("<th"):
+            self.html[-1] = "<td" + self.html[-1].removeprefix("<th")
+            token = Token("td_close", "td", -1)
+        self._tag(token)
 
     def _table_open(self, token: Token) -> None:
         self.html.append('<div class="table" tabindex="0" role="group" aria-label="Table"><table>')
@@ -200,23 +214,22 @@ class HtmlWriter:
         self._targets.setdefault(target)
         if target not in self._pictures:
             allowed = is_allowed(target, inner=True)
-            self._pictures[target] = self._resolver.picture(target) if allowed else None
-        picture = self._pictures[target]
-        url = _address(picture.url) if picture else None
+            self._pictures[target] = _shown(self._resolver.picture(target) if allowed else None)
+        shown = self._pictures[target]
         alt, title = plain(token.children or ()), str(token.attrGet("title") or "")
         self._words.append(alt)
-        if picture is None or url is None or not self._may_grow(url, title):
+        if shown is None or not self._may_grow(shown["src"], title):
             self.html.append(escape(alt, quote=False))
             return
-        size = "".join(
-            f' {name}="{value}"'
-            for name, value in (("width", picture.width), ("height", picture.height))
-            if value is not None
-        )
-        self.html.append(
-            f'<img src="{escape(url)}" alt="{escape(alt)}"{_title(title)}{size}'
-            ' loading="lazy" decoding="async">'
-        )
+        self._choices -= len(shown.get("srcset", ""))
+        attributes = {
+            "src": shown["src"],
+            "alt": alt,
+            **({"title": title} if title else {}),
+            **{name: value for name, value in shown.items() if self._choices >= 0 or name in _SIZE},
+        }
+        written = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
+        self.html.append(f'<img{written} loading="lazy" decoding="async">')
 
     def _may_grow(self, *parts: str) -> bool:
         self._growth -= sum(map(len, parts))
@@ -293,6 +306,17 @@ def _address(url: str | None) -> str | None:
     return quote(url, safe=_URL_SAFE, errors="replace")
 
 
+def _shown(picture: Picture | None) -> dict[str, str] | None:
+    """The attributes of a picture but for its words; None where it leads nowhere."""
+    if picture is None or _address(picture.url) is None:
+        return None
+    shown = in_text(picture)
+    shown["src"] = _address(shown["src"]) or ""
+    for name, value in (("width", picture.width), ("height", picture.height)):
+        shown |= {} if value is None else {name: str(value)}
+    return shown
+
+
 def _title(title: str) -> str:
     return f' title="{escape(title)}"' if title else ""
 
@@ -309,6 +333,7 @@ _WRITERS: dict[str, Callable[[HtmlWriter, Token], None]] = {
     "ordered_list_open": HtmlWriter._ordered_list,
     "ordered_list_close": lambda writer, token: writer.html.append("</ol>\n"),
     "th_open": HtmlWriter._cell,
+    "th_close": HtmlWriter._header_close,
     "td_open": HtmlWriter._cell,
     "table_open": HtmlWriter._table_open,
     "table_close": HtmlWriter._table_close,

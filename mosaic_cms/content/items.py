@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.blocks.base import Listing
 from mosaic_cms.content.models import Media, PageVersion
 from mosaic_cms.content.published import PublishedPage, PublishedTerm
-from mosaic_cms.content.references import media_url
+from mosaic_cms.content.references import picture_of
 from mosaic_cms.content.slugs import slugify
+from mosaic_cms.pictures.picture import Picture
 
 #: Of this layout, the newest comes first, and each page knows its neighbours.
 DATED = "post"
@@ -59,15 +60,7 @@ class Item:
     summary: str = ""
     date: datetime | None = None
     tags: tuple[str, ...] = ()
-    image: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Image:
-    url: str
-    alt: str
-    width: int | None
-    height: int | None
+    image: Picture | None = None
 
 
 def card_of(version: PageVersion, media: dict[str, Media]) -> dict[str, Any]:
@@ -75,26 +68,25 @@ def card_of(version: PageVersion, media: dict[str, Media]) -> dict[str, Any]:
     details = version.details
     reference = details.get("image") or ""
     found = media.get(reference.removeprefix("media:"))
-    image: dict[str, Any] | None = None
+    alt = details.get("image_alt") or ""
+    image: Picture | None = None
     if found is not None:
-        image = {"url": media_url(found), "width": found.width, "height": found.height}
+        image = picture_of(found, alt=alt)
     elif reference and not reference.startswith("media:"):
-        image = {"url": reference, "width": None, "height": None}
-    if image is not None:
-        image["alt"] = details.get("image_alt") or ""
+        image = Picture(reference, None, None, alt)
     return {
         "date": details.get("date"),
         "tags": details.get("tags") or [],
         "categories": details.get("categories") or [],
         "author": details.get("author") or "",
-        "image": image,
+        "image": None if image is None else image.facts(),
     }
 
 
 def item_of(row: PublishedPage | Row[Any]) -> Item:
     """A placed page as others show it."""
     card = row.card
-    image = _Image(**card["image"]) if card.get("image") else None
+    image = Picture.of(card["image"]) if card.get("image") else None
     date = date_of(card)
     return Item(row.page_id, row.title, row.path, row.summary, date, tuple(card["tags"]), image)
 

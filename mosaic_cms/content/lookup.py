@@ -23,6 +23,7 @@ from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.references import REFERENCE, Targets, find_media
 from mosaic_cms.content.sharing import MOST_SHOWN, shown_blocks
 from mosaic_cms.content.slugs import slugify
+from mosaic_cms.pictures.picture import ROOM
 from mosaic_core.errors import InvalidInput
 from mosaic_core.types import canonical_json
 
@@ -50,9 +51,14 @@ class Lookup:
 
 
 async def look_up(
-    session: AsyncSession, types: BlockTypes, row: PublishedPage, regions: dict[str, Any]
+    session: AsyncSession,
+    types: BlockTypes,
+    row: PublishedPage,
+    regions: dict[str, Any],
+    *,
+    room: int = ROOM,
 ) -> Lookup:
-    """Finds what the blocks of a placed page refer to."""
+    """Finds what the blocks of a placed page refer to; ``room`` is how wide pictures are in it."""
     text = canonical_json(regions)
     found = Lookup(Targets({}, {}), size=len(text))
     references = set(REFERENCE.findall(text))
@@ -74,7 +80,8 @@ async def look_up(
     found.references = sorted(f"{kind}:{key}" for kind, key in references)
     pages = {key for kind, key in references if kind == "page"}
     media = [f"media:{key}" for kind, key in references if kind == "media"]
-    found.targets = Targets(await _paths(session, row, pages), await find_media(session, media))
+    paths, files = await _paths(session, row, pages), await find_media(session, media)
+    found.targets = Targets(paths, files, room=room)
     found.dependencies = {f"page:{key}" for key in pages if key != str(row.page_id)}
     found.dependencies |= {f"shared:{key}" for key in wanted}
     for stored in blocks_in([regions, *found.shared.values()]):

@@ -19,6 +19,8 @@ from mdit_py_plugins.footnote.index import footnote_ref
 
 from mosaic_cms.blocks.sanitise import RAW
 from mosaic_cms.content.html import URL_SCHEMES, HtmlWriter, Ids
+from mosaic_cms.pictures.picture import Picture
+from mosaic_cms.pictures.tag import SIZES, SRCSET
 
 #: Longer footnote labels are none; without a bound, hostile text is searched again and again.
 _MAX_FOOTNOTE_LABEL = 100
@@ -30,7 +32,7 @@ _PHRASE = "a em strong s code br img sup"
 _TAGS = frozenset(f"{_FLOW} {_TABLE} {_PHRASE}".split())
 _ATTRIBUTES = {
     "a": {"href", "id", "title"},
-    "img": {"src", "alt", "title", "width", "height"},
+    "img": {"src", "alt", "title", "width", "height", "srcset", "sizes"},
     "code": {"class"},
     "ol": {"start"},
     "li": {"id"},
@@ -64,16 +66,9 @@ _PATTERNS = {
     ("ol", "start"): re.compile(r"\d{1,9}"),
     ("img", "width"): re.compile(r"\d{1,9}"),
     ("img", "height"): re.compile(r"\d{1,9}"),
+    ("img", "srcset"): SRCSET,
+    ("img", "sizes"): SIZES,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Where a picture is, and its size in pixels where known."""
-
-    url: str
-    width: int | None
-    height: int | None
 
 
 class Resolver(Protocol):

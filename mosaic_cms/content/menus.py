@@ -30,11 +30,12 @@ def shown_menu(items: list[dict[str, Any]], paths: Mapping[str, str]) -> list[di
 
     Args:
         items: ``{"title", "target", "items"}``.
-        paths: of the published pages, by ``page:<id>`` and by themselves.
+        paths: of what visitors find something at, by ``page:<id>`` and by themselves.
 
     Returns:
-        ``{"title", "url", "items"}``. An entry whose page is not published is left out, and what is
-        below it takes its place; an address of another site always shows.
+        ``{"title", "url", "items"}``. An entry that leads to nothing, such as a page that is not
+        published or a tag that none has, is left out, and what is below it takes its place; an
+        address of another site always shows.
     """
     shown: list[dict[str, Any]] = []
     for item in items:

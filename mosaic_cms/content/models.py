@@ -254,6 +254,10 @@ class Media(TenantBase):
     name: Mapped[str] = mapped_column(types.Text(180))
     content_type: Mapped[str] = mapped_column(types.Text(100))
     size: Mapped[int] = mapped_column(types.Integer())
-    digest: Mapped[str] = mapped_column(types.Text(64))
+    digest: Mapped[str] = mapped_column(types.Text(64), index=True)
     width: Mapped[int | None] = mapped_column(types.Integer())
     height: Mapped[int | None] = mapped_column(types.Integer())
+    #: The point that matters in a picture, in percent from the left and from the top; None is the
+    #: middle.
+    focal_x: Mapped[int | None] = mapped_column(types.Integer())
+    focal_y: Mapped[int | None] = mapped_column(types.Integer())

@@ -14,6 +14,7 @@ from sqlalchemy import or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.items import DATED, Facts, card_of, date_of, neighbours, posts_below
+from mosaic_cms.content.made_paths import made_paths
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.menus import MENUS, places_of, shown_menu
 from mosaic_cms.content.models import Menu, Page, PageVersion, Redirect, Site
@@ -149,7 +150,7 @@ async def place_site(
         rows = await session.scalars(select(PublishedSite).where(PublishedSite.site_id == site.id))
         placed = {row.language: row for row in rows}
         menus = list(await session.scalars(select(Menu).where(Menu.site_id == site.id)))
-    paths = await _paths(session, site, {x for menu in menus for x in places_of(menu.items)})
+    paths = await shown_paths(session, site, {x for menu in menus for x in places_of(menu.items)})
     footer = markup.render(site.footer, NOTHING).html if site.footer else ""
     for language in languages:
         row = placed.pop(language, None)
@@ -228,6 +229,14 @@ async def _paths(session: AsyncSession, site: Site, places: Collection[str]) -> 
         rows = await session.execute(query.where(PublishedPage.path.in_(paths)))
         found |= {path: path for _, path in rows}
     return found
+
+
+async def shown_paths(session: AsyncSession, site: Site, places: Collection[str]) -> dict[str, str]:
+    """The addresses of those places that visitors find something at: published pages by
+    ``page:<id>`` or their path, and what the site makes itself by its path."""
+    found = await _paths(session, site, places)
+    others = {place for place in places if place.startswith("/") and place not in found}
+    return found | await made_paths(session, site, others) if others else found
 
 
 async def dependents(

@@ -38,6 +38,7 @@ from mosaic_cms.content.lookup import Lookup, look_up
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.published import PublishedPage
+from mosaic_cms.pictures.tag import hasten
 from mosaic_cms.themes import Theme, Themes
 from mosaic_core.errors import InvalidInput
 
@@ -117,7 +118,8 @@ class Projection:
     ) -> RenderedPage:
         """Renders a row that was placed from ``version``; ``alone`` on its site, it lists none."""
         theme = self._themes.get(site.theme)
-        found = await look_up(session, self._types, row, version.regions)
+        room = theme.manifest.picture_width
+        found = await look_up(session, self._types, row, version.regions, room=room)
         context = await self._context(session, row, alone)
         page = shown(row, language_root(site.language, row.language))
         answers = [
@@ -201,7 +203,9 @@ class Projection:
         }
         layout = layout if layout in theme.layouts else "page"
         body = regions.get("main", Safe(""))
-        html = theme.render(layout, page=page, body=body, regions=regions, **context)
+        html = hasten(theme.render(layout, page=page, body=body, regions=regions, **context))
+        if body not in html:  # the first picture is in it
+            body = Safe(hasten(body))  # noqa: S704 - of what is safe
         start = html.find(body) + 1 if body else 0
         return {
             "html": html,

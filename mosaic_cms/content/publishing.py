@@ -25,7 +25,7 @@ from mosaic_cms.content.references import in_chunks
 from mosaic_cms.content.versions import is_draft, version_of_draft
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import enqueue
+from mosaic_core.head.outbox import enqueue
 
 #: The topic of messages that name pages to render again.
 RENDER = "projection.render"

@@ -10,8 +10,8 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.content.markup import Picture
 from mosaic_cms.content.models import Media
+from mosaic_cms.pictures.picture import RENDERED, ROOM, Original, Picture
 
 T = TypeVar("T")
 MEDIA_PREFIX = "/-/media/"
@@ -22,11 +22,15 @@ _CHUNK = 500
 
 
 class Targets:
-    """Resolves what a text points to, from what was looked up before."""
+    """Resolves what a text points to, from what was looked up before.
 
-    def __init__(self, pages: dict[str, str], media: dict[str, Media]) -> None:
+    ``room`` is how wide its pictures are at most, in CSS pixels.
+    """
+
+    def __init__(self, pages: dict[str, str], media: dict[str, Media], *, room: int = ROOM) -> None:
         self._pages = pages
         self._media = media
+        self._room = room
 
     def link(self, target: str) -> str | None:
         kind, _, rest = target.partition(":")
@@ -43,7 +47,7 @@ class Targets:
         if kind != "media":
             return Picture(target, None, None)
         media = self._media.get(key)
-        return None if media is None else Picture(media_url(media), media.width, media.height)
+        return None if media is None else picture_of(media, room=self._room)
 
 
 NOTHING = Targets({}, {})
@@ -52,6 +56,16 @@ NOTHING = Targets({}, {})
 def media_url(media: Media) -> str:
     """The address of a stored file: its content's digest is in it, so it can be kept for ever."""
     return f"{MEDIA_PREFIX}{media.digest[:24]}/{media.name}"
+
+
+def picture_of(media: Media, *, alt: str = "", room: int = ROOM) -> Picture:
+    """A stored file as pages show it: with renditions, where it is of a kind that has them."""
+    original = None
+    if media.content_type in RENDERED and media.width and media.height:
+        x, y = media.focal_x, media.focal_y
+        focal = (50, 50) if x is None or y is None else (x, y)
+        original = Original(media.id, focal)
+    return Picture(media_url(media), media.width, media.height, alt, room, original)
 
 
 def in_chunks(values: Collection[T]) -> Iterator[list[T]]:

@@ -256,6 +256,10 @@ class _Export:
             problem = await copy_out(self._scope, media.key, media.digest, target)
             if problem is None:
                 copied[source] = media.id
+                if media.focal_x is not None:
+                    self._report.note(
+                        source, "its focal point is not in it; the JSON export has it"
+                    )
             else:
                 self._report.problem(source, problem)
             self._scope.progress("files", number, len(self._taken.media))

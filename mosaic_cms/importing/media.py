@@ -98,6 +98,8 @@ async def _store(scope: TenantScope, path: Path, digest: str, size: int) -> dict
         "digest": digest,
         "width": int(width) if width > 0 else None,
         "height": int(height) if height > 0 else None,
+        "focal_x": None,  # it was that of another picture
+        "focal_y": None,
     }
 
 

@@ -195,7 +195,8 @@ class Writer:
         if page is not None and page.binned_at is not None:
             return None, "unchanged"
         content = incoming.made(page.regions if page is not None else {})
-        content["regions"] = self.scope.product.blocks.kept(content["regions"])
+        before = page.regions if page is not None else {}
+        content["regions"] = self.scope.kept(content["regions"], before=before)
         parent = None
         if incoming.parent is not None:
             parent = await write.session.get(Page, self.pages[incoming.parent])

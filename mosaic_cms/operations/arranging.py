@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.copying import copy_pages
 from mosaic_cms.content.models import Page
 from mosaic_cms.content.paths import path_of
 from mosaic_cms.content.tree import children_of, find_page, find_site, move_page
 from mosaic_cms.operations.page_views import PageView, facts, found, live_version, seen
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.bin import (
     delete_page,
     find_in_bin,
@@ -20,6 +20,7 @@ from mosaic_cms.content.placing import place_redirects
 from mosaic_cms.content.tree import find_page, find_site, with_all_below
 from mosaic_cms.content.uses import require_unused
 from mosaic_cms.operations.page_views import PageAt, PageView, SiteOfTenant, facts, found
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.head import Write
 

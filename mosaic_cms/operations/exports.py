@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.exporting.json_file import export_json
 from mosaic_cms.exporting.markdown import export_markdown
 from mosaic_cms.importing.report import Report
 from mosaic_cms.operations.imports import ImportLine
+from mosaic_cms.rights import SERVER_FILES, Permission
 from mosaic_cms.scope import TenantScope
 
-_MAY = Permission("read", "settings")
+#: They write where they are told to on this machine.
+_MAY = Permission("create", SERVER_FILES)
 
 
 class ExportMarkdown(Model):

@@ -13,22 +13,21 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.blocks.standard.more import Form
 from mosaic_cms.content.forms import check
 from mosaic_cms.content.models import Page, Submission
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.published import PublishedForm
 from mosaic_cms.content.tree import find_page, find_site
+from mosaic_cms.mailing import form as form_letter
+from mosaic_cms.mailing.letters import post
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import enqueue
 from mosaic_core.types import new_id
 
-#: The topic of messages that somebody is to get by mail. What the mail says is made when it is
-#: sent: the outbox keeps nothing of what the visitor wrote.
-MAIL = "mail.send"
 #: A cell that begins with one of these is a formula to a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LOT = 500
@@ -101,15 +100,17 @@ async def submit(scope: TenantScope, command: SubmitForm) -> SubmissionView:
         )
         session.add(submission)
         if form.notify is not None:
-            about = {"kind": "form", "to": form.notify, "submission": str(submission.id)}
-            await enqueue(write, TENANT, MAIL, about)
+            await post(write, TENANT, form_letter.KIND, form_letter.about(form, submission))
         return _view(submission, page.path)
 
     return await scope.write(fn)
 
 
 @action(
-    "forms.submissions", needs=Permission("read", "content"), effect="read", http="GET /submissions"
+    "forms.submissions",
+    needs=Permission("read", "submissions"),
+    effect="read",
+    http="GET /submissions",
 )
 async def submissions(scope: TenantScope, command: ListSubmissions) -> list[SubmissionView]:
     """Lists what visitors sent, the newest first."""
@@ -123,7 +124,7 @@ async def submissions(scope: TenantScope, command: ListSubmissions) -> list[Subm
 
 @action(
     "forms.export",
-    needs=Permission("read", "content"),
+    needs=Permission("read", "submissions"),
     effect="read",
     http="GET /submissions/export",
 )
@@ -147,7 +148,7 @@ async def export(scope: TenantScope, command: WhichSubmissions) -> CsvFile:
 
 @action(
     "forms.delete_submission",
-    needs=Permission("delete", "content"),
+    needs=Permission("delete", "submissions"),
     http="DELETE /submissions/{id}",
 )
 async def delete_submission(scope: TenantScope, command: SubmissionAt) -> SubmissionView:

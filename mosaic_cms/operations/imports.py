@@ -6,12 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import Literal
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.importing.folder import read_folder
 from mosaic_cms.importing.markdown import write_folder
 from mosaic_cms.importing.wordpress import read_wordpress
 from mosaic_cms.importing.wordpress.writing import write_wordpress
 from mosaic_cms.importing.writing import Writer
+from mosaic_cms.rights import SERVER_FILES, Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 
@@ -58,7 +59,7 @@ class ImportReport(Model):
         return sum(line.level == "problem" for line in self.lines)
 
 
-@action("content.import_markdown", needs=Permission("create", "content"))
+@action("content.import_markdown", needs=Permission("read", SERVER_FILES))
 async def import_markdown(scope: TenantScope, command: ImportMarkdown) -> ImportReport:
     """Makes pages of a folder of Markdown, and reports what was understood and what was not."""
     if not command.folder.is_dir():
@@ -71,7 +72,7 @@ async def import_markdown(scope: TenantScope, command: ImportMarkdown) -> Import
     return _told(writer)
 
 
-@action("content.import_wordpress", needs=Permission("create", "content"))
+@action("content.import_wordpress", needs=Permission("read", SERVER_FILES))
 async def import_wordpress(scope: TenantScope, command: ImportWordPress) -> ImportReport:
     """Makes a site's pages of a WordPress export, and reports what was not understood."""
     if not command.file.is_file():

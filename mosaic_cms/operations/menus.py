@@ -7,12 +7,13 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.menus import MENUS, menu_of, places_of, set_menu
 from mosaic_cms.content.models import Menu, Page, Site
-from mosaic_cms.content.published import PublishedPage
+from mosaic_cms.content.placing import shown_paths
 from mosaic_cms.content.references import page_ids
 from mosaic_cms.content.tree import find_site
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import Write
@@ -33,7 +34,7 @@ class ShownEntry(Model):
 
     title: str
     target: str
-    #: Of the page; None for an address.
+    #: Of the page, or of what the site makes there; None for an address.
     path: str | None
     shown: bool
     items: tuple[ShownEntry, ...]
@@ -84,7 +85,7 @@ class RemoveFromMenu(Model):
     site: str | None = None
 
 
-@action("menus.show", needs=Permission("read", "content"), effect="read", http="GET /menus")
+@action("menus.show", needs=Permission("read", "menus"), effect="read", http="GET /menus")
 async def show_menus(scope: TenantScope, command: ShowMenus) -> list[MenuView]:
     """The menus that have entries, with where each leads."""
     async with scope.read() as session:
@@ -97,7 +98,7 @@ async def show_menus(scope: TenantScope, command: ShowMenus) -> list[MenuView]:
         return [await _view(session, menu) for menu in menus]
 
 
-@action("menus.set", needs=Permission("update", "settings"), http="PUT /menus/{place}")
+@action("menus.set", needs=Permission("update", "menus"), http="PUT /menus/{place}")
 async def set_entries(scope: TenantScope, command: SetMenu) -> MenuView:
     """Gives a menu these entries instead of those that it has."""
     items = [entry.model_dump(mode="json") for entry in command.items]
@@ -109,7 +110,7 @@ async def set_entries(scope: TenantScope, command: SetMenu) -> MenuView:
     return await scope.write(fn)
 
 
-@action("menus.add", needs=Permission("update", "settings"), http="POST /menus/{place}")
+@action("menus.add", needs=Permission("update", "menus"), http="POST /menus/{place}")
 async def add_entry(scope: TenantScope, command: AddToMenu) -> MenuView:
     """Adds an entry to a menu."""
 
@@ -128,7 +129,7 @@ async def add_entry(scope: TenantScope, command: AddToMenu) -> MenuView:
     return await scope.write(fn)
 
 
-@action("menus.remove", needs=Permission("update", "settings"), http="DELETE /menus/{place}")
+@action("menus.remove", needs=Permission("update", "menus"), http="DELETE /menus/{place}")
 async def remove_entry(scope: TenantScope, command: RemoveFromMenu) -> MenuView:
     """Takes an entry out of a menu, with what is below it."""
 
@@ -186,18 +187,14 @@ async def _changed(
 
 async def _view(session: AsyncSession, menu: Menu) -> MenuView:
     places = places_of(menu.items)
-    ids, paths = page_ids(places), [place for place in places if place.startswith("/")]
-    kept = select(Page.id, Page.path).where(Page.id.in_(ids))
-    placed = select(PublishedPage.page_id, PublishedPage.path).where(
-        PublishedPage.site_id == menu.site_id,
-        PublishedPage.page_id.in_(ids) | PublishedPage.path.in_(paths),
-    )
+    kept = select(Page.id, Page.path).where(Page.id.in_(page_ids(places)))
     where = {f"page:{page_id}": path for page_id, path in await session.execute(kept)}
-    shown = set()
-    for page_id, path in await session.execute(placed):
-        shown |= {f"page:{page_id}", path}
+    shown = await shown_paths(session, await session.get_one(Site, menu.site_id), places)
+    made = {place: path for place, path in shown.items() if place.startswith("/")}
     return MenuView(
-        place=menu.place, language=menu.language, items=_entries(menu.items, where, shown)
+        place=menu.place,
+        language=menu.language,
+        items=_entries(menu.items, where | made, set(shown)),
     )
 
 

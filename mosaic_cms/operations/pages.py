@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import select
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.drafts import changed_draft, content_of, forget_steps
 from mosaic_cms.content.models import Page, PageVersion
 from mosaic_cms.content.outline import PageContent
@@ -24,6 +24,7 @@ from mosaic_cms.operations.page_views import (
     live_version,
     seen,
 )
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
@@ -114,7 +115,7 @@ async def create_page(scope: TenantScope, command: CreatePage) -> PageView:
             parent=parent,
             layout=command.layout,
             summary=command.summary,
-            regions=scope.product.blocks.kept(_regions(command, {}) or {}),
+            regions=scope.kept(_regions(command, {}) or {}, before={}),
             details=command.details,
         )
         return PageView(**facts(page, None))
@@ -148,6 +149,8 @@ async def edit_page(scope: TenantScope, command: EditPage) -> SavedPage:
             content = await changed_draft(write, page, types, given, command.based_on)
         else:
             content = given(content_of(page))
+        if "regions" in content:
+            scope.require_permitted(content["regions"], before=page.regions)
         if set_content(write, page, **content):
             await write.session.flush()
             await forget_steps(write.session, page)

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.models import Page, Redirect, Site
 from mosaic_cms.content.placing import place_redirects
 from mosaic_cms.content.published import PublishedRedirect
@@ -17,6 +17,7 @@ from mosaic_cms.content.redirects import Redirects, check_source, check_target, 
 from mosaic_cms.content.references import in_chunks, page_ids
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.importing.redirect_file import RedirectRow, read_redirects
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Conflict, InvalidInput
 from mosaic_core.head import Write
@@ -88,7 +89,9 @@ class RedirectReport(Model):
         return sum(line.level == "problem" for line in self.lines)
 
 
-@action("redirects.list", needs=Permission("read", "content"), effect="read", http="GET /redirects")
+@action(
+    "redirects.list", needs=Permission("read", "redirects"), effect="read", http="GET /redirects"
+)
 async def list_redirects(scope: TenantScope, command: SiteRedirects) -> list[RedirectView]:
     """The redirects of a site, by source.
 
@@ -107,7 +110,7 @@ async def list_redirects(scope: TenantScope, command: SiteRedirects) -> list[Red
         ]
 
 
-@action("redirects.set", needs=Permission("update", "settings"), http="PUT /redirects")
+@action("redirects.set", needs=Permission("update", "redirects"), http="PUT /redirects")
 async def set_redirect(scope: TenantScope, command: SetRedirect) -> RedirectView:
     """Redirects an address; what leads to it leads on to the same end."""
     source, target = check_source(command.source), check_target(command.target)
@@ -125,7 +128,7 @@ async def set_redirect(scope: TenantScope, command: SetRedirect) -> RedirectView
     return await scope.write(fn)
 
 
-@action("redirects.remove", needs=Permission("update", "settings"), http="DELETE /redirects")
+@action("redirects.remove", needs=Permission("update", "redirects"), http="DELETE /redirects")
 async def remove_redirect(scope: TenantScope, command: RemoveRedirect) -> RedirectView:
     """Takes a redirect away."""
     source = check_source(command.source)
@@ -144,7 +147,7 @@ async def remove_redirect(scope: TenantScope, command: RemoveRedirect) -> Redire
     return await scope.write(fn)
 
 
-@action("redirects.import", needs=Permission("update", "settings"), http="POST /redirects/import")
+@action("redirects.import", needs=Permission("update", "redirects"), http="POST /redirects/import")
 async def import_redirects(scope: TenantScope, command: ImportRedirects) -> RedirectReport:
     """Sets the redirects of a CSV file, and reports line by line what cannot be used."""
     async with scope.read() as session:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.references import REFERENCE
 from mosaic_cms.content.tree import find_page, find_site
 from mosaic_cms.content.uses import uses_of
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 

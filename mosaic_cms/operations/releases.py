@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.models import Release, Site
 from mosaic_cms.content.paths import path_of
 from mosaic_cms.content.publishing import Publisher
@@ -26,6 +26,7 @@ from mosaic_cms.content.schedules import What
 from mosaic_cms.content.tree import find_page, find_site
 from mosaic_cms.operations.page_views import SiteOfTenant
 from mosaic_cms.operations.schedules import ScheduleView, scheduled
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.head import Write
 from mosaic_core.types import new_id

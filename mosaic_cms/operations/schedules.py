@@ -8,13 +8,14 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.due import local_time, parse_due, shown
 from mosaic_cms.content.models import Page, Release, Schedule, Site
 from mosaic_cms.content.paths import path_of
 from mosaic_cms.content.schedules import What, add_schedule, find_schedule
 from mosaic_cms.content.tree import find_page, find_site
 from mosaic_cms.operations.page_views import found
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.head import Write
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.blocks.stored import Stored
 from mosaic_cms.content.models import SharedBlock
 from mosaic_cms.content.placing import depending_on
@@ -18,6 +18,7 @@ from mosaic_cms.content.published import ContentReference
 from mosaic_cms.content.sharing import require_no_ring
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.content.uses import require_unused
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
@@ -136,7 +137,7 @@ async def create_shared(scope: TenantScope, command: CreateShared) -> SharedDeta
             id=new_id(),
             site_id=site.id,
             name=_name(command.name),
-            blocks=_blocks(scope, command.blocks),
+            blocks=_blocks(scope, command.blocks, []),
             live=None,
             revision=1,
             updated_at=write.at,
@@ -154,7 +155,9 @@ async def edit_shared(scope: TenantScope, command: EditShared) -> SharedDetail:
     async def fn(write: Write) -> SharedDetail:
         row = await _found(write.session, command.id)
         name = row.name if command.name is None else _name(command.name)
-        blocks = row.blocks if command.blocks is None else _blocks(scope, command.blocks)
+        blocks = row.blocks
+        if command.blocks is not None:
+            blocks = _blocks(scope, command.blocks, row.blocks)
         if (name, blocks) != (row.name, row.blocks):
             if command.based_on is not None and command.based_on != row.revision:
                 raise SharedConflict(row.name, row.revision, blocks, row.blocks)
@@ -232,8 +235,8 @@ def _name(name: str) -> str:
     return line
 
 
-def _blocks(scope: TenantScope, given: list[dict[str, Any]]) -> list[Stored]:
-    return scope.product.blocks.kept({"blocks": given})["blocks"]
+def _blocks(scope: TenantScope, given: list[dict[str, Any]], before: list[Stored]) -> list[Stored]:
+    return scope.kept({"blocks": given}, before=before)["blocks"]
 
 
 async def _facts(session: AsyncSession, row: SharedBlock) -> dict[str, Any]:

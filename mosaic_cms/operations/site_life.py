@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import select
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.bin import delete_page
 from mosaic_cms.content.due import find_zone
 from mosaic_cms.content.models import Menu, Page, PageVersion, SharedBlock, Site
@@ -18,10 +18,11 @@ from mosaic_cms.content.sites import add_site, close_site, drop_site
 from mosaic_cms.content.tree import find_site, first_page, with_body
 from mosaic_cms.content.usage import forget_gone, note_again
 from mosaic_cms.operations.sites import Language, SiteView, site_view
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Conflict, InvalidInput
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import Message
+from mosaic_core.head.outbox import Message
 
 #: Pages in one write.
 _BATCH = 100
@@ -146,6 +147,7 @@ async def delete_site(scope: TenantScope, command: DeleteSite) -> DeletedSite:
     for number, key in enumerate(keys, 1):
         await storage.delete(scope.tenant, key)
         scope.progress("files", number, len(keys))
+    await scope.product.renditions.remove(storage, scope.tenant, keys)
     return DeletedSite(key=command.site, pages=len(ids), files=len(keys))
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.due import find_zone
 from mosaic_cms.content.languages import check_languages
 from mosaic_cms.content.menus import set_menu
@@ -17,6 +17,7 @@ from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.published import PublishedPage, PublishedTerm
 from mosaic_cms.content.redirects import Redirects, check_source, check_target
 from mosaic_cms.content.tree import find_site
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.models import Site
 from mosaic_cms.content.tree import first_page, with_body
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import PlatformScope
 from mosaic_core.directory import TenantRecord
 from mosaic_core.errors import Conflict, InvalidInput
@@ -94,7 +95,6 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
             footer="",
         )
         write.session.add(site)
-        await write.session.flush()  # its pages point to it
         if not command.home:
             await product.projection.place_site(write.session, site, first=True)
             return

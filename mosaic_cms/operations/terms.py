@@ -7,7 +7,7 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.models import Page, PageVersion
 from mosaic_cms.content.placing import dependents, place_page
 from mosaic_cms.content.published import PublishedPage
@@ -15,6 +15,7 @@ from mosaic_cms.content.slugs import slugify
 from mosaic_cms.content.terms import FIELDS, Kind, has_term, renamed, term_problems, terms_in
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.content.versions import CONTENT
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import Write

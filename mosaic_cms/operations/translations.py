@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.languages import (
     link_translation,
     translate_page,
@@ -14,6 +14,7 @@ from mosaic_cms.content.languages import (
 from mosaic_cms.content.models import Page
 from mosaic_cms.content.paths import path_of
 from mosaic_cms.content.tree import find_page, find_site
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.head import Write
 

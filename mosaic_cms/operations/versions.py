@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
-from mosaic_cms.actions import Model, Permission, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.content.compare import Comparison, compare
 from mosaic_cms.content.models import Page, PageVersion
 from mosaic_cms.content.paths import path_of
@@ -26,6 +26,7 @@ from mosaic_cms.operations.page_views import (
     found,
     live_version,
 )
+from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.head import Write
 

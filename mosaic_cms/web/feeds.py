@@ -140,7 +140,7 @@ async def answer(visit: Visit, name: str) -> Made | None:
         author=surround.site["title"],
         entries=[_entry(visit, _Row(*row)) for row in rows],
     )
-    content_type, write = NAMES[name]
+    content_type, write = _FORMATS[name]
     return visit.file(content_type, write(feed))
 
 
@@ -272,7 +272,7 @@ def _given(facts: dict[str, Any]) -> dict[str, Any]:
     return {name: fact for name, fact in facts.items() if fact or name == "items"}
 
 
-NAMES: dict[str, tuple[str, Callable[[_Feed], str]]] = {
+_FORMATS: dict[str, tuple[str, Callable[[_Feed], str]]] = {
     "feed.xml": ("application/rss+xml", _rss),
     "atom.xml": ("application/atom+xml", _atom),
     "feed.json": ("application/feed+json", _json),

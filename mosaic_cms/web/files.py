@@ -1,32 +1,97 @@
-"""What is not a page: a theme's assets, and stored files under their digest. All immutable."""
+"""What is not a page: a theme's assets, stored files under their digest, and the renditions of
+pictures. All immutable."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from hmac import compare_digest
+from typing import NamedTuple
+from urllib.parse import quote
+from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
 from mosaic_cms.content.models import Media
 from mosaic_cms.content.references import MEDIA_PREFIX
+from mosaic_cms.pictures.library import kind_of
+from mosaic_cms.pictures.picture import RENDERED, Wanted, affordable, mark_of, read_place
+from mosaic_cms.pictures.renditions import Source
 from mosaic_cms.product import Product
 from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.hosts import SiteHandle
-from mosaic_cms.web.responses import Finished, Send
+from mosaic_cms.web.ranges import Part, part_of
+from mosaic_cms.web.responses import Finished, Headers, Send, redirect, send_finished
 
 _FOREVER = [(b"cache-control", b"public, max-age=31536000, immutable")]
+_HARMLESS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+]
 _MEDIA = Media.__table__.c
-_MEDIA_QUERY = select(_MEDIA.key, _MEDIA.content_type, _MEDIA.size, _MEDIA.digest).where(
-    _MEDIA.digest.startswith(bindparam("digest")), _MEDIA.name == bindparam("name")
-)
+# A range, for which the index is used.
+_MEDIA_QUERY = select(
+    _MEDIA.id,
+    _MEDIA.key,
+    _MEDIA.name,
+    _MEDIA.content_type,
+    _MEDIA.size,
+    _MEDIA.width,
+    _MEDIA.height,
+).where(_MEDIA.digest >= bindparam("digest"), _MEDIA.digest < bindparam("after"))
 _DIGEST_LENGTH = 24
+#: Seconds for which a CDN may say that there is no rendition.
+_SECONDS = 60
+#: Addresses of renditions that each process remembers as given out.
+_MOST_KNOWN = 20_000
+
+
+class FileRequest(NamedTuple):
+    """Somebody asks for a file of a site; ``headers`` are those of the request."""
+
+    handle: SiteHandle
+    path: str
+    headers: Mapping[bytes, bytes]
+    send: Send
+    head: bool
+
+    async def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        """Sends a response at once."""
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": b"" if self.head else body})
+
+    def has(self, etag: bytes) -> bool:
+        """Whether the client has this already."""
+        return etag in self.headers.get(b"if-none-match", b"")
+
+
+class _Row(NamedTuple):
+    id: UUID
+    key: str
+    name: str
+    content_type: str
+    size: int
+    width: int | None
+    height: int | None
+
+    def offers(self, wanted: Wanted, mark: str) -> bool:
+        """Whether a page gave out this rendition: the shape by its mark, and a size of it."""
+        if self.content_type not in RENDERED or not self.width or not self.height:
+            return False
+        if not compare_digest(mark, mark_of(self.id, wanted.shape)):
+            return False
+        sizes = [s for s in wanted.shape.sizes(self.width, self.height) if s[0] == wanted.width]
+        return bool(sizes) and (wanted.format == "webp" or affordable(sizes[0]))
 
 
 class Files:
-    """Serves assets from memory and media from the tenant's storage."""
+    """Serves assets from memory, stored files and renditions from the tenant's storage."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
         self._assets: OrderedDict[str, Finished] = OrderedDict()
+        #: What renditions are made of, by tenant and address: those that were asked for before.
+        self._given: OrderedDict[tuple[str, str], Source] = OrderedDict()
 
     async def asset(self, path: str) -> Finished | None:
         """A theme's asset by its hashed name, or one that pages of another version ask for."""
@@ -40,40 +105,107 @@ class Files:
             self._assets[name] = finished
         return finished
 
-    async def media(
-        self, handle: SiteHandle, path: str, send: Send, if_none_match: bytes, *, head: bool
-    ) -> bool:
-        """Streams a stored file; False when the tenant has no such file."""
-        digest, _, name = path.removeprefix(MEDIA_PREFIX).partition("/")
-        if len(digest) != _DIGEST_LENGTH or not digest.isalnum() or not name:
+    async def media(self, request: FileRequest) -> bool:
+        """Sends a stored file or a rendition; False when the tenant has nothing of this address."""
+        digest, _, place = request.path.removeprefix(MEDIA_PREFIX).partition("/")
+        if len(digest) != _DIGEST_LENGTH or not (digest.isascii() and digest.isalnum()):
             return False
-        tenant, platform = handle.tenant, self._product.platform
-        rows = await platform.persistence(tenant).published(
-            tenant, _MEDIA_QUERY, {"digest": digest, "name": name}
+        named = read_place(place)
+        if named is not None:
+            return await self._rendition(request, digest, *named)
+        row = next((row for row in await self._rows(request, digest) if row.name == place), None)
+        if row is None:
+            return False
+        await self._original(request, row, f'"{digest}"'.encode())
+        return True
+
+    async def _rows(self, request: FileRequest, digest: str) -> list[_Row]:
+        tenant = request.handle.tenant
+        rows = await self._product.platform.persistence(tenant).published(
+            tenant, _MEDIA_QUERY, {"digest": digest, "after": f"{digest}g"}
         )
-        if not rows:
-            return False
-        key, content_type, size, _ = rows[0]
-        etag = f'"{digest}"'.encode()
-        unchanged = etag in if_none_match
-        headers = [(b"etag", etag), *_FOREVER]
-        if not unchanged:
-            headers += [
-                (b"content-type", content_type.encode()),
-                (b"content-length", str(size).encode()),
-                (b"x-content-type-options", b"nosniff"),
-                (b"content-security-policy", b"default-src 'none'; sandbox"),
-            ]
-        start = {"type": "http.response.start", "status": 304 if unchanged else 200}
-        if head or unchanged:
-            await send({**start, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return True
-        chunks = platform.storage(tenant).read(tenant, key)
+        return [_Row(*row) for row in rows]
+
+    async def _original(self, request: FileRequest, row: _Row, etag: bytes) -> None:
+        """Streams a stored file, or the part of it that is asked for."""
+        headers = [(b"etag", etag), *_FOREVER, (b"accept-ranges", b"bytes")]
+        if request.has(etag):
+            await request.answer(304, headers)
+            return
+        part = None
+        if not request.head:
+            asked, if_range = (request.headers.get(name) for name in (b"range", b"if-range"))
+            part = part_of(row.size, asked, if_range, etag)
+        if part is not None and not part.length:
+            told = [(b"content-range", part.told(row.size)), (b"content-length", b"0")]
+            await request.answer(416, [*told, (b"cache-control", b"no-store"), *_HARMLESS])
+            return
+        shown = part or Part(0, row.size)
+        headers += _described(row.content_type, shown.length)
+        if part is not None:
+            headers.append((b"content-range", part.told(row.size)))
+        if request.head:
+            await request.answer(200, headers)
+            return
+        tenant = request.handle.tenant
+        end = None if part is None else part.end
+        chunks = self._product.platform.storage(tenant).read(
+            tenant, row.key, start=shown.start, end=end
+        )
         first = await anext(aiter(chunks), b"")  # before a word is said: the file may be missing
-        await send({**start, "headers": headers})
+        status = 200 if part is None else 206
+        send = request.send
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": first, "more_body": True})
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+    async def _rendition(
+        self, request: FileRequest, digest: str, wanted: Wanted, mark: str
+    ) -> bool:
+        """Sends a rendition that a page gave out; where it cannot be made, the way to the file that
+        it would be made of."""
+        tenant = request.handle.tenant
+        address = tenant.tenant_id, request.path
+        source = self._given.get(address)
+        if source is None:
+            row = await self._offering(request, digest, wanted, mark)
+            if row is None:
+                return False
+            source = self._given[address] = Source(row.key, row.size)
+            if len(self._given) > _MOST_KNOWN:
+                self._given.popitem(last=False)
+        # Weak: another process may have made it with another version of the library.
+        etag = f'W/"{digest}-{wanted.shape.name}-{wanted.width}-{wanted.format}"'.encode()
+        headers = [(b"etag", etag), *_FOREVER]
+        if request.has(etag):
+            await request.answer(304, headers)
+            return True
+        storage = self._product.platform.storage(tenant)
+        made = await self._product.renditions.get(storage, tenant, source, wanted)
+        if made is not None:
+            kind = kind_of(made) or "application/octet-stream"
+            await request.answer(200, [*headers, *_described(kind, len(made))], made)
+            return True
+        self._given.pop(address, None)
+        row = await self._offering(request, digest, wanted, mark)
+        if row is None:  # it was deleted meanwhile
+            return False
+        instead = redirect(302, quote(f"{MEDIA_PREFIX}{digest}/{row.name}"), seconds=_SECONDS)
+        await send_finished(request.send, instead, "", None, head=request.head)
         return True
+
+    async def _offering(
+        self, request: FileRequest, digest: str, wanted: Wanted, mark: str
+    ) -> _Row | None:
+        rows = await self._rows(request, digest)
+        return next((row for row in rows if row.offers(wanted, mark)), None)
+
+
+def _described(content_type: str, length: int) -> Headers:
+    return [
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(length).encode()),
+        *_HARMLESS,
+    ]

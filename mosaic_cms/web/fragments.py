@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mosaic_cms.content.items import Item
+from mosaic_cms.pictures.tag import hasten
 from mosaic_cms.web.surround import Surround
 from mosaic_cms.web.words import words
 
@@ -53,7 +54,7 @@ def in_layout(
         "root": surround.root,
     }
     home = Item(surround.site_id, surround.site["title"], surround.root)
-    return surround.theme.render(
+    main = surround.theme.render(
         layout if layout in surround.theme.layouts else "page",
         page=page,
         body=body,
@@ -64,3 +65,4 @@ def in_layout(
         next=None,
         pagination=pagination,
     )
+    return hasten(main)

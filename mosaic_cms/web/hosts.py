@@ -64,8 +64,7 @@ class Hosts:
         tenant = self._directory.tenant(match.tenant_id) if match else None
         if match is None or tenant is None:
             raise UnknownHost(f"No site lives at {name}.", hint="Check the address.")
-        own = self._directory.domain_of(match) or f"{tenant.slug}.{self._directory.platform_domain}"
-        origin = f"{scheme}://{own}{_port(host, scheme)}"
+        origin = f"{scheme}://{self._directory.host_of(match)}{_port(host, scheme)}"
         watched = self._platform.heads.watched(tenant.tenant_id)
         handle = SiteHandle(tenant, match.site, watched, origin)
         if len(self._known) >= _MOST:

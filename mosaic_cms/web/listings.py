@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,16 +11,14 @@ from sqlalchemy import bindparam, case, func, literal_column, select
 
 from mosaic_cms.content.head_tags import ORIGIN, encoded
 from mosaic_cms.content.items import Item, item_of
+from mosaic_cms.content.made_paths import ARCHIVE, Terms, terms_at
 from mosaic_cms.content.published import PublishedPage, PublishedTerm
 from mosaic_cms.web.fragments import fragment, in_layout
 from mosaic_cms.web.pagination import asked_page, numbered, pagination
 from mosaic_cms.web.visit import Made, Visit
 from mosaic_cms.web.words import month, words
 
-#: The first segment of a listing's path, and the kind of term that it lists.
-KINDS = {"tags": "tag", "categories": "category", "authors": "author", "archive": "archive"}
 PAGE_SIZE = 20
-_MONTH = re.compile(r"\d{4}(?:/(?:0[1-9]|1[0-2]))?")
 
 _PAGES = PublishedPage.__table__.c
 _TERMS = PublishedTerm.__table__.c
@@ -62,35 +59,21 @@ class _Row(NamedTuple):
     card: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Terms of a kind, from one slug to another. ``title`` is theirs when it is None."""
-
-    kind: str
-    first: str
-    last: str
-    title: str | None = None
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        return {"kind": self.kind, "first": self.first, "last": self.last}
-
-
 async def answer(visit: Visit) -> Made | None:
     """One page of a listing; None for a term that no published page has, and beyond the last."""
-    wanted = _wanted(visit)
+    wanted = terms_at(visit.below)
     number = asked_page(visit.fields)
     if wanted is None or number is None:
         return None
     surround = visit.surround
-    asked = {"language": surround.language, **wanted.parameters}
-    count, title = (await visit.rows(_COUNT, **asked))[0]
+    asked = {"language": surround.language, **asdict(wanted)}
+    count, term = (await visit.rows(_COUNT, **asked))[0]
     pages = -(-count // PAGE_SIZE)
     if number > pages:
         return None
     skipped = (number - 1) * PAGE_SIZE
     rows = await visit.rows(_ITEMS, **asked, most=PAGE_SIZE, skipped=skipped)
-    title = wanted.title or title
+    title = _title(visit, wanted, term)
     turning = pagination(encoded(visit.path), number, pages)
     main = in_layout(
         surround,
@@ -101,38 +84,33 @@ async def answer(visit: Visit) -> Made | None:
         children=[_item(_Row(*row)) for row in rows],
         pagination=turning,
     )
-    head = _head(visit.path, number, turning)
+    head = f"{visit.description(title)}\n{_head(visit.path, number, turning)}"
     page = visit.page(title=title, main=main, head=head, layout="list", headers=visit.kept())
     page.by_query = True
     return page, visit.query in (b"", f"page={number}".encode())
 
 
-def _wanted(visit: Visit) -> _Wanted | None:
-    name, _, rest = visit.below.partition("/")
-    kind = KINDS[name]
-    if kind != "archive":
-        return _Wanted(kind, rest, rest) if rest and "/" not in rest else None
-    told = words(visit.surround.language)["archive"]
-    if not rest:
-        return _Wanted(kind, "0000-00", "9999-99", told)
-    if not _MONTH.fullmatch(rest):
-        return None
-    slug = rest.replace("/", "-")
-    if len(rest) == 4:
-        return _Wanted(kind, f"{slug}-00", f"{slug}-99", f"{told} {slug}")
-    return _Wanted(kind, slug, slug, month(visit.surround.language, slug))
+def _title(visit: Visit, wanted: Terms, term: str) -> str:
+    """The term's own; an archive is named after its months."""
+    if wanted.kind != ARCHIVE:
+        return term
+    language = visit.surround.language
+    if wanted.first == wanted.last:
+        return month(language, wanted.first)
+    year = visit.below.partition("/")[2]
+    return f"{words(language)['archive']} {year}".rstrip()
 
 
 def _item(row: Any) -> Item:
     return item_of(row)
 
 
-async def _months(visit: Visit, wanted: _Wanted, asked: dict[str, str]) -> Markup:
+async def _months(visit: Visit, wanted: Terms, asked: dict[str, str]) -> Markup:
     """Where an archive goes on: years, or the months of a year."""
     if wanted.first == wanted.last:
         return Markup()
     counts: dict[str, int] = {}
-    year = visit.below != "archive"
+    year = visit.below != ARCHIVE
     for slug, count in await visit.rows(_MONTHS, **asked):
         key = slug if year else slug[:4]
         counts[key] = counts.get(key, 0) + count

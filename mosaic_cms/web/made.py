@@ -14,6 +14,7 @@ projection.
 
 from __future__ import annotations
 
+from mosaic_cms.content.made_paths import FEEDS, LISTINGS, ROBOTS, SEARCH
 from mosaic_cms.web import feeds, listings, sitemap
 from mosaic_cms.web.search_page import SearchPage
 from mosaic_cms.web.visit import Made, Visit
@@ -31,16 +32,16 @@ class MadePages:
         below = visit.below
         name = below.rpartition("/")[2]
         address, made = visit.path.rstrip("/"), None
-        if name in feeds.NAMES:
+        if name in FEEDS:
             made = await feeds.answer(visit, name)
-        elif visit.surround.root == "/" and below == "robots.txt":
+        elif visit.surround.root == "/" and below == ROBOTS:
             made = sitemap.robots(visit)
         elif visit.surround.root == "/" and sitemap.NAME.fullmatch(below):
             made = await sitemap.answer(visit, below)
         else:
             address = visit.path
-            if below == "search":
+            if below == SEARCH:
                 made = await self._search.answer(visit)
-            elif below.partition("/")[0] in listings.KINDS:
+            elif below.partition("/")[0] in LISTINGS:
                 made = await listings.answer(visit)
         return address if made is not None and visit.asked != address else made

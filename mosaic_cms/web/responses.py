@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 import brotli
@@ -29,6 +30,8 @@ _SAFETY: Headers = [
     (
         b"content-security-policy",
         b"default-src 'none'; img-src 'self' https: data:; style-src 'self' 'unsafe-inline'; "
+        # What reads robots.txt from within a page; no script can run, so nothing else connects.
+        b"connect-src 'self'; "
         b"font-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; "
         b"frame-ancestors 'self'",
     ),
@@ -42,7 +45,17 @@ class Finished:
     responses it keeps a ``304`` is about (RFC 9110, sections 8.8.3.3 and 15.4.5).
     """
 
-    __slots__ = ("_common", "_etags", "_full", "_unchanged", "body", "by_query", "size", "status")
+    __slots__ = (
+        "_common",
+        "_etags",
+        "_full",
+        "_unchanged",
+        "_wire",
+        "body",
+        "by_query",
+        "size",
+        "status",
+    )
 
     def __init__(self, status: int, content_type: str, body: bytes, headers: Headers) -> None:
         self.status = status
@@ -61,6 +74,7 @@ class Finished:
         ]
         self._full: dict[str, tuple[Message, Message]] = {}
         self._unchanged: dict[str, Message] = {}
+        self._wire: dict[tuple[str, bool], tuple[bytes, bytes]] = {}
         #: Whether another query gets another response: else the path alone says what it is.
         self.by_query = False
         #: Bytes that it may grow to in memory: text compresses to a third in either way.
@@ -89,6 +103,16 @@ class Finished:
             return self.unchanged(encoding), _NO_BODY
         return self.full(encoding)
 
+    def wire(self, encoding: str, if_none_match: bytes | None) -> tuple[bytes, bytes]:
+        """The same as bytes of HTTP/1.1: a head that lacks the empty line at its end, so that the
+        server can add to it, and a body."""
+        unchanged = if_none_match is not None and self.matches(if_none_match, encoding)
+        made = self._wire.get((encoding, unchanged))
+        if made is None:
+            start, body = self.answer(encoding, if_none_match)
+            made = self._wire[(encoding, unchanged)] = (_head(start), body["body"])
+        return made
+
     def matches(self, if_none_match: bytes, encoding: str) -> bool:
         """Whether a visitor has this content already. A list and ``W/`` are as good."""
         return self.status == 200 and (
@@ -109,6 +133,15 @@ class Finished:
         headers.append((b"content-length", str(len(body)).encode()))
         start = {"type": "http.response.start", "status": self.status, "headers": headers}
         return start, {"type": "http.response.body", "body": body}
+
+
+def _head(start: Message) -> bytes:
+    lines = [f"HTTP/1.1 {start['status']} {HTTPStatus(start['status']).phrase}".encode()]
+    lines += [name + b": " + value for name, value in start["headers"]]
+    for line in lines:
+        if b"\r" in line or b"\n" in line or b"\0" in line:
+            raise ValueError(f"no line of a head: {line!r}")
+    return b"\r\n".join(lines) + b"\r\n"
 
 
 async def send_finished(

@@ -55,7 +55,8 @@ class SearchPage:
         body = fragment("search", surround.language, action=visit.path, query=text, **found)
         main = in_layout(surround, "page", title=title, url=visit.path, body=body)
         shown = f"{text} – {title}" if text else title
-        page = visit.page(title=shown, main=main, head=_HEAD, layout="page", **options)
+        head = f"{_HEAD}\n{visit.description(title)}"
+        page = visit.page(title=shown, main=main, head=head, layout="page", **options)
         page.by_query = True
         return page
 

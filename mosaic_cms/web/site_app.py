@@ -12,7 +12,7 @@ from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.product import Product
 from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.delivery import Delivery
-from mosaic_cms.web.files import Files
+from mosaic_cms.web.files import FileRequest, Files
 from mosaic_cms.web.hosts import Hosts, SiteHandle
 from mosaic_cms.web.limits import neighbourhood
 from mosaic_cms.web.page_cache import PageCache
@@ -52,31 +52,43 @@ class SiteApp:
         self.cache = PageCache(serve.page_cache)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # The way of a cached page, kept short: every line here is paid by every visitor.
         headers = dict(scope["headers"])
-        method = scope["method"]
+        finished = self._kept(scope, headers)
+        if finished is None:
+            await self._answer(scope, headers, receive, send)
+            return
+        start, body = finished.answer(*self._asked(headers))
+        await send(start)
+        await send(body)
+
+    def kept(self, scope: Scope) -> tuple[bytes, bytes] | None:
+        """The response to a request whose page is in the cache, as :meth:`Finished.wire` has it;
+        None when there is more to do than to look there."""
+        headers = dict(scope["headers"])
+        finished = self._kept(scope, headers)
+        return None if finished is None else finished.wire(*self._asked(headers))
+
+    def _kept(self, scope: Scope, headers: dict[bytes, bytes]) -> Finished | None:
+        # Kept short: every line here is paid by every visitor.
         now = time.monotonic()
-        if method == "GET" and now < self._directory.until and not self._trusts_proxies:
-            handle = self._hosts.known(headers.get(b"host", b""))
-            if handle is not None and now < handle.head.until:
-                tenant = handle.tenant
-                if tenant.status is not TenantStatus.CLOSED:
-                    finished = self.cache.get(
-                        (tenant.tenant_id, handle.origin, scope["path"]), handle.head.published
-                    )
-                    if (
-                        finished is not None
-                        and len(headers) == len(scope["headers"])
-                        and not (finished.by_query and scope["query_string"])
-                    ):
-                        start, body = finished.answer(
-                            self._encodings.choose(headers.get(b"accept-encoding", b"")),
-                            headers.get(b"if-none-match"),
-                        )
-                        await send(start)
-                        await send(body)
-                        return
-        await self._answer(scope, headers, receive, send)
+        if scope["method"] != "GET" or now >= self._directory.until or self._trusts_proxies:
+            return None
+        handle = self._hosts.known(headers.get(b"host", b""))
+        if handle is None or now >= handle.head.until:
+            return None
+        tenant = handle.tenant
+        if tenant.status is TenantStatus.CLOSED or len(headers) != len(scope["headers"]):
+            return None
+        key = (tenant.tenant_id, handle.origin, scope["path"])
+        finished = self.cache.get(key, handle.head.published)
+        if finished is None or (finished.by_query and scope["query_string"]):
+            return None
+        return finished
+
+    def _asked(self, headers: dict[bytes, bytes]) -> tuple[str, bytes | None]:
+        """The encoding that a visitor takes, and what there is of theirs to compare with."""
+        encoding = self._encodings.choose(headers.get(b"accept-encoding", b""))
+        return encoding, headers.get(b"if-none-match")
 
     async def _answer(
         self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
@@ -123,10 +135,10 @@ class SiteApp:
             if asset is not None:
                 return asset
         await self._heads.look(tenant)
-        if path.startswith(MEDIA_PREFIX) and await self._files.media(
-            handle, path, sent, headers.get(b"if-none-match", b""), head=scope["method"] == "HEAD"
-        ):
-            return None
+        if path.startswith(MEDIA_PREFIX):
+            head = scope["method"] == "HEAD"
+            if await self._files.media(FileRequest(handle, path, headers, sent, head)):
+                return None
         published = handle.head.published
         query = scope.get("query_string", b"")
         # What is asked for by its path alone is found without coming here. No path begins like the

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
+from markupsafe import escape
 from sqlalchemy import Select
 
 from mosaic_cms.content.head_tags import ORIGIN, encoded
@@ -95,6 +96,12 @@ class Visit:
     def whole(self, head: str) -> str:
         """The tags of a head, with this site's host in its addresses."""
         return head.replace(ORIGIN, self.handle.origin)
+
+    def description(self, title: str) -> str:
+        """The tag that tells search engines what a page is about that the site makes itself."""
+        site = self.surround.site
+        about = f"{title} – {site['title']}" + (f": {site['tagline']}" if site["tagline"] else "")
+        return f'<meta name="description" content="{escape(about)}">'
 
     def kept(self, *tags: str) -> Headers:
         """The headers of what a CDN may keep, until something that it is filed under changes."""

@@ -75,14 +75,11 @@ class InlineConnection:
 
     Args:
         connection: made with ``check_same_thread=False``.
-        draft: it is on a file that is being made. A commit does not wait for the disk then, and
-            who made the connection closes it.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, draft: bool = False) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         #: Named as the dialect looks for it; None once it is closed.
         self._connection: sqlite3.Connection | None = connection
-        self._draft = draft
         self._committing: asyncio.Future[None] | None = None
 
     @property
@@ -97,7 +94,7 @@ class InlineConnection:
 
     async def commit(self) -> None:
         connection = self._open
-        if self._draft or not connection.in_transaction:
+        if not connection.in_transaction:
             _commit(connection)
             return
         self._committing = asyncio.ensure_future(asyncio.to_thread(_commit, connection))
@@ -113,7 +110,7 @@ class InlineConnection:
         await self._commit_ended()
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            self._let_go(connection)
+            connection.close()
 
     def stop(self) -> None:
         """Lets go of the connection at once; a commit that is under way closes it when it ends."""
@@ -121,15 +118,9 @@ class InlineConnection:
             return
         connection, self._connection = self._connection, None
         if self._committing is None or self._committing.done():
-            self._let_go(connection)
+            connection.close()
         else:
             self._committing.add_done_callback(lambda _: connection.close())
-
-    def _let_go(self, connection: sqlite3.Connection) -> None:
-        if self._draft:
-            connection.rollback()
-        else:
-            connection.close()
 
     async def _commit_ended(self) -> None:
         if self._committing is not None:

@@ -83,11 +83,24 @@ def uri(path: Path, *, mode: str = "rw") -> str:
 
 
 def connect(
-    path: Path, *, writable: bool, cache_kib: int = 512, timeout: float = BUSY_TIMEOUT
+    path: Path,
+    *,
+    writable: bool,
+    cache_kib: int = 512,
+    timeout: float = BUSY_TIMEOUT,
+    any_thread: bool = False,
 ) -> sqlite3.Connection:
-    """A synchronous connection in autocommit mode, for the thread that opens it."""
+    """A synchronous connection in autocommit mode, for the thread that opens it.
+
+    With ``any_thread``, for one thread after the other: the caller sees to that.
+    """
     connection = sqlite3.connect(
-        uri(path), uri=True, isolation_level=None, timeout=timeout, cached_statements=64
+        uri(path),
+        uri=True,
+        isolation_level=None,
+        timeout=timeout,
+        cached_statements=64,
+        check_same_thread=not any_thread,
     )
     try:
         for pragma in pragmas(writable=writable, cache_kib=cache_kib, timeout=timeout):
@@ -120,30 +133,6 @@ async def connect_inline(
         connection.close()
         raise
     return InlineConnection(connection)
-
-
-def connect_draft(path: Path) -> sqlite3.Connection:
-    """The one connection to a file that is being made, in autocommit mode. What is committed need
-    not survive a power cut: the file is synced when it is whole."""
-    connection = sqlite3.connect(
-        uri(path), uri=True, isolation_level=None, timeout=INLINE_TIMEOUT, cached_statements=64
-    )
-    try:
-        for pragma in pragmas(writable=True, timeout=INLINE_TIMEOUT):
-            connection.execute(pragma)
-        connection.execute("PRAGMA journal_mode = MEMORY")
-        connection.execute("PRAGMA synchronous = OFF")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def lend_draft(connection: sqlite3.Connection, pages: int | None) -> InlineConnection:
-    """A draft's connection for SQLAlchemy's engine, with room for so many pages."""
-    if pages is not None:
-        connection.execute(f"PRAGMA max_page_count = {pages}")
-    return InlineConnection(connection, draft=True)
 
 
 def explicit_transactions(engine: Engine) -> None:
@@ -293,6 +282,8 @@ def translate(error: sqlite3.Error, subject: str) -> MosaicError:
             f"{subject} cannot be opened: {error}.",
             hint="Check that the file is there and that this user may read it; restore a backup.",
         )
+    if primary == sqlite3.SQLITE_CONSTRAINT:
+        return Conflict(f"{subject}: {error}.")
     return DatabaseError(f"{subject}: {error}.", hint="Run 'mosaic doctor'.")
 
 

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, select
 
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
-from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
+from mosaic_core.directory.hints import Hints
+from mosaic_core.directory.tables import DomainRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
+from mosaic_core.head.outbox import Outbox
 from mosaic_core.resolution import TenantMatch, normalise_host
 from mosaic_core.tenants import TenantContext, TenantStatus, check_slug
 
@@ -84,6 +92,10 @@ class Directory:
         self._writer = Writer(PLATFORM, OWNER, database.exclusive)
         #: When something is due at which tenant.
         self.agenda = Agenda(database, self._writer)
+        #: Whose outbox is to be looked into.
+        self.hints = Hints(database, self._writer)
+        #: What the platform itself has to do: messages that belong to no tenant.
+        self.outbox = Outbox(PLATFORM, database.session, self._writer)
         #: What the pages of tenants were rendered in.
         self.theme_sets = ThemeSets(database, self._writer)
 
@@ -103,6 +115,10 @@ class Directory:
         """The first of a site's custom domains."""
         found = self._domains_of.get(match)
         return min(found, key=lambda host: (found[host], host)) if found else None
+
+    def host_of(self, match: TenantMatch) -> str:
+        """The host by which a site is known: its first custom domain, or its subdomain."""
+        return self.domain_of(match) or f"{self._tenants[match.tenant_id].slug}.{self._domain}"
 
     def tenant(self, tenant_id: str) -> TenantContext | None:
         """The tenant with this id, deleted ones excepted."""
@@ -195,8 +211,13 @@ class Directory:
         *,
         actor: str,
         beside: Callable[[Write], Awaitable[None]] | None = None,
+        made: asyncio.Future[None] | None = None,
     ) -> None:
-        """Makes a provisioned tenant known; ``beside`` notes more of it in the same write.
+        """Makes a provisioned tenant known.
+
+        Args:
+            beside: notes more of it in the same write.
+            made: ends when its database is there; it is waited for just before the commit.
 
         Raises:
             Conflict: the slug is taken.
@@ -221,6 +242,9 @@ class Directory:
             )
             if beside is not None:
                 await beside(write)
+            await write.session.flush()
+            if made is not None:
+                await made
             return write.version
 
         try:
@@ -320,48 +344,14 @@ class Directory:
 
     # Hints
 
-    async def hint(self, tenant_id: str) -> None:
-        """Notes, durably, that a tenant's outbox is about to have messages."""
-
-        async def fn(write: Write) -> None:
-            values = {"due": datetime.now(UTC)}
-            done = await write.session.execute(
-                update(HintRow).where(HintRow.tenant_id == tenant_id).values(**values)
-            )
-            if done.rowcount == 0:  # type: ignore[attr-defined]
-                await write.session.execute(insert(HintRow).values(tenant_id=tenant_id, **values))
-
-        await self._writer.write(fn, actor="system", action="hints.set")
-
-    async def hinted(self, *, older_than: float = 0.0) -> list[TenantContext]:
-        """Tenants whose outbox may have messages, noted at least so many seconds ago."""
+    async def hinted(
+        self, topics: Collection[str] | None = None, *, by: datetime | None = None
+    ) -> list[TenantContext]:
+        """Tenants whose outbox may have messages about some topics, or any, that were due by an
+        instant (now); those first that have waited longest."""
         await self.refresh()
-        before = datetime.now(UTC) - timedelta(seconds=older_than)
-        async with self.database.session() as session:
-            ids = await session.scalars(
-                select(HintRow.tenant_id).where(HintRow.due <= before).order_by(HintRow.due)
-            )
-            return [self._tenants[i] for i in ids if i in self._tenants]
-
-    async def is_hinted(self, tenant_id: str) -> bool:
-        """Whether it is noted that a tenant's outbox may have messages."""
-        async with self.database.session() as session:
-            return await session.get(HintRow, tenant_id) is not None
-
-    async def unhint(
-        self, tenant_id: str, *, noted_before: datetime, again: datetime | None = None
-    ) -> None:
-        """Nothing is left to be done in the outbox, or not before ``again``; a hint given
-        meanwhile stays."""
-
-        async def fn(write: Write) -> None:
-            noted = (HintRow.tenant_id == tenant_id, HintRow.due <= noted_before)
-            if again is None:
-                await write.session.execute(delete(HintRow).where(*noted))
-            else:
-                await write.session.execute(update(HintRow).where(*noted).values(due=again))
-
-        await self._writer.write(fn, actor="system", action="hints.clear")
+        ids = await self.hints.due(topics, by=by)
+        return [self._tenants[i] for i in ids if i in self._tenants]
 
     async def count(self) -> int:
         """How many tenants there are, from the database."""

@@ -51,15 +51,17 @@ class DomainRow(PlatformBase):
 
 
 class HintRow(PlatformBase):
-    """Says that a tenant's outbox may have messages. Sometimes spurious, never missing."""
+    """Says when a tenant's outbox may have messages about a topic that are due. Sometimes spurious
+    or too early, never missing."""
 
     __tablename__ = "hints"
     __table_args__ = (
-        Index(None, "due"),
+        Index(None, "topic", "due"),
         {"sqlite_strict": True, "info": derived()},
     )
 
     tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    topic: Mapped[str] = mapped_column(types.Text(100), primary_key=True)
     due: Mapped[datetime] = mapped_column(types.UTCDateTime())
 
 

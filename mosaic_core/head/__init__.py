@@ -1,5 +1,6 @@
 """One head per database: it orders writes, chains the log, and versions every cache."""
 
+from mosaic_core.head.first import empty_rows, first_rows
 from mosaic_core.head.freshness import Heads, Watched
 from mosaic_core.head.guard import install as install_guard
 from mosaic_core.head.tables import PLATFORM, TENANT, HeadTables, first_head
@@ -14,6 +15,8 @@ __all__ = [
     "Write",
     "WriteLimits",
     "Writer",
+    "empty_rows",
     "first_head",
+    "first_rows",
     "install_guard",
 ]

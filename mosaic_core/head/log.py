@@ -1,14 +1,12 @@
-"""Reading the change log: verifying its chain, rebuilding the past, compacting, the outbox."""
+"""Reading the change log: verifying its chain, rebuilding the past, compacting, migrating."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from sqlalchemy import MetaData, and_, delete, insert, or_, select, update
+from sqlalchemy import MetaData, and_, delete, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,22 +17,12 @@ from mosaic_core.head.guard import migrating
 from mosaic_core.head.recorder import entity_id
 from mosaic_core.head.tables import GENESIS, HeadTables
 from mosaic_core.head.write import Write, Writer
-from mosaic_core.types import new_id
 
 #: entity → row id → the row's image; None for an image that was erased.
 Content = dict[str, dict[str, dict[str, Any] | None]]
 
 _KEEP = "Restore a backup, or keep the file for an investigation: it was not changed by us."
 _ROW_OPERATIONS = (chain.INSERT, chain.UPDATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """Something to be done after a write, kept in the tenant's outbox until it is."""
-
-    id: Any
-    topic: str
-    payload: Any
 
 
 async def _log(session: AsyncSession, tables: HeadTables) -> AsyncIterator[RowMapping]:
@@ -203,41 +191,6 @@ def _broken(version: int, why: str) -> ChainBroken:
         f"The change log is broken at version {version}: {why}.",
         hint=_KEEP,
     )
-
-
-async def enqueue(write: Write, tables: HeadTables, topic: str, payload: Any) -> None:
-    """Puts a message into the outbox, in the same transaction as everything else."""
-    with write.permit.kernel():
-        await write.session.execute(
-            insert(tables.outbox).values(
-                id=new_id(),
-                at=datetime.now(UTC),
-                topic=topic,
-                payload=payload,
-                attempts=0,
-                error="",
-            )
-        )
-    write.topics.add(topic)
-
-
-async def messages(
-    session: AsyncSession, tables: HeadTables, most: int, topics: Collection[str] | None = None
-) -> list[Message]:
-    """The oldest messages of the outbox, at most ``most``: of some topics, or of all."""
-    outbox = tables.outbox
-    query = select(outbox.c.id, outbox.c.topic, outbox.c.payload)
-    if topics is not None:
-        query = query.where(outbox.c.topic.in_(topics))
-    rows = await session.execute(query.order_by(outbox.c.id).limit(most))
-    return [Message(*row) for row in rows]
-
-
-async def acknowledge(write: Write, tables: HeadTables, ids: list[Any]) -> None:
-    """Removes messages that were dealt with."""
-    with write.permit.kernel():
-        await write.session.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(ids)))
-    write.permit.derived = True
 
 
 async def migrate(writer: Writer, tables: HeadTables, schema: TenantSchema, subject: str) -> str:

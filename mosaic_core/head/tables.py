@@ -77,6 +77,8 @@ def _outbox(metadata: MetaData) -> Table:
         Column("at", types.UTCDateTime(), nullable=False),
         Column("topic", types.Text(100), nullable=False),
         Column("payload", types.Json(), nullable=False),
+        # When it is to be done or tried again; NULL once it was given up.
+        Column("due", types.UTCDateTime(), index=True),
         Column("attempts", types.Integer(), nullable=False),
         Column("error", types.Text(), nullable=False),
         info=kernel_table(),

@@ -1,17 +1,18 @@
-"""Stand-ins that keep the contracts: files in memory, and hosts from a table."""
+"""Stand-ins that keep the contracts: files and mails in memory, and hosts from a table."""
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from mosaic_core.errors import FileMismatch, FileMissing, QuotaExceeded
+from mosaic_core.errors import FileMismatch, FileMissing, MailError, QuotaExceeded
+from mosaic_core.mail import Mail, Mailer
 from mosaic_core.provider import NoSettings, PlatformServices, Provider
 from mosaic_core.resolution import HostDirectory, TenantMatch, TenantResolver
 from mosaic_core.storage import FileInfo, Storage, normalise_key
@@ -130,6 +131,24 @@ class TableResolver:
         return None if slug is None else self._hosts.tenant_of_slug(slug)
 
 
+class MemoryMailer:
+    """Implements :class:`mosaic_core.mail.Mailer` for tests: what was sent is in ``sent``.
+
+    Args:
+        failing: says of a mail what goes wrong with it; None for nothing.
+    """
+
+    def __init__(self, failing: Callable[[Mail], MailError | None] | None = None) -> None:
+        self.sent: list[Mail] = []
+        self.failing = failing
+
+    async def send(self, mail: Mail) -> None:
+        error = self.failing(mail) if self.failing is not None else None
+        if error is not None:
+            raise error
+        self.sent.append(mail)
+
+
 @asynccontextmanager
 async def _open_memory(settings: NoSettings, services: PlatformServices) -> AsyncIterator[Storage]:
     yield MemoryStorage(services.tiers)
@@ -150,3 +169,13 @@ def memory_storage() -> Provider[Storage]:
 def table_resolver() -> Provider[TenantResolver]:
     """Declares :class:`TableResolver`, as a plugin's hook would."""
     return Provider(name="table", settings=TableSettings, open=_open_table)
+
+
+def memory_mailer(mailer: MemoryMailer | None = None) -> Provider[Mailer]:
+    """Declares :class:`MemoryMailer`, as a plugin's hook would; a given one is what is opened."""
+
+    @asynccontextmanager
+    async def opened(settings: NoSettings, services: PlatformServices) -> AsyncIterator[Mailer]:
+        yield mailer or MemoryMailer()
+
+    return Provider(name="memory", settings=NoSettings, open=opened)

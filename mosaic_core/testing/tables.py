@@ -87,8 +87,8 @@ SHELF_AT: Any = select(Shelf.body, Shelf.facts, Shelf.at).where(Shelf.path == bi
 ALL_SHELVES: Any = select(Shelf.path, Shelf.body).order_by(Shelf.path)
 
 
-async def put_toy(write: Write, name: str, **values: Any) -> Toy:
-    """Adds a toy, in a write."""
+def make_toy(name: str, **values: Any) -> Toy:
+    """A toy with something in every column."""
     given: dict[str, Any] = {
         "id": types.new_id(),
         "price": Decimal("9.90"),
@@ -98,7 +98,12 @@ async def put_toy(write: Write, name: str, **values: Any) -> Toy:
         "facts": {"wheels": 4, "colours": ["red", "grün"]},
         "picture": b"\x00\xff" + name.encode(),
     }
-    toy = Toy(name=name, **(given | values))
+    return Toy(name=name, **(given | values))
+
+
+async def put_toy(write: Write, name: str, **values: Any) -> Toy:
+    """Adds a toy, in a write."""
+    toy = make_toy(name, **values)
     write.session.add(toy)
     await write.session.flush()
     return toy

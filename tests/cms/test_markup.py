@@ -118,6 +118,13 @@ def test_markdown_becomes_html(text: str, html: str) -> None:
     assert render(text).html == html
 
 
+def test_a_header_cell_without_words_is_a_cell() -> None:
+    html = render("| | b |\n|:--|---|\n| 1 | 2 |").html
+    assert '<td align="left"></td>' in html
+    assert "<th>b</th>" in html
+    assert "<th></th>" not in render("| | |\n|---|---|\n| 1 | 2 |").html
+
+
 def test_a_table_can_scroll_and_be_reached_by_keyboard() -> None:
     html = render("| a | b |\n|---|--:|\n| 1 | 2 \\| 3 |").html
     assert html.startswith('<div class="table" tabindex="0" role="group" aria-label="Table">')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from mosaic_cms.content.publishing import RENDER
 from mosaic_core.errors import InvalidInput, NotFound
-from mosaic_core.head.log import Message
+from mosaic_core.head.outbox import Message
 from mosaic_core.tenants import TenantContext
 from tests.cms.commands import command_line, invoke
 from tests.cms.deployment import Deployment, Deployments
@@ -53,6 +54,56 @@ def test_a_menu_shows_its_entries_while_their_pages_are_published(
         await deployment.do("menus.set", place="header", items=[])
         await hides(deployment, "/news/", "Your visit")
         await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
+def test_an_entry_leads_to_what_the_site_makes_itself_while_there_is_something_to_see(
+    deployments: Deployments,
+) -> None:
+    always = ["/search/", "/feed.xml", "/sitemap.xml"]
+    listed = ["/tags/blue-tiles/", "/categories/craft/", "/authors/ada-l/", "/archive/"]
+    listed += ["/archive/2025/", "/archive/2025/03/", "/news/atom.xml", "/news/feed.json"]
+    never = ["/tags/", "/tags/red/", "/archive/2024/", "/archive/2025/13/", "/visit/feed.xml"]
+    never += ["/nothing/feed.xml", "/visit/search/", "/news/sitemap.xml", "/de/sitemap.xml"]
+
+    async def scenario(deployment: Deployment) -> None:
+        items = [entry(f"To {path}", path) for path in always + listed + never]
+        await deployment.do("menus.set", place="footer", items=items)
+        await shown(deployment, always)
+        details = {"date": "2025-03-14", "author": "Ada L.", "tags": ["Blue Tiles"]}
+        details |= {"categories": ["Craft"]}
+        await deployment.add("/news/first/", layout="post", details=details)
+        await shown(deployment, always + listed)
+        await assert_as_made_anew(deployment)
+        for path in always + listed:
+            assert (await deployment.get(path)).status_code == 200, path
+        await deployment.add("/tags/", title="Every tag")  # a page comes first
+        await shown(deployment, [*always, *listed, "/tags/"])
+        await deployment.do("pages.unpublish", path="/news/first/")
+        await shown(deployment, [*always, "/tags/"])
+        for path in listed:
+            assert (await deployment.get(path)).status_code == 404, path
+        await assert_as_made_anew(deployment)
+
+    async def shown(deployment: Deployment, paths: list[str]) -> None:
+        text = (await deployment.get("/visit/")).text
+        found = re.findall(r'<a href="([^"]*)"[^>]*>To (/[^<]*)</a>', text)
+        assert {path for path, _ in found} == {path for _, path in found} == set(paths)
+        (menu,) = await deployment.do("menus.show")
+        assert {item.path for item in menu.items if item.shown} == set(paths)
+
+    deployments(scenario)
+
+
+def test_a_menu_leads_to_what_is_listed_in_its_own_language(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("sites.configure", languages=["de"])
+        items = [entry("Kacheln", "/de/tags/kacheln/"), entry("Tiles", "/tags/kacheln/")]
+        await deployment.do("menus.set", place="footer", items=items)
+        await deployment.add("/de/", title="Start", details={"tags": ["Kacheln"]})
+        (menu,) = await deployment.do("menus.show")
+        assert [item.shown for item in menu.items] == [True, False]
 
     deployments(scenario)
 

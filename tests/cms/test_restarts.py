@@ -17,7 +17,7 @@ from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.tree import find_page, find_site
 from mosaic_cms.product import Product
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import messages
+from mosaic_core.head.outbox import messages
 from tests.cms.deployment import Deployment, Deployments, ask, opened, settings_for
 from tests.cms.projection import projected, rebuilt
 

@@ -94,6 +94,27 @@ def test_an_assets_name_has_its_hash_and_style_sheets_follow(plain: Path) -> Non
     assert changed.revision != theme.revision
 
 
+def test_a_style_sheet_holds_what_it_imports(plain: Path) -> None:
+    def write(name: str, text: str) -> None:
+        (plain / "assets" / name).write_text(text, "utf-8")
+
+    def style() -> str:
+        theme = Theme("plain", plain, {})
+        return theme.assets[theme.asset("plain.css").rpartition("/")[2]].content.decode()
+
+    write("plain.css", '/* Both. */\n@import "base.css";\n@import "more.css";\nb { top: 0 }\n')
+    write("more.css", "@import 'print.css';\ni { background: url(dot.svg) }\n")
+    held = style()
+    assert "@import" not in held
+    assert held.startswith("/* Both. */")
+    order = [held.index(x) for x in ("box-sizing", "@media print", 'url("dot-', "b { top: 0 }")]
+    assert order == sorted(order), "base.css and print.css are those of every theme"
+    write("base.css", "u { top: 1px }\n")
+    assert "box-sizing" not in style(), "a theme's own comes first"
+    write("plain.css", '@import url("https://elsewhere.example/x.css");\n')
+    assert style() == '@import url("https://elsewhere.example/x.css");\n'
+
+
 def test_a_shell_has_its_slots_in_the_themes_order(plain: Path) -> None:
     shell = Theme("plain", plain, {}).shell(
         menu=[], footer_menu=[], site={"title": "A & B", "tagline": "", "ink": "blue"}
@@ -143,6 +164,8 @@ def remove(name: str) -> Callable[[Path], None]:
         (write("templates/shell.html", "<p>"), "it uses none"),
         (write("templates/shell.html", SHELL.replace('"head"', '"haed"')), "haed"),
         (write("assets/plain.css", "\xff"), "assets/plain.css"),
+        (write("assets/plain.css", '@import "no.css";'), "assets/plain.css: it imports 'no.css'"),
+        (write("assets/plain.css", '@import "plain.css";'), "assets/plain.css: .* imports it"),
     ],
 )
 def test_a_faulty_theme_is_named_with_its_file(

@@ -339,6 +339,7 @@ def test_a_page_says_how_long_a_cdn_may_keep_it_and_by_which_keys_it_goes(
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "connect-src 'self'" in answer.headers["content-security-policy"], "for robots.txt"
         assert "set-cookie" not in answer.headers
 
     deployments(scenario, serve={"cdn_seconds": 77})

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from mosaic_core.head import TENANT
-from mosaic_core.head.log import messages
+from mosaic_core.head.outbox import messages
 from mosaic_core.tenants import TenantStatus
 from tests.cms.deployment import Deployment, Deployments
 from tests.cms.projection import projected, rebuilt
@@ -282,13 +282,19 @@ def test_a_notification_waits_until_something_sends_it(deployments: Deployments)
             async with deployment.scope().read() as session:
                 return await messages(session, TENANT, 10)
 
-        about = {"kind": "form", "to": "desk@museum.example", "submission": str(kept.id)}
+        about = {
+            "kind": "form",
+            "to": "desk@museum.example",
+            "submission": str(kept.id),
+            "form": "Write to us",
+            "reply_to": "mail",
+        }
         assert [(found.topic, found.payload) for found in await waiting()] == [("mail.send", about)]
         # It neither keeps others from being dealt with nor is looked at all the time.
         await deployment.do("pages.edit", path="/visit/", title="New")
         await deployment.do("pages.publish", path="/visit/")
         assert await product.settle_all() == 0
-        assert await product.platform.directory.hinted() == []
+        assert await product.platform.directory.hinted(("projection.render",)) == []
         assert [found.topic for found in await waiting()] == ["mail.send"]
 
     deployments(scenario)

@@ -46,6 +46,7 @@ def test_what_belongs_together_is_listed_newest_first(
         assert titles(answer.text) == ["P3", "P2", "P1"]
         assert f"<h1>{title}</h1>" in answer.text
         assert f'<link rel="canonical" href="{HOME}{path}">' in answer.text
+        assert f'<meta name="description" content="{title} – ' in answer.text
         assert (await deployment.get(path, "bread.mosaic.test")).status_code == 404
         await deployment.do("pages.unpublish", path="/news/p2/")
         assert titles((await deployment.get(path)).text) == ["P3", "P1"]

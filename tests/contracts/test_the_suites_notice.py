@@ -271,18 +271,20 @@ class Around:
 class Overwriting(Around):
     """Provisions over what is there."""
 
-    async def provision(self, tenant: TenantContext, fill: Any = None) -> None:
+    async def provision(self, tenant: TenantContext, rows: Any = ()) -> None:
         await self.inner.drop(tenant)
-        await self.inner.provision(tenant, fill)
+        await self.inner.provision(tenant, rows)
 
 
 class Halfway(Around):
-    """Provisions first and fills then."""
+    """Shows an empty database first, and that with its rows then."""
 
-    async def provision(self, tenant: TenantContext, fill: Any = None) -> None:
+    async def provision(self, tenant: TenantContext, rows: Any = ()) -> None:
         await self.inner.provision(tenant)
-        if fill is not None:
-            await fill(lambda *, reserve: self.inner.exclusive(tenant, reserve=reserve))
+        if rows:
+            await asyncio.sleep(0)
+            await self.inner.drop(tenant)
+            await self.inner.provision(tenant, rows)
 
 
 class Unchanging(Around):
@@ -334,7 +336,7 @@ class Suspicious(Around):
 
 PERSISTENCE_FAULTS: dict[type[Around], str] = {
     Overwriting: "what_exists_is_not_made_again",
-    Halfway: "a_failing_fill_leaves_nothing",
+    Halfway: "a_database_is_seen_only_with_its_first_content",
     Unchanging: "what_is_made_again_shows_nothing_of_what_was",
     Mixing: "no_tenant_reaches_another_s_rows",
     OneHome: "a_tenant_s_next_home_is_another_database",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from mosaic_core.errors import ConfigurationError
-from mosaic_core.settings import Settings, load_settings, make_settings, nearest
+from mosaic_core.settings import Settings, load_settings, make_settings, nearest, problems
 from mosaic_core.tenants import default_tiers
 
 
@@ -291,3 +291,56 @@ def test_settings_made_without_a_file_say_where_they_come_from(tmp_path: Path) -
 
 def test_the_nearest_of_nothing_is_nothing() -> None:
     assert nearest("a", []) == "."
+
+
+# Secrets
+
+
+class _Vault(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    password: SecretStr
+    spare: SecretStr | None = None
+    others: dict[str, SecretStr] = {}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "a", "password": 12345678},
+        {"name": "a", "password": "x", "spare": 12345678},
+        {"name": "a", "password": "x", "others": {"b": 12345678}},
+        {"name": "a", "password": [12345678]},
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_told_without_it(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Vault.model_validate(given)
+    message = problems(caught.value, "[plugins.vault]", _Vault)
+    assert "valid string" in message
+    assert "12345678" not in message
+
+
+def test_what_is_wrong_with_something_else_is_told_with_it() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Vault.model_validate({"name": 12345678, "password": "x"})
+    assert "(given: '12345678')" in problems(caught.value, "[plugins.vault]", _Vault)
+
+
+def test_settings_are_shown_without_those_of_plugins(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[plugins.mail_smtp]\npassword = "canary"')
+    assert "canary" not in repr(settings)
+    assert "canary" not in str(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[mail]\naddress = "nobody"', "'nobody' is no mail address"),
+        ('[mail]\naddress = "a@b.example\\r\\nBcc: c@d.example"', "is no mail address"),
+        ('[mail]\nadress = "a@b.example"', "did you mean 'address'?"),
+    ],
+)
+def test_the_sender_of_mail_is_checked(tmp_path: Path, text: str, told: str) -> None:
+    assert told in refusal(tmp_path, text)

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
 
-from tests.processes import Deployment, Running, chromium, free_port, stop, wait_for
+from tests.processes import Running
 
 SITES = ("aurora", "nightshift", "wheatsheaf")
 RESULTS = Path(__file__).parents[2] / "test-results"
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """`mosaic demo` on a free port, with data of its own."""
-    deployment = Deployment(tmp_path_factory.mktemp("demo"))
-    port = free_port()
-    process = deployment.start("demo", "--port", str(port), "--data", "data")
-    yield wait_for(process, port)
-    stop(process)
 
 
 def crawl(demo: Running, site: str) -> dict[str, httpx.Response]:
@@ -93,56 +83,44 @@ def test_old_addresses_lead_to_the_new_ones(demo: Running) -> None:
 
 
 @pytest.mark.parametrize("site", SITES)
-def test_a_visitor_walks_through_a_site_without_a_fault(demo: Running, site: str) -> None:
-    from playwright.sync_api import sync_playwright
-
-    browser_path = chromium()
+def test_a_visitor_walks_through_a_site_without_a_fault(
+    demo: Running, browser: Any, site: str
+) -> None:
     faults: list[str] = []
     home = f"http://{site}.localhost:{demo.port}/"
     RESULTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--no-first-run",
-            ],
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=False,
         )
-        for width, scheme in ((1280, "light"), (390, "dark")):
-            context = browser.new_context(
-                viewport={"width": width, "height": 900},
-                color_scheme=scheme,  # type: ignore[arg-type]
-                java_script_enabled=False,
-            )
-            page = context.new_page()
-            page.on("console", lambda message: faults.append(message.text))
-            page.on("requestfailed", lambda request: faults.append(request.url))
-            page.on(
-                "request",
-                lambda request: (
-                    None
-                    if urlsplit(request.url).hostname == f"{site}.localhost"
-                    else faults.append(f"a request to {request.url}")
-                ),
-            )
-            page.goto(home, wait_until="networkidle")
-            page.screenshot(path=RESULTS / f"{site}-{width}-{scheme}.png")
-            menu = page.locator("nav.menu a")
-            targets = [link.get_attribute("href") for link in menu.all()]
-            assert len(targets) >= 4
-            for target in targets:
-                assert target is not None
-                answer = page.goto(urljoin(home, target), wait_until="load")
-                assert answer is not None
-                assert answer.ok
-                assert page.locator("h1").count() == 1
-                current = page.locator("nav.menu a[aria-current]")
-                assert current.get_attribute("href") == target
-                body = page.locator("body").bounding_box()
-                assert body is not None
-                assert body["width"] <= width, f"{target} scrolls sideways at {width} px"
-            context.close()
-        browser.close()
+        page = context.new_page()
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("requestfailed", lambda request: faults.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if urlsplit(request.url).hostname == f"{site}.localhost"
+                else faults.append(f"a request to {request.url}")
+            ),
+        )
+        page.goto(home, wait_until="networkidle")
+        page.screenshot(path=RESULTS / f"{site}-{width}-{scheme}.png")
+        menu = page.locator("nav.menu a")
+        targets = [link.get_attribute("href") for link in menu.all()]
+        assert len(targets) >= 4
+        for target in targets:
+            assert target is not None
+            answer = page.goto(urljoin(home, target), wait_until="load")
+            assert answer is not None
+            assert answer.ok
+            assert page.locator("h1").count() == 1
+            current = page.locator("nav.menu a[aria-current]")
+            assert current.get_attribute("href") == target
+            body = page.locator("body").bounding_box()
+            assert body is not None
+            assert body["width"] <= width, f"{target} scrolls sideways at {width} px"
+        context.close()
     assert faults == []

@@ -18,6 +18,8 @@ from mosaic_cms.blocks.base import (
     Text,
     Words,
 )
+from mosaic_core.errors import InvalidMail
+from mosaic_core.mail import check_address
 
 
 class FormField(Part):
@@ -57,9 +59,12 @@ class FormField(Part):
 
 
 def _mail_address(text: str) -> str:
-    local, at, domain = text.rpartition("@")
-    if not (local and at and "." in domain.strip(".")) or any(c.isspace() for c in text):
-        raise ValueError("it is no mail address")
+    try:
+        check_address(text)
+    except InvalidMail as error:
+        raise ValueError("it is no mail address") from error
+    if "." not in text.rpartition("@")[2].strip("."):
+        raise ValueError("it is no mail address: its domain has no dot")
     return text
 
 

@@ -13,16 +13,17 @@ from mosaic_core.errors import (
     DatabaseBehind,
     DatabaseMissing,
     DatabaseNewer,
+    InvalidInput,
 )
 from mosaic_core.head import TENANT
 from mosaic_core.head.log import content_of, rebuild, verify
-from mosaic_core.persistence import Begin, Capabilities, HeadState, HeadStatus, Persistence
+from mosaic_core.persistence import Capabilities, HeadState, HeadStatus, Persistence
 from mosaic_core.provider import PlatformServices
 from mosaic_core.testing.contract import Contract, contract_test
 from mosaic_core.testing.persistence.tools import (
     add_toy,
     assert_missing,
-    fill_with,
+    first,
     names_of,
     set_shelf,
 )
@@ -73,56 +74,73 @@ class LifeContract(Contract[Persistence]):
     ) -> None:
         tenant = make_tenant()
 
-        async def fill(begin: Begin) -> None:
-            await fill_with(tenant, "the first")(begin)
-            with pytest.raises(DatabaseMissing):
-                await persistence.head(tenant)
-            with pytest.raises(DatabaseMissing):
-                await names_of(persistence, tenant)
-
-        await persistence.provision(tenant, fill)
+        rows = await first(tenant, "the first")
+        making = asyncio.create_task(persistence.provision(tenant, rows))
+        while not making.done():
+            await asyncio.sleep(0)
+            try:
+                assert await names_of(persistence, tenant) == ["the first"]
+            except DatabaseMissing:
+                continue
+        await making
         assert await names_of(persistence, tenant) == ["the first"]
-        rows = await persistence.published(tenant, ALL_SHELVES, {})
-        assert list(rows) == [("home", "the first")]
-        assert (await persistence.head(tenant)).version == 1
+        shelves = await persistence.published(tenant, ALL_SHELVES, {})
+        assert list(shelves) == [("home", "the first")]
+        assert await persistence.head(tenant) == HeadState(1, 1, HeadStatus.OPEN, 1)
+        assert await persistence.check(tenant) == []
+        async with persistence.session(tenant) as session:
+            assert await verify(session, TENANT) == 1
+            assert await rebuild(session, TENANT) == await content_of(session, ToyBase.metadata)
 
     @contract_test
-    async def test_a_failing_fill_leaves_nothing(self, persistence: Persistence) -> None:
+    async def test_first_rows_that_contradict_each_other_leave_nothing(
+        self, persistence: Persistence
+    ) -> None:
         tenant = make_tenant()
-
-        async def fails(begin: Begin) -> None:
-            await fill_with(tenant, "lost")(begin)
-            raise RuntimeError("the first content could not be written")
-
-        with pytest.raises(RuntimeError, match="could not be written"):
-            await persistence.provision(tenant, fails)
+        rows = await first(tenant, "lost")
+        with pytest.raises(Conflict):
+            await persistence.provision(tenant, [*rows, rows[-1]])
         await assert_missing(persistence, tenant)
-        await persistence.provision(tenant, fill_with(tenant, "second try"))
+        await persistence.provision(tenant, await first(tenant, "second try"))
         assert await names_of(persistence, tenant) == ["second try"]
 
     @contract_test
-    async def test_a_cancelled_fill_leaves_nothing(self, persistence: Persistence) -> None:
-        tenant, begun = make_tenant(), asyncio.Event()
-
-        async def never_ends(begin: Begin) -> None:
-            await fill_with(tenant, "lost")(begin)
-            begun.set()
-            await asyncio.Event().wait()
-
-        making = asyncio.create_task(persistence.provision(tenant, never_ends))
-        await begun.wait()
-        making.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await making
+    async def test_a_first_row_with_a_value_that_does_not_fit_leaves_nothing(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = make_tenant()
+        with pytest.raises(InvalidInput):
+            await persistence.provision(tenant, await first(tenant, "x" * 201))
         await assert_missing(persistence, tenant)
         await persistence.provision(tenant)
+        assert await names_of(persistence, tenant) == []
+
+    @contract_test
+    async def test_a_database_whose_making_is_cancelled_is_whole_or_not_there(
+        self, persistence: Persistence
+    ) -> None:
+        tenant, steps, cancelled = make_tenant(), 0, True
+        while cancelled:
+            making = asyncio.create_task(
+                persistence.provision(tenant, await first(tenant, f"after {steps}"))
+            )
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            making.cancel()
+            await asyncio.wait([making])
+            cancelled = making.cancelled()
+            if cancelled:
+                await assert_missing(persistence, tenant)
+                steps += 1 + steps // 4
+        assert await names_of(persistence, tenant) == [f"after {steps}"]
+        assert await persistence.check(tenant) == []
 
     @contract_test
     async def test_what_exists_is_not_made_again(self, persistence: Persistence) -> None:
         tenant = make_tenant()
-        await persistence.provision(tenant, fill_with(tenant, "kept"))
+        await persistence.provision(tenant, await first(tenant, "kept"))
         with pytest.raises(Conflict):
-            await persistence.provision(tenant, fill_with(tenant, "intruder"))
+            await persistence.provision(tenant, await first(tenant, "intruder"))
         assert await names_of(persistence, tenant) == ["kept"]
         assert (await persistence.head(tenant)).version == 1
 
@@ -131,9 +149,9 @@ class LifeContract(Contract[Persistence]):
         self, persistence: Persistence
     ) -> None:
         tenant = make_tenant()
+        contents = [await first(tenant, f"n{n}") for n in range(8)]
         done = await asyncio.gather(
-            *(persistence.provision(tenant, fill_with(tenant, f"n{n}")) for n in range(8)),
-            return_exceptions=True,
+            *(persistence.provision(tenant, rows) for rows in contents), return_exceptions=True
         )
         assert sorted(type(result).__name__ for result in done) == ["Conflict"] * 7 + ["NoneType"]
         assert await names_of(persistence, tenant) == [f"n{done.index(None)}"]
@@ -141,9 +159,9 @@ class LifeContract(Contract[Persistence]):
     @contract_test
     async def test_a_tenant_s_next_home_is_another_database(self, persistence: Persistence) -> None:
         old, new = make_tenant(tenant_id="a1b2c3"), make_tenant(tenant_id="a1b2c3", epoch=2)
-        await persistence.provision(old, fill_with(old, "old"))
+        await persistence.provision(old, await first(old, "old"))
         await assert_missing(persistence, new)
-        await persistence.provision(new, fill_with(new, "new"))
+        await persistence.provision(new, await first(new, "new"))
         assert (await persistence.head(new)).epoch == 2
         await persistence.drop(old)
         assert await names_of(persistence, new) == ["new"]
@@ -154,7 +172,7 @@ class LifeContract(Contract[Persistence]):
         self, persistence: Persistence
     ) -> None:
         tenant, newer = make_tenant(), self.newer()
-        await persistence.provision(tenant, fill_with(tenant, "kept"))
+        await persistence.provision(tenant, await first(tenant, "kept"))
         assert await persistence.migrate(tenant) == self.services.schema.history.current
         assert (await persistence.head(tenant)).version == 1, "nothing to do leaves no trace"
         async with self.open(newer) as ahead:
@@ -189,7 +207,7 @@ class LifeContract(Contract[Persistence]):
     ) -> None:
         tenant = make_tenant()
         await persistence.drop(tenant)
-        await persistence.provision(tenant, fill_with(tenant, "old"))
+        await persistence.provision(tenant, await first(tenant, "old"))
         await persistence.published(tenant, ALL_SHELVES, {})
         await persistence.drop(tenant)
         await persistence.drop(tenant)
@@ -202,7 +220,7 @@ class LifeContract(Contract[Persistence]):
         self, persistence: Persistence
     ) -> None:
         tenant = make_tenant()
-        await persistence.provision(tenant, fill_with(tenant, "old"))
+        await persistence.provision(tenant, await first(tenant, "old"))
         await names_of(persistence, tenant)
         await persistence.published(tenant, ALL_SHELVES, {})
         await persistence.drop(tenant)
@@ -220,7 +238,7 @@ class LifeContract(Contract[Persistence]):
         known, unknown = make_tenant(), make_tenant()
         assert await persistence.strays([]) == []
         await persistence.provision(known)
-        await persistence.provision(unknown, fill_with(unknown, "left behind"))
+        await persistence.provision(unknown, await first(unknown, "left behind"))
         found = await persistence.strays([known.tenant_id])
         assert len(found) == 1
         stray = found[0]
@@ -235,19 +253,19 @@ class LifeContract(Contract[Persistence]):
     @contract_test
     async def test_what_is_being_made_is_no_stray(self, persistence: Persistence) -> None:
         tenant = make_tenant()
-
-        async def fill(begin: Begin) -> None:
-            await fill_with(tenant, "the first")(begin)
-            assert await persistence.strays([]) == []
-
-        await persistence.provision(tenant, fill)
+        making = asyncio.create_task(persistence.provision(tenant, await first(tenant, "first")))
+        while not making.done():
+            await asyncio.sleep(0)
+            if not making.done():
+                assert await persistence.strays([tenant.tenant_id]) == []
+        await making
 
     @contract_test
     async def test_size_grows_and_compacting_gives_room_back(
         self, persistence: Persistence
     ) -> None:
         tenant = make_tenant()
-        await persistence.provision(tenant, fill_with(tenant, "kept"))
+        await persistence.provision(tenant, await first(tenant, "kept"))
         empty = await persistence.size(tenant)
         assert empty > 0
         for n in range(4):

@@ -20,7 +20,7 @@ from mosaic_core.testing.contract import Contract, contract_test
 from mosaic_core.testing.isolation import check_persistence_isolation
 from mosaic_core.testing.persistence.tools import (
     add_toy,
-    fill_with,
+    first,
     names_of,
     set_shelf,
     write,
@@ -42,7 +42,7 @@ class SessionContract(Contract[Persistence]):
     async def tenant(self, persistence: Persistence) -> TenantContext:
         """A provisioned tenant with one toy, ``first``, and one shelf, ``home``."""
         tenant = make_tenant()
-        await persistence.provision(tenant, fill_with(tenant, "first"))
+        await persistence.provision(tenant, await first(tenant, "first"))
         return tenant
 
     @contract_test

@@ -12,12 +12,14 @@ from sqlalchemy import select
 from mosaic_core.errors import (
     DatabaseMissing,
 )
-from mosaic_core.head import TENANT, Write, Writer
-from mosaic_core.persistence import Begin, Persistence
+from mosaic_core.head import TENANT, Write, Writer, first_rows
+from mosaic_core.persistence import Persistence, Rows
 from mosaic_core.tenants import TenantContext
 from mosaic_core.testing.tables import (
     ALL_SHELVES,
+    Shelf,
     Toy,
+    make_toy,
     put_shelf,
     put_toy,
 )
@@ -60,18 +62,14 @@ async def names_of(persistence: Persistence, tenant: TenantContext) -> list[str]
         return list(await session.scalars(select(Toy.name).order_by(Toy.name)))
 
 
-def fill_with(tenant: TenantContext, name: str) -> Callable[[Begin], Awaitable[None]]:
-    """A fill that adds one toy and one shelf."""
+async def first(tenant: TenantContext, name: str) -> list[Rows]:
+    """The rows of a new database with one toy and one shelf."""
 
-    async def fill(begin: Begin) -> None:
-        async def fn(writing: Write) -> None:
-            await put_toy(writing, name)
-            await put_shelf(writing, "home", name)
+    async def fn(writing: Write) -> None:
+        shelf = Shelf(path="home", body=name, facts={"length": len(name)}, at=writing.at)
+        writing.session.add_all([make_toy(name), shelf])
 
-        writer = Writer(TENANT, tenant.tenant_id, begin)
-        await writer.write(fn, actor="tester", action="tenants.create")
-
-    return fill
+    return await first_rows(tenant, fn, actor="tester", action="tenants.create")
 
 
 async def assert_missing(persistence: Persistence, tenant: TenantContext) -> None:

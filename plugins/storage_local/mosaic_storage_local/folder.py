@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import os
 import time
 import unicodedata
@@ -16,7 +17,7 @@ import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from mosaic_core.errors import FileMismatch, FileMissing, QuotaExceeded
 from mosaic_core.storage import FileInfo, normalise_key
@@ -117,20 +118,18 @@ class LocalFolder:
         self, tenant: TenantContext, key: str, *, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:
         key = normalise_key(key)
+        path = _path(self._home(tenant), key)
+        left = math.inf if end is None else max(end - start, 0)
         with disk.reading(key):
-            file = await asyncio.to_thread(_path(self._home(tenant), key).open, "rb")
+            file, chunk = await asyncio.to_thread(_opened, path, start, min(left, _CHUNK))
         with file:
-            file.seek(start)
-            left = None if end is None else max(end - start, 0)
-            while left is None or left > 0:
-                most = _CHUNK if left is None else min(left, _CHUNK)
-                with disk.reading(key):
-                    chunk = await asyncio.to_thread(file.read, most)
-                if not chunk:
-                    break
-                if left is not None:
-                    left -= len(chunk)
+            while chunk:
                 yield chunk
+                left -= len(chunk)
+                if left <= 0 or len(chunk) < _CHUNK:  # a short chunk is a file's last
+                    break
+                with disk.reading(key):
+                    chunk = await asyncio.to_thread(file.read, int(min(left, _CHUNK)))
 
     async def stat(self, tenant: TenantContext, key: str) -> FileInfo:
         key = normalise_key(key)
@@ -189,6 +188,17 @@ async def _finished(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
+        raise
+
+
+def _opened(path: Path, start: int, most: float) -> tuple[BinaryIO, bytes]:
+    """A file and its first bytes from ``start`` on: of most files, all that is read of them."""
+    file = path.open("rb")
+    try:
+        file.seek(start)
+        return file, file.read(int(most))
+    except BaseException:
+        file.close()
         raise
 
 

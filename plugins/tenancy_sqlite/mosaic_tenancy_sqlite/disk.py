@@ -10,9 +10,9 @@ from mosaic_core.database import sqlite
 from mosaic_core.errors import DatabaseDamaged
 
 #: Where a database file says how it is journalled, and the two ways (sqlite.org/fileformat.html,
-#: section 1.3.3). A draft does without the write-ahead log, whose files would be made and removed.
+#: section 1.3.3).
 _JOURNAL_AT = 18
-ROLLBACK, _WRITE_AHEAD = b"\1\1", b"\2\2"
+ROLLBACK, WRITE_AHEAD = b"\1\1", b"\2\2"
 
 
 def revision(connection: sqlite3.Connection, path: Path) -> str:
@@ -41,16 +41,19 @@ def with_journal(content: bytes, kind: bytes) -> bytes:
     return content[:_JOURNAL_AT] + kind + content[_JOURNAL_AT + len(kind) :]
 
 
-def settle(draft: Path, path: Path) -> None:
-    """Makes a draft durable under its name. Nobody has it open, so its log is in the file."""
+def write(content: bytes, path: Path) -> None:
+    """Writes a whole database, which has its name only once it is on the disk."""
+    draft = path.with_suffix(".new")
     remove(path)  # a log without its file, from a process that was killed while it dropped this
-    handle = os.open(draft, os.O_RDWR)
     try:
-        os.pwrite(handle, _WRITE_AHEAD, _JOURNAL_AT)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.rename(draft, path)
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,23 +30,21 @@ from mosaic_core.errors import (
     DiskFull,
     QuotaExceeded,
 )
-from mosaic_core.head import TENANT, WriteLimits, Writer, first_head, install_guard
+from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, install_guard
 from mosaic_core.head.log import migrate as migrate_with_log
-from mosaic_core.persistence import Capabilities, Fill, HeadState, Problem
+from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_tenancy_sqlite import disk
+from mosaic_tenancy_sqlite.drafts import Drafts
 from mosaic_tenancy_sqlite.plugin import SQLiteSettings
 from mosaic_tenancy_sqlite.reading import Reading, subject_of
 from mosaic_tenancy_sqlite.search import Searches
-from mosaic_tenancy_sqlite.search_index import TRUSTING, IndexedHistory
+from mosaic_tenancy_sqlite.search_definition import TRUSTING
+from mosaic_tenancy_sqlite.search_index import IndexedHistory
 from mosaic_tenancy_sqlite.strays import strays
 from mosaic_tenancy_sqlite.template import template_bytes
 
-_FIRST_HEAD = (
-    "INSERT INTO head (owner, status, epoch, version, published, digest, base_version) "
-    "VALUES (:owner, :status, :epoch, :version, :published, :digest, :base_version)"
-)
 #: A migration may have a hundred megabytes to go through.
 _MIGRATING = WriteLimits(function=1800.0)
 
@@ -59,8 +56,6 @@ class _Target:
     path: Path
     writable: bool
     pages: int | None = None
-    #: The connection to it, when it is being made.
-    draft: sqlite3.Connection | None = None
 
 
 class TenantFiles:
@@ -80,7 +75,7 @@ class TenantFiles:
         self._settings = settings
         self._schema = schema
         self._tiers = tiers
-        self._template = disk.with_journal(template, disk.ROLLBACK)
+        self._drafts = Drafts(template)
         self._turns = sqlite.Turns()
         self._sessions = asyncio.Semaphore(settings.max_sessions)
         # Of their own: a write may read beside itself, and must not wait for other such writes.
@@ -114,6 +109,8 @@ class TenantFiles:
 
     async def close(self) -> None:
         self._reading.close_all()
+        self._drafts.close()
+        await self._searches.close_all()
         await self._engine.dispose()
 
     # Sessions
@@ -152,12 +149,10 @@ class TenantFiles:
                     session = AsyncSession(connection, expire_on_commit=False)
                     yield await stack.enter_async_context(session)
         except sqlite.Full as error:
-            raise self._full(tenant, target) from error
+            raise self._full(tenant, target.path, target.pages) from error
 
     async def _connect(self) -> InlineConnection:
         target = self._target.get()
-        if target.draft is not None:
-            return sqlite.lend_draft(target.draft, target.pages)
         connection = await sqlite.connect_inline(
             target.path, writable=target.writable, pages=target.pages
         )
@@ -177,55 +172,44 @@ class TenantFiles:
 
     async def search(self, tenant: TenantContext, query: SearchQuery) -> SearchResults:
         path = self._path(tenant)
-        turn = self._turns.take(path.with_suffix(".lock"))
+        turn = partial(self._turns.take, path.with_suffix(".lock"))
         pages = self._pages(tenant, reserve=True)
         await self._reading.prove(tenant, path)
-        with sqlite.translating(subject_of(tenant)):
-            return await self._searches.search(path, query, turn=turn, pages=pages)
+        try:
+            with sqlite.translating(subject_of(tenant)):
+                return await self._searches.search(path, query, turn=turn, pages=pages)
+        except sqlite.Full as error:
+            raise self._full(tenant, path, pages) from error
 
     async def size(self, tenant: TenantContext) -> int:
         return await self._reading.size(tenant, self._path(tenant))
 
     # Life
 
-    async def provision(self, tenant: TenantContext, fill: Fill | None = None) -> None:
+    async def provision(self, tenant: TenantContext, rows: Sequence[Rows] = ()) -> None:
         path = self._path(tenant)
-        draft = path.with_suffix(".new")
+        pages = self._pages(tenant, reserve=False)
         subject = subject_of(tenant)
         async with self._turns.take(path.with_suffix(".lock")):
             if path.exists():
                 raise Conflict(f"{subject} exists already.", hint="Drop it first.")
             try:
-                with sqlite.translating(subject, files=True):
-                    connection = self._draft(draft, tenant)
-                with closing(connection):
-                    if fill is not None:
-                        await fill(partial(self._filling, tenant, draft, connection))
-                with sqlite.translating(subject, files=True):
-                    disk.settle(draft, path)
-            except BaseException:
-                disk.remove(draft)
+                whole = rows or empty_rows(tenant)
+                content = self._drafts.make(whole, pages=pages, subject=subject)
+                await self._write(content, path, subject)
+            except sqlite.Full as error:
+                raise self._full(tenant, path, pages) from error
+
+    async def _write(self, content: bytes, path: Path, subject: str) -> None:
+        """Makes a file in a thread, whole or, when the caller is cancelled, not at all."""
+        writing = asyncio.ensure_future(asyncio.to_thread(disk.write, content, path))
+        with sqlite.translating(subject, files=True):
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await asyncio.wait([writing])
+                disk.remove(path)
                 raise
-
-    def _draft(self, draft: Path, tenant: TenantContext) -> sqlite3.Connection:
-        disk.remove(draft)  # from a process that was killed: its log would be replayed into ours
-        draft.write_bytes(self._template)
-        connection = sqlite.connect_draft(draft)
-        try:
-            connection.execute(_FIRST_HEAD, first_head(tenant.tenant_id, tenant.epoch))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    @asynccontextmanager
-    async def _filling(
-        self, tenant: TenantContext, path: Path, draft: sqlite3.Connection, *, reserve: bool
-    ) -> AsyncIterator[AsyncSession]:
-        pages = self._pages(tenant, reserve=reserve)
-        target = _Target(path, writable=True, pages=pages, draft=draft)
-        async with self._connected(tenant, target) as session:
-            yield session
 
     async def revision(self, tenant: TenantContext) -> str:
         path = self._path(tenant)
@@ -250,7 +234,7 @@ class TenantFiles:
                 yield session
 
         async with self._turns.take(path.with_suffix(".lock")):
-            self._reading.close(path)
+            self._close(path)
             writer = Writer(TENANT, tenant.tenant_id, begin, limits=_MIGRATING)
             history = IndexedHistory(self._schema.history)
             schema = replace(self._schema, history=history)
@@ -266,6 +250,7 @@ class TenantFiles:
         def vacuum() -> None:
             connection = sqlite.connect(path, writable=True)
             try:
+                self._searches.compact(connection)
                 connection.execute("VACUUM")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
@@ -278,7 +263,7 @@ class TenantFiles:
     async def drop(self, tenant: TenantContext) -> None:
         path = self._path(tenant)
         async with self._turns.take(path.with_suffix(".lock")):
-            self._reading.close(path)
+            self._close(path)
             with sqlite.translating(subject_of(tenant), files=True):
                 disk.remove(path)
                 path.with_suffix(".lock").unlink(missing_ok=True)
@@ -298,6 +283,10 @@ class TenantFiles:
         with sqlite.translating(f"The folder {self._folder.name!r} of databases", files=True):
             return await asyncio.to_thread(strays, self._folder, known)
 
+    def _close(self, path: Path) -> None:
+        self._reading.close(path)
+        self._searches.close(path)
+
     # Limits
 
     def _pages(self, tenant: TenantContext, *, reserve: bool) -> int | None:
@@ -307,19 +296,19 @@ class TenantFiles:
         limit = int(tier.limits.database) + (int(self._settings.reserve) if reserve else 0)
         return max(limit // sqlite.PAGE_SIZE, 1)
 
-    def _full(self, tenant: TenantContext, target: _Target) -> DatabaseError:
+    def _full(self, tenant: TenantContext, path: Path, pages: int | None) -> DatabaseError:
         """Which of the two was it: the tier's limit, or the disk?"""
-        used = target.path.stat().st_size if target.path.exists() else 0
-        disk = os.statvfs(target.path.parent)
+        used = path.stat().st_size if path.exists() else 0
+        disk = os.statvfs(path.parent)
         room = disk.f_bavail * disk.f_frsize
-        if target.pages is None or room < target.pages * sqlite.PAGE_SIZE - used:
+        if pages is None or room < pages * sqlite.PAGE_SIZE - used:
             return DiskFull(
                 f"{subject_of(tenant)} cannot grow: the disk is full.",
                 hint="Free some space; what was saved before is safe.",
             )
         return QuotaExceeded(
             f"{subject_of(tenant)} is at the {tenant.tier} tier's limit "
-            f"({used / 1e6:.0f} of {target.pages * sqlite.PAGE_SIZE / 1e6:.0f} MB).",
+            f"({used / 1e6:.0f} of {pages * sqlite.PAGE_SIZE / 1e6:.0f} MB).",
             hint="Delete something, or move up a tier; deleting always works.",
         )
 

@@ -3,7 +3,7 @@
 A query is taken apart into words, and each becomes a quoted string: whatever a visitor types, it is
 never read as FTS5's own syntax. What one search does is bounded: it ranks no more than
 ``MOST_FOUND`` rows. Of a query that more rows match, those are ranked that have the words in their
-title, and the newest of the others.
+title, and the newest of the others. Titles and excerpts are made of the rows that are shown alone.
 """
 
 # ruff: noqa: S608 - what is put into SQL are numbers, and names of tables and columns
@@ -25,35 +25,21 @@ from mosaic_core.search import (
     SearchQuery,
     SearchResults,
 )
+from mosaic_tenancy_sqlite.excerpts import excerpt
 from mosaic_tenancy_sqlite.search_index import SearchIndex
-from mosaic_tenancy_sqlite.words import (
-    beginnings,
-    distance,
-    errors_in,
-    fold,
-    is_spaceless,
-    words_of,
-)
+from mosaic_tenancy_sqlite.spelling import nearest
+from mosaic_tenancy_sqlite.words import fold, is_spaceless, words_of
 
 #: How much more a word counts in a title and in a summary than in a text.
 _TITLE, _SUMMARY, _TEXT = 10.0, 4.0, 1.0
-#: Words of an excerpt; of one in a script without spaces, letters.
-_EXCERPT = {"search_words": 30, "search_grams": 60}
-#: Words that are tried for one that occurs nowhere, and that are looked for instead.
-_CANDIDATES, _NEAREST = 24, 4
+#: Characters of an excerpt; fewer in scripts without spaces, where one says more.
+_EXCERPT = {"search_words": 200, "search_grams": 80}
 #: Words of one query for which others are looked for.
 _MOST_INSTEAD = 3
-#: Groups of three letters that a word of one or two is looked for as.
-_GROUPS = 100
+#: Groups of three letters that a word of one or two is looked for as, and all of a query are.
+_GROUPS, _MOST_GROUPS = 100, 400
 _LAST = "\U0010ffff"
 
-#: Words by how they begin, of some lengths, with in how many rows each occurs.
-_VOCABULARY = """
-    SELECT DISTINCT v.term, v.doc
-      FROM (SELECT value AS start FROM json_each(?)) b
-     CROSS JOIN search_vocabulary v ON v.term >= b.start AND v.term < b.start || char(1114111)
-     WHERE length(v.term) BETWEEN ? AND ?
-"""
 _GROUPS_OF = "SELECT term FROM search_letters WHERE term >= ? AND term < ? LIMIT ?"
 
 #: Scores, and rows' numbers in the index made negative: in their order, the best come first, and
@@ -76,7 +62,6 @@ class Finder:
             for name in searchable.key
         ]
         self._keys = ", ".join(f'p."{name}"' for name in searchable.key)
-        self._within = " AND ".join(f'd."{name}" = ?' for name in searchable.by)
         self._table = f'"{table.name}"'
 
     def answer(self, connection: sqlite3.Connection, query: SearchQuery) -> SearchResults:
@@ -86,23 +71,33 @@ class Finder:
             return SearchResults()
         connection.execute("BEGIN")  # one snapshot: what is found is what is shown
         try:
-            return _Search(self, connection, query).run(words)
+            scope = self._index.scope(connection, query.by)
+            if scope is None:
+                return SearchResults()
+            return _Search(self, connection, query, scope).run(words)
         finally:
             connection.execute("ROLLBACK")
 
 
 class _Search:
-    """One search."""
+    """One search, among the rows of a scope."""
 
-    def __init__(self, finder: Finder, connection: sqlite3.Connection, query: SearchQuery) -> None:
+    def __init__(
+        self,
+        finder: Finder,
+        connection: sqlite3.Connection,
+        query: SearchQuery,
+        scope: tuple[int, int],
+    ) -> None:
         self._finder = finder
         self._connection = connection
         self._query = query
-        self._scope, self._by = finder._index.scope(query.by)
+        self._scope = scope
 
     def run(self, words: list[str]) -> SearchResults:
         if any(map(is_spaceless, words)):
-            found = self._results("search_grams", [self._groups(word) for word in words], {})
+            most = min(_GROUPS, _MOST_GROUPS // len(words))
+            found = self._results("search_grams", [self._groups(word, most) for word in words], {})
             return replace(found, hits=tuple(_marked(hit, words) for hit in found.hits))
         looked_for = [_any_of([fold(word)], last=word == words[-1]) for word in words]
         found = self._results("search_words", looked_for, {})
@@ -111,11 +106,13 @@ class _Search:
         instead: dict[str, tuple[str, ...]] = {}
         for at, word in enumerate(words):
             if len(words) == 1 or not self._occurs(looked_for[at]):
-                nearest = self._nearest(fold(word)) if len(instead) < _MOST_INSTEAD else ()
-                if not nearest:
+                near: tuple[str, ...] = ()
+                if len(instead) < _MOST_INSTEAD:
+                    near = nearest(self._connection, fold(word), self._is_word)
+                if not near:
                     return found
-                instead[word] = nearest
-                looked_for[at] = _any_of(nearest)
+                instead[word] = near
+                looked_for[at] = _any_of(near)
         return self._results("search_words", looked_for, instead) if instead else found
 
     # Finding
@@ -125,105 +122,76 @@ class _Search:
     ) -> SearchResults:
         if not all(looked_for):
             return SearchResults()
-        together = " AND ".join(looked_for)
-        found = self._ranked(table, self._match(table, together))
+        match = " AND ".join(looked_for)
+        found = self._ranked(table, match)
         more = len(found) > MOST_FOUND
         if more:
-            titled = sorted(self._ranked(table, self._match(table, together, "title")))
+            titled = sorted(self._ranked(table, f"title : ({match})"))
             known = {number for _, number in titled}
             found = titled + sorted(row for row in found if row[1] not in known)
         else:
             found.sort()
         del found[MOST_FOUND:]
         shown = found[self._query.offset : self._query.offset + self._query.limit]
-        hits = self._hits(table, self._match(table, together), shown)
-        return SearchResults(hits, len(found), more, instead)
-
-    def _match(self, table: str, expression: str, columns: str = "title summary text") -> str:
-        within = f"{{{columns}}} : ({expression})"
-        return within if table == "search_grams" else f'{within} AND scope : "{self._scope}"'
+        return SearchResults(self._hits(table, match, shown), len(found), more, instead)
 
     def _ranked(self, table: str, match: str) -> _Found:
         """At most one row more than are ranked, the newest first."""
-        scope = "" if table == "search_grams" else "0.0, "
         rows = self._connection.execute(
-            f"SELECT bm25({table}, {scope}{_TITLE}, {_SUMMARY}, {_TEXT}), -{table}.rowid "
-            f"FROM {table} CROSS JOIN search_documents d ON d.document_id = {table}.rowid "
-            f"WHERE {table} MATCH ? AND {self._finder._within} "
-            f"ORDER BY {table}.rowid DESC LIMIT {MOST_FOUND + 1}",
-            (match, *self._by),
+            f"SELECT bm25({table}, {_TITLE}, {_SUMMARY}, {_TEXT}), -rowid FROM {table} "
+            f"WHERE {table} MATCH ? AND rowid BETWEEN ? AND ? "
+            f"ORDER BY rowid DESC LIMIT {MOST_FOUND + 1}",
+            (match, *self._scope),
         )
         return rows.fetchall()
 
     def _occurs(self, looked_for: str) -> bool:
         """Whether a word is anywhere in what is searched."""
         rows = self._connection.execute(
-            "SELECT 1 FROM search_words "
-            "CROSS JOIN search_documents d ON d.document_id = search_words.rowid "
-            f"WHERE search_words MATCH ? AND {self._finder._within} LIMIT 1",
-            (self._match("search_words", looked_for), *self._by),
+            "SELECT 1 FROM search_words WHERE search_words MATCH ? AND rowid BETWEEN ? AND ? "
+            "LIMIT 1",
+            (looked_for, *self._scope),
         )
         return rows.fetchone() is not None
+
+    def _is_word(self, word: str) -> bool:
+        return self._occurs(_any_of([word]))
 
     def _hits(self, table: str, match: str, shown: _Found) -> tuple[SearchHit, ...]:
         if not shown:
             return ()
-        first = 0 if table == "search_grams" else 1
-        excerpt = f"?, ?, '…', {_EXCERPT[table]}"
-        numbers = ", ".join(str(-number) for _, number in shown)
+        numbers = [-number for _, number in shown]
+        between = min(numbers), max(numbers)
         rows = self._connection.execute(
-            f"SELECT {table}.rowid, highlight({table}, {first}, ?, ?), "
-            f"snippet({table}, {first + 1}, {excerpt}), snippet({table}, {first + 2}, {excerpt}), "
+            f"SELECT {table}.rowid, "
+            f"{', '.join(f'highlight({table}, {column}, ?, ?)' for column in range(3))}, "
             f"{self._finder._keys} "
             f"FROM {table} CROSS JOIN search_documents d ON d.document_id = {table}.rowid "
             f"CROSS JOIN {self._finder._table} p ON {self._finder._index.joined('p')} "
-            f"WHERE {table} MATCH ? AND +{table}.rowid IN ({numbers}) "
-            f"ORDER BY {table}.rowid DESC LIMIT {len(shown)}",
-            (*(OPEN, CLOSE) * 3, match),
+            f"WHERE {table} MATCH ? AND {table}.rowid BETWEEN ? AND ? "
+            f"AND +{table}.rowid IN (SELECT value FROM json_each(?)) "
+            f"ORDER BY {table}.rowid DESC LIMIT ?",
+            (*(OPEN, CLOSE) * 3, match, *between, json.dumps(numbers), len(numbers)),
         )
         by_number = {-row[0]: row[1:] for row in rows}
         hits = []
         for score, number in shown:
             title, summary, text, *key = by_number[number]
-            snippet = summary if OPEN in summary and OPEN not in text else text or summary
+            shows = summary if OPEN in summary and OPEN not in text else text.strip() or summary
+            snippet = excerpt(shows, _EXCERPT[table])
             values = tuple(
                 value if convert is None else convert(value)
                 for convert, value in zip(self._finder._convert, key, strict=True)
             )
-            hits.append(SearchHit(values, title.strip(), snippet.strip(), -score))
+            hits.append(SearchHit(values, title.strip(), snippet, -score))
         return tuple(hits)
 
-    # Words that are not there as they were typed
-
-    def _nearest(self, word: str) -> tuple[str, ...]:
-        """The words of what is searched that are the fewest slips away."""
-        most = errors_in(word)
-        if most == 0:
-            return ()
-        starts = sorted(set(beginnings(word)))
-        near = []
-        for term, rows in self._connection.execute(
-            _VOCABULARY, (json.dumps(starts), len(word) - most, len(word) + most)
-        ):
-            slips = distance(word, term, most)
-            if slips <= most:
-                near.append((slips, -rows, term))
-        nearest: list[str] = []
-        least = most
-        for slips, _, term in sorted(near)[:_CANDIDATES]:
-            if slips > least or len(nearest) == _NEAREST:
-                break
-            if self._occurs(_any_of([term])):
-                nearest.append(term)
-                least = slips
-        return tuple(nearest)
-
-    def _groups(self, word: str) -> str:
+    def _groups(self, word: str, most: int) -> str:
         """A word as groups of three letters; a shorter one as all that begin with it."""
         if len(word) > 2:
             return _any_of([word])
         start = word.lower()
-        rows = self._connection.execute(_GROUPS_OF, (start, start + _LAST, _GROUPS))
+        rows = self._connection.execute(_GROUPS_OF, (start, start + _LAST, most))
         return _any_of([row[0] for row in rows])
 
 

@@ -5,7 +5,6 @@ A read through them takes some 30 µs, so it happens on the spot; a thread would
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from sqlalchemy import Dialect, Select
 
 from mosaic_core.database import sqlite
+from mosaic_tenancy_sqlite.lending import inode_of
 
 Processor = Callable[[Any], Any]
 
@@ -86,7 +86,7 @@ class Readers:
         """The connection to a file; with ``verify``, to the file that has this path now."""
         kept = self._open.get(path)
         if kept is not None:
-            if not verify or kept[1] == _inode(path):
+            if not verify or kept[1] == inode_of(path):
                 self._open.move_to_end(path)
                 return kept[0]
             self.close(path)
@@ -95,7 +95,7 @@ class Readers:
         )
         try:
             self._check(connection, path)
-            inode = _inode(path)
+            inode = inode_of(path)
         except BaseException:
             connection.close()
             raise
@@ -114,11 +114,3 @@ class Readers:
     def close_all(self) -> None:
         while self._open:
             self._open.popitem()[1][0].close()
-
-
-def _inode(path: Path) -> int:
-    """Which file has this path now; 0 when there is none."""
-    try:
-        return os.stat(path).st_ino
-    except FileNotFoundError:
-        return 0

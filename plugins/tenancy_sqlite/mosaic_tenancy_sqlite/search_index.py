@@ -1,21 +1,19 @@
-"""The index of the table that is searched: two FTS5 tables, kept exact by triggers.
+"""The index in one tenant's file: whether it is there, and making it beside everything else.
 
-``search_documents`` gives each row a number of the index (a rowid may change when a file is
-compacted). ``search_words`` has the words of all rows; ``search_grams`` has the letters, three by
-three, of those in scripts without spaces. Neither keeps a text: what is shown of one is read
-through the view ``search_content``.
-
-What ``search_words`` gets is folded by the view ``search_terms``, which replaces within words only:
-the n-th word of the index is the n-th word of the text, and is marked there. A row is taken out
-before it changes, while the views still show what was put in, as FTS5 demands.
+It is made in steps, each a short transaction, so that whoever writes to the file waits for one of
+them only. Its triggers are there from the first step on, and keep what is in it exact. When this
+process ends in between, the next search goes on.
 """
 
-# ruff: noqa: S608 - what is put into SQL are names of tables and columns, quoted, and constants
+# ruff: noqa: S608 - what is put into SQL are names of columns, quoted
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -23,69 +21,28 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.dialects.sqlite import dialect
 
 from mosaic_core.database import History
-from mosaic_core.search import CLOSE, MOST_TEXT, OPEN, searched_table
-from mosaic_tenancy_sqlite.words import FOLDS, SPACELESS
+from mosaic_core.search import searched_table
+from mosaic_tenancy_sqlite.search_definition import DROP, SPAN, SPELL_ALL, Definition, quoted
 
-#: What a connection that writes is told: FTS5 in triggers counts as unsafe in SQLite before 3.41,
-#: unless the schema is trusted. It is ours, and no function is defined that could do harm.
-TRUSTING = "PRAGMA trusted_schema = ON"
-
-_TRIGGERS = ("search_inserted", "search_deleted", "search_changing", "search_changed")
-_DROP = (
-    *(f"DROP TRIGGER IF EXISTS {name}" for name in _TRIGGERS),
-    "DROP TABLE IF EXISTS search_vocabulary",
-    "DROP TABLE IF EXISTS search_letters",
-    "DROP TABLE IF EXISTS search_words",
-    "DROP TABLE IF EXISTS search_grams",
-    "DROP VIEW IF EXISTS search_terms",
-    "DROP VIEW IF EXISTS search_content",
-    "DROP TABLE IF EXISTS search_folds",
-    "DROP TABLE IF EXISTS search_documents",
-    "PRAGMA user_version = 0",
-)
-_CONTENT = "content = 'search_content', content_rowid = 'document_id'"
-_TABLES = (
-    "CREATE TABLE search_folds (step INTEGER PRIMARY KEY, letter TEXT, plain TEXT) STRICT",
-    "INSERT INTO search_folds VALUES "
-    + ", ".join(f"({n}, '{one}', '{other}')" for n, (one, other) in enumerate(FOLDS.items(), 1)),
-    "CREATE VIRTUAL TABLE search_words USING fts5(scope, title, summary, text, "
-    f"tokenize = \"unicode61 remove_diacritics 2 categories 'L* N* M*'\", "
-    f"prefix = '2 3', {_CONTENT})",
-    f"CREATE VIRTUAL TABLE search_grams USING fts5(title, summary, text, "
-    f"tokenize = 'trigram', {_CONTENT})",
-    "CREATE VIRTUAL TABLE search_vocabulary USING fts5vocab(search_words, row)",
-    "CREATE VIRTUAL TABLE search_letters USING fts5vocab(search_grams, row)",
-)
-_WORDS = "document_id, scope, title, summary, text FROM search_terms"
-_GRAMS = "document_id, title, summary, text FROM search_content WHERE is_spaceless"
-_PUT = (
-    f"INSERT INTO search_words (rowid, scope, title, summary, text) SELECT {_WORDS} WHERE TRUE",
-    f"INSERT INTO search_grams (rowid, title, summary, text) SELECT {_GRAMS}",
-)
-_TAKE = (
-    f"INSERT INTO search_words (search_words, rowid, scope, title, summary, text) "
-    f"SELECT 'delete', {_WORDS} WHERE TRUE",
-    f"INSERT INTO search_grams (search_grams, rowid, title, summary, text) "
-    f"SELECT 'delete', {_GRAMS}",
-)
+#: Rows that a step looks for, and that it puts in before it looks at the clock.
+_CHOSEN, _TOGETHER = 10_000, 16
 
 
 class SearchIndex:
-    """The definition of the index; the number of the definition that a file's index has stands in
-    its header (``PRAGMA user_version``)."""
+    """The index of the table that a schema searches.
+
+    The number of the definition that a file's index has stands in the file's header
+    (``PRAGMA user_version``); negative, as long as the index lacks rows.
+    """
 
     def __init__(self, metadata: MetaData) -> None:
         found = searched_table(metadata)
         assert found is not None
         self.table, self.searchable = found
-        self._own = [column.name for column in self.table.primary_key.columns]
-        #: What ``search_documents`` has of a row.
-        self._kept = list(dict.fromkeys([*self._own, *self.searchable.by]))
-        shown = self.searchable
-        self._texts = {"title": shown.title, "summary": shown.summary, "text": shown.text}
+        self._definition = Definition(self.table, self.searchable)
         self._bind = [
             self.table.c[name].type.dialect_impl(dialect()).bind_processor(dialect())
-            for name in shown.by
+            for name in self.searchable.by
         ]
 
     @staticmethod
@@ -96,85 +53,75 @@ class SearchIndex:
     @cached_property
     def number(self) -> int:
         """Another for another definition, and never 0."""
-        text = "\n".join(self._create())
+        text = "\n".join([*self._definition.create, self._definition.enter, *SPELL_ALL])
         return int(hashlib.sha256(text.encode()).hexdigest()[:7], 16) + 1
 
     def is_in(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file has this very index."""
-        return bool(connection.execute("PRAGMA user_version").fetchone()[0] == self.number)
+        """Whether the file has this very index, with all rows."""
+        return _number_in(connection) == self.number
 
-    def install(self, connection: sqlite3.Connection) -> None:
-        """Makes the index anew from the rows; all of it or nothing."""
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in (*_DROP, *self._create()):
+    def step(self, connection: sqlite3.Connection, seconds: float) -> bool:
+        """Goes on making the index, for about so many seconds, or makes it anew if it is another.
+
+        Returns:
+            whether the file has it now.
+        """
+        until = time.monotonic() + seconds
+        with _transaction(connection):
+            if self.is_in(connection):
+                return True
+            if _number_in(connection) != -self.number:
+                for statement in (*DROP, *self._definition.create):
+                    connection.execute(statement)
+                _set_number(connection, -self.number)
+            if not self._filled(connection, until):
+                return False
+            for statement in SPELL_ALL:
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {self.number}")
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            _set_number(connection, self.number)
+            return True
 
-    def scope(self, by: tuple[Any, ...]) -> tuple[str, list[Any]]:
-        """The word that every row of these values has in the index, and the values themselves."""
+    def remove(self, connection: sqlite3.Connection) -> None:
+        """Takes the index away, whichever it is."""
+        with _transaction(connection):
+            for statement in DROP:
+                connection.execute(statement)
+
+    def respell(self, connection: sqlite3.Connection) -> None:
+        """Forgets the words that are nowhere any more, if the file has this very index."""
+        if self.is_in(connection):
+            with _transaction(connection):
+                for statement in SPELL_ALL:
+                    connection.execute(statement)
+
+    def scope(self, connection: sqlite3.Connection, by: tuple[Any, ...]) -> tuple[int, int] | None:
+        """The first and the last number that a row of these values can have in the index; None
+        when there never was one."""
         values = [
             value if bind is None else bind(value)
             for bind, value in zip(self._bind, by, strict=True)
         ]
-        return "x".join(str(value).encode().hex() for value in values), values
+        where = " AND ".join(f"{quoted(name)} = ?" for name in self.searchable.by)
+        row = connection.execute(f"SELECT scope_id FROM search_scopes WHERE {where}", values)
+        for (scope,) in row:
+            return scope << SPAN, (scope + 1 << SPAN) - 1
+        return None
 
     def joined(self, row: str, document: str = "d") -> str:
         """The condition under which a document is that of a row."""
-        return " AND ".join(f"{row}.{name} = {document}.{name}" for name in map(_quoted, self._own))
+        return self._definition.joined(row, document)
 
-    def _create(self) -> list[str]:
-        table, kept = _quoted(self.table.name), ", ".join(map(_quoted, self._kept))
-        texts = {
-            name: f"substr(p.{_quoted(column)}, 1, {MOST_TEXT})"
-            for name, column in self._texts.items()
-        }
-        scope = " || 'x' || ".join(f"hex(p.{_quoted(name)})" for name in self.searchable.by)
-        shown = ", ".join(f"{_padded(text)} AS {name}" for name, text in texts.items())
-        folded = ", ".join(f"{_folded(text)} AS {name}" for name, text in texts.items())
-        rows = f"FROM search_documents d JOIN {table} p ON {self.joined('p')}"
-        spaceless = " OR ".join(f"{text} GLOB '*{SPACELESS}*'" for text in texts.values())
-        enter = (
-            f"INSERT INTO search_documents ({kept}, is_spaceless) "
-            f"SELECT {kept}, coalesce({spaceless}, 0) FROM {table} p WHERE "
-        )
-        return [
-            f"CREATE TABLE search_documents (document_id INTEGER PRIMARY KEY, "
-            f"{', '.join(f'{_quoted(name)} ANY NOT NULL' for name in self._kept)}, "
-            f"is_spaceless INTEGER NOT NULL, UNIQUE ({', '.join(map(_quoted, self._own))})) STRICT",
-            f"CREATE VIEW search_content AS "
-            f"SELECT d.document_id, d.is_spaceless, '' AS scope, {shown} {rows}",
-            f"CREATE VIEW search_terms AS SELECT d.document_id, {scope} AS scope, {folded} {rows}",
-            *_TABLES,
-            f"{enter} TRUE",
-            *_PUT,
-            *self._triggers(table, enter),
-        ]
-
-    def _triggers(self, table: str, enter: str) -> list[str]:
-        columns = [*self._kept, *self._texts.values()]
-        watched = [_quoted(name) for name in dict.fromkeys(columns)]
-        changed = " OR ".join(f"old.{name} IS NOT new.{name}" for name in watched)
-        update = f"UPDATE OF {', '.join(watched)} ON {table} WHEN {changed}"
-        put = _program([f"{enter} {self.joined('p', 'new')}", *self._of("new", _PUT)])
-        leave = f"DELETE FROM search_documents WHERE {self.joined('old', 'search_documents')}"
-        take = _program([*self._of("old", _TAKE), leave])
-        inserted, deleted, changing, after = _TRIGGERS
-        return [
-            f"CREATE TRIGGER {inserted} AFTER INSERT ON {table} {put}",
-            f"CREATE TRIGGER {deleted} BEFORE DELETE ON {table} {take}",
-            f"CREATE TRIGGER {changing} BEFORE {update} {take}",
-            f"CREATE TRIGGER {after} AFTER {update} {put}",
-        ]
-
-    def _of(self, row: str, statements: Iterable[str]) -> list[str]:
-        """The statements for one row alone."""
-        number = f"SELECT document_id FROM search_documents d WHERE {self.joined(row)}"
-        return [f"{statement} AND document_id = ({number})" for statement in statements]
+    def _filled(self, connection: sqlite3.Connection, until: float) -> bool:
+        """Puts in rows until then; False when there may be more."""
+        chosen = [row[0] for row in connection.execute(self._definition.choose, (_CHOSEN,))]
+        for at in range(0, len(chosen), _TOGETHER):
+            rows = json.dumps(chosen[at : at + _TOGETHER])
+            numbers = connection.execute(self._definition.enter, (rows,)).fetchall()
+            for statement in self._definition.put:
+                connection.execute(statement, (json.dumps([number for (number,) in numbers]),))
+            if time.monotonic() > until:
+                return False
+        return len(chosen) < _CHOSEN
 
 
 class IndexedHistory(History):
@@ -194,31 +141,26 @@ class IndexedHistory(History):
         if self.read(connection) != self.current:
             number = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             self.dropped = number != 0
-            for statement in _DROP:
+            for statement in DROP:
                 connection.exec_driver_sql(statement)
         return self._history.upgrade(connection, subject)
 
 
-def _padded(text: str) -> str:
-    """Without the two characters that mark what was found, and with two spaces at the end: so its
-    last letter, too, is the first of three."""
-    return f"replace(replace({text}, char({ord(OPEN)}), ' '), char({ord(CLOSE)}), ' ') || '  '"
+def _number_in(connection: sqlite3.Connection) -> int:
+    number: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return number
 
 
-def _folded(text: str) -> str:
-    """One letter after the other is replaced; in ASCII there are none of them."""
-    return (
-        f"CASE WHEN length(CAST({text} AS BLOB)) = length({text}) THEN {text} ELSE ("
-        f"WITH RECURSIVE f (step, t) AS (SELECT 0, {text} "
-        "UNION ALL SELECT s.step, replace(f.t, s.letter, s.plain) "
-        "FROM f JOIN search_folds s ON s.step = f.step + 1) "
-        f"SELECT t FROM f WHERE step = {len(FOLDS)}) END"
-    )
+def _set_number(connection: sqlite3.Connection, number: int) -> None:
+    connection.execute(f"PRAGMA user_version = {number}")
 
 
-def _program(statements: Iterable[str]) -> str:
-    return f"BEGIN {'; '.join(statements)}; END"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

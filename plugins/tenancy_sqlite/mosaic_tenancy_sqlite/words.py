@@ -1,10 +1,9 @@
-"""Words as the index has them: how a query is taken apart, and how far one word is from another."""
+"""Words as the index has them, and how a query is taken apart into such."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 
 #: Of a query, what counts: characters, words, and characters of a word.
 _MOST_QUERY, _MOST_WORDS, _MOST_WORD = 500, 10, 64
@@ -51,54 +50,3 @@ def fold(word: str) -> str:
     """The word without case, accents and ways of writing, as the index has it."""
     apart = unicodedata.normalize("NFD", word.translate(_FOLD).lower())
     return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", apart)).translate(_FOLD)
-
-
-def errors_in(word: str) -> int:
-    """How many slips a word may have."""
-    if len(word) < 4 or word.isdigit():
-        return 0
-    return 1 if len(word) <= 5 else 2
-
-
-def beginnings(word: str) -> Iterator[str]:
-    """How a word may begin that is meant by this one, of four letters or more.
-
-    Its first three letters may have one slip; nobody forgets the first one.
-    """
-    a, b, c, d = list(word[:4])
-    yield from (a + b + c, b + a + c, a + c + b, a + b + d + c)
-    yield from (b + c + d, a + c + d, a + b + d)  # a letter too many
-    for other in _letters_like(a):
-        yield other + b + c + d
-    for other in _letters_like(b):
-        yield from (a + other + c, a + other + b + c)
-    for other in _letters_like(c):
-        yield from (a + b + other + d, a + b + other + c)
-
-
-def _letters_like(letter: str) -> Iterator[str]:
-    """The alphabet around a letter; the scripts' own lie close together in Unicode."""
-    for code in range(max(ord(letter) - 31, 0), ord(letter) + 32):
-        other = chr(code)
-        if other.isalpha() and other.lower() == other:
-            yield other
-
-
-def distance(one: str, other: str, most: int) -> int:
-    """Letters inserted, left out, replaced or swapped with the next, or ``most + 1`` if more."""
-    if abs(len(one) - len(other)) > most or len(set(one) ^ set(other)) > 2 * most:
-        return most + 1
-    same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
-    one, other = one[same:], other[same:]
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, left in enumerate(one, 1):
-        last, before, row = before, row, [i]
-        for j, right in enumerate(other, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
-            if i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
-                cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
-        if min(row) > most:
-            return most + 1
-    return min(row[-1], most + 1)

@@ -47,7 +47,7 @@ def test_what_was_learned_is_what_a_new_look_finds(tmp_path: Path) -> None:
             for number, tenant in enumerate(tenants):
                 who = one if number % 2 else other
                 group.create_task(who.add(tenant, "r", actor="tester"))
-                group.create_task(one.hint(tenant.tenant_id))
+                group.create_task(one.hints.give(tenant.tenant_id, ("test.topic",)))
                 group.create_task(who.refresh(now=True))
         for directory in (one, other):
             before = [

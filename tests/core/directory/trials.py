@@ -41,7 +41,7 @@ WRITES: dict[str, Callable[[Directory], Awaitable[Any]]] = {
     "add_domain": lambda directory: directory.add_domain(
         toy_tenant(1).tenant_id, "new.example", actor="tester"
     ),
-    "hint": lambda directory: directory.hint(toy_tenant(2).tenant_id),
+    "hint": lambda directory: directory.hints.give(toy_tenant(2).tenant_id, ("test.topic",)),
 }
 
 
@@ -65,7 +65,7 @@ async def made(folder: Path) -> None:
             await directory.add(toy_tenant(number), "r", actor="tester")
         for trial in READS.values():  # everything is imported before a right is gone
             await trial(directory)
-        await directory.hint(toy_tenant(1).tenant_id)
+        await directory.hints.give(toy_tenant(1).tenant_id, ("test.topic",))
 
 
 async def outcome(trial: Awaitable[Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 
 from mosaic_core.directory import PlatformDatabase, open_directory
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import enqueue
+from mosaic_core.head.outbox import enqueue
 from mosaic_core.platform import platform_history
 from tests.core.head.toys import (
     Box,
@@ -25,6 +25,7 @@ from tests.core.head.toys import (
     toy,
     toy_tenant,
 )
+from tests.core.head.worker import sixty
 
 #: Seconds after which the next write must be through; a busy machine is forgiven some slow ones.
 FREE_WITHIN = 0.1
@@ -220,7 +221,7 @@ def test_a_directory_write_cancelled_at_every_step_frees_the_directory(tmp_path:
             async def probe() -> None:
                 nonlocal probes
                 probes += 1
-                await directory.hint(f"{probes}")
+                await directory.hints.give(f"{probes}", ("test.topic",))
 
             async def check(step: int, running: bool, result: Any) -> None:
                 await directory.refresh(now=True)
@@ -241,22 +242,21 @@ def test_a_directory_write_cancelled_at_every_step_frees_the_directory(tmp_path:
 def test_provisioning_cancelled_at_every_step_makes_a_whole_tenant_or_none(tmp_path: Path) -> None:
     async def main() -> int:
         async with opened(tmp_path) as files:
-            from tests.core.head.worker import fill
-
             number = ended = 0
             while ended < 3:
                 tenant = toy_tenant(number)
+                rows = await sixty(tenant)
                 running, _ = await cancelled_at(
-                    number, lambda t=tenant: files.provision(t, lambda begin: fill(begin, t))
+                    number, lambda t=tenant, r=rows: files.provision(t, r)
                 )
                 toys = Toys(files, tenant)
                 if toys.path.exists():
-                    assert (await toys.head()).version == 3
+                    assert (await toys.head()).version == 1
                     await toys.whole()
                 else:
                     assert running
-                    await files.provision(tenant, lambda begin, t=tenant: fill(begin, t))
-                    assert (await toys.head()).version == 3
+                    await files.provision(tenant, rows)
+                    assert (await toys.head()).version == 1
                 leftovers = [p.name for p in toys.path.parent.glob("*.new*")]
                 assert leftovers == []
                 ended += not running

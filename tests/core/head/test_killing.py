@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.head.processes import Worker
 from tests.core.head.toys import Shown, Toys, a_box, opened, toy, toy_tenant
-from tests.core.head.worker import fill
+from tests.core.head.worker import sixty
 
 
 def _writes_survive(folder: Path, kills: int) -> None:
@@ -73,8 +73,8 @@ def _provisioning_is_all_or_nothing(folder: Path, kills: int) -> None:
                 if tenant_id not in done:
                     found[there] += 1
                 if not there:
-                    await files.provision(tenant, lambda begin, t=tenant: fill(begin, t))
-                assert (await toys.head()).version == 3
+                    await files.provision(tenant, await sixty(tenant))
+                assert (await toys.head()).version == 1
                 assert await toys.whole() == 60
                 assert await files.check(tenant) == []
 

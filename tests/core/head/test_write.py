@@ -25,7 +25,7 @@ from mosaic_core.errors import (
     WriteTimeout,
 )
 from mosaic_core.head import TENANT, Write, WriteLimits
-from mosaic_core.head.log import acknowledge, enqueue, messages
+from mosaic_core.head.outbox import acknowledge, enqueue, messages
 from tests.core.head.toys import (
     Box,
     Pair,

@@ -14,8 +14,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from mosaic_core.directory import PlatformDatabase, open_directory
-from mosaic_core.head import Write
+from mosaic_core.head import Write, first_rows
+from mosaic_core.persistence import Rows
 from mosaic_core.platform import platform_history
+from mosaic_core.tenants import TenantContext
 from tests.core.head.toys import Pair, Shown, Toys, a_box, opened, toy, toy_tenant
 
 TASKS = 5
@@ -92,7 +94,7 @@ async def register(folder: Path, number: int, count: int) -> None:
             await directory.add(tenant, "r", actor="tester")
             say("added", tenant.slug)
             await directory.add_domain(tenant.tenant_id, f"{tenant.slug}.example", actor="tester")
-            await directory.hint(tenant.tenant_id)
+            await directory.hints.give(tenant.tenant_id, ("test.topic",))
             say("done", tenant.slug)
 
 
@@ -120,23 +122,17 @@ async def provision(folder: Path, number: int, count: int) -> None:
         for i in range(count):
             tenant = toy_tenant(number * 1000 + i)
             say("start", tenant.tenant_id)
-            await files.provision(tenant, lambda begin, t=tenant: fill(begin, t))
+            await files.provision(tenant, await sixty(tenant))
             say("done", tenant.tenant_id)
 
 
-async def fill(begin: object, tenant: object) -> None:
-    from mosaic_core.head import TENANT, Writer
+async def sixty(tenant: TenantContext) -> list[Rows]:
+    """The rows of a new database with sixty boxes."""
 
-    writer = Writer(TENANT, tenant.tenant_id, begin)  # type: ignore[arg-type, attr-defined]
-    for part in range(3):
+    async def fn(write: Write) -> None:
+        write.session.add_all(a_box(f"box-{n}", note="x" * 2000) for n in range(60))
 
-        async def fn(write: Write, part: int = part) -> None:
-            for i in range(20):
-                write.session.add(a_box(f"{part}-{i}", note="x" * 2000))
-            await write.session.flush()
-            await asyncio.sleep(0)
-
-        await writer.write(fn, actor="tester", action="fill")
+    return await first_rows(tenant, fn, actor="tester", action="first")
 
 
 async def churn(folder: Path, number: int, count: int) -> None:
@@ -146,7 +142,7 @@ async def churn(folder: Path, number: int, count: int) -> None:
         await started()
         for i in range(count):
             await files.drop(toys.tenant)
-            await files.provision(toys.tenant, lambda begin: fill(begin, toys.tenant))
+            await files.provision(toys.tenant, await sixty(toys.tenant))
             await toys.count_up()
             say("done", i)
 

@@ -1,75 +1,46 @@
-"""A tenant's file while it is being made: each write of its first content is applied or undone."""
+"""A new tenant's file is made in memory, from a template that is kept and never changes."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from mosaic_core.errors import QuotaExceeded
-from mosaic_core.head import TENANT, Write, Writer
-from tests.core.head.toys import Box, Toys, a_box, nothing_leaks, opened, toy_tenant
+from mosaic_core.errors import Conflict, InvalidInput, MosaicError, QuotaExceeded, UnloggedWrite
+from mosaic_core.head import Write, first_rows
+from mosaic_core.persistence import Rows
+from tests.core.head.toys import Box, Shown, Thing, Toys, a_box, nothing_leaks, opened, toy_tenant
 
-
-class _Refused(Exception):
-    pass
+_SECRET = "nobody-else-s"
 
 
-async def _put(writer: Writer, name: str, *, note: str = "", fails: bool = False) -> None:
+async def _rows(number: int, *boxes: Box, shown: str = "") -> list[Rows]:
     async def fn(write: Write) -> None:
-        write.session.add(a_box(name, note=note))
-        await write.session.flush()
-        if fails:
-            raise _Refused
+        write.session.add_all(boxes)
+        if shown:
+            write.session.add(Shown(path="/", text=shown))
 
-    await writer.write(fn, actor="tester", action="fill")
-
-
-async def _names(toys: Toys) -> list[str]:
-    async with toys.files.session(toys.tenant) as session:
-        return sorted(await session.scalars(select(Box.id)))
+    return await first_rows(toy_tenant(number), fn, actor="tester", action="first")
 
 
-def test_a_write_that_fails_leaves_nothing_in_the_draft(tmp_path: Path) -> None:
+def test_a_first_write_is_logged_as_any_other_is(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path) as files:
-            toys = Toys(files, toy_tenant())
+            made, written = Toys(files, toy_tenant(1)), Toys(files, toy_tenant(2))
+            await files.provision(made.tenant, await _rows(1, a_box("b"), a_box("a"), shown="x"))
+            await files.provision(written.tenant)
 
-            async def fill(begin: Any) -> None:
-                writer = Writer(TENANT, toys.tenant.tenant_id, begin)
-                await _put(writer, "first")
-                with pytest.raises(_Refused):
-                    await _put(writer, "second", fails=True)
-                await _put(writer, "third")
+            async def fn(write: Write) -> None:
+                write.session.add_all([a_box("b"), a_box("a"), Shown(path="/", text="x")])
 
-            await files.provision(toys.tenant, fill)
-            assert await _names(toys) == ["first", "third"]
-            assert (await toys.head()).version == 2
-            assert await toys.whole()
-            assert await files.check(toys.tenant) == []
-
-    with nothing_leaks():
-        asyncio.run(main())
-
-
-def test_a_session_that_is_left_is_undone_though_the_file_stays_open(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with opened(tmp_path) as files:
-            toys = Toys(files, toy_tenant())
-
-            async def fill(begin: Any) -> None:
-                async with begin(reserve=False) as session:
-                    await session.execute(select(Box.id))
-                    result = await session.stream(select(TENANT.head.c.version))
-                    await result.fetchone()  # and no further
-                await _put(Writer(TENANT, toys.tenant.tenant_id, begin), "only")
-
-            await files.provision(toys.tenant, fill)
-            assert await _names(toys) == ["only"]
-            assert sorted(path.suffix for path in toys.path.parent.iterdir()) == [
+            await written.write(fn)
+            assert await made.content() == await written.content()
+            assert await made.whole() == await written.whole() == 2
+            assert await made.head() == await written.head()
+            assert sorted(path.suffix for path in made.path.parent.glob(f"{made.path.stem}.*")) == [
                 ".db",
                 ".db-shm",
                 ".db-wal",
@@ -80,19 +51,91 @@ def test_a_session_that_is_left_is_undone_though_the_file_stays_open(tmp_path: P
         asyncio.run(main())
 
 
-def test_a_draft_keeps_to_its_tier_s_limit(tmp_path: Path) -> None:
+def test_a_first_write_has_its_columns_defaults_and_keeps_to_foreign_keys(tmp_path: Path) -> None:
     async def main() -> None:
-        async with opened(tmp_path, limit=1_000_000) as files:
+        async with opened(tmp_path) as files:
             toys = Toys(files, toy_tenant())
 
-            async def fill(begin: Any) -> None:
-                writer = Writer(TENANT, toys.tenant.tenant_id, begin)
-                with pytest.raises(QuotaExceeded):
-                    await _put(writer, "large", note="x" * 1_200_000)
-                await _put(writer, "small")
+            async def fn(write: Write) -> None:
+                write.session.add(Thing(name="early", box_id="later"))
+                write.session.add(Box(id="later"))
 
-            await files.provision(toys.tenant, fill)
-            assert await _names(toys) == ["small"]
+            async def astray(write: Write) -> None:
+                write.session.add(Thing(name="early", box_id="nowhere"))
+
+            with pytest.raises(Conflict, match="FOREIGN KEY"):
+                await files.provision(
+                    toys.tenant, await first_rows(toys.tenant, astray, actor="a", action="b")
+                )
+            rows = await first_rows(toys.tenant, fn, actor="tester", action="first")
+            await files.provision(toys.tenant, rows)
+            box = await toys.get(Box, "later")
+            assert (box.count, box.sealed, box.label) == (0, False, None)
+            assert await toys.whole() == 2
+
+    with nothing_leaks():
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("what", ["get", "flush", "execute"])
+def test_a_first_write_that_asks_the_database_is_told_that_there_is_none(what: str) -> None:
+    async def fn(write: Write) -> None:
+        write.session.add(a_box("a"))
+        match what:
+            case "get":
+                await write.session.get(Box, "a")
+            case "flush":
+                await write.session.flush()
+            case _:
+                await write.session.execute(Box.__table__.select())
+
+    with pytest.raises(UnloggedWrite, match="not there yet"):
+        asyncio.run(first_rows(toy_tenant(), fn, actor="tester", action="first"))
+
+
+def test_no_file_has_a_byte_of_the_tenants_made_before(tmp_path: Path) -> None:
+    """Also not of those whose making failed: by a row, by a value, by a full database."""
+
+    async def main() -> None:
+        async with opened(tmp_path, limit=1_000_000) as files:
+            empty = Toys(files, toy_tenant(1))
+            await files.provision(empty.tenant)
+            first = empty.path.read_bytes()
+            large = a_box("large", note=_SECRET * 100_000)
+            refused: list[tuple[type[MosaicError], list[Rows]]] = [
+                (QuotaExceeded, await _rows(3, a_box(_SECRET), large)),
+                (InvalidInput, await _rows(3, a_box(_SECRET), a_box("b", label=_SECRET * 100))),
+            ]
+            rows = await _rows(3, a_box(_SECRET))
+            refused.append((Conflict, [*rows, rows[-1]]))
+            for error, rows in refused:
+                many = [a_box(f"{_SECRET}-{n}", note=_SECRET * 200) for n in range(20)]
+                await files.provision(toy_tenant(2), await _rows(2, *many, shown=_SECRET))
+                with pytest.raises(error):
+                    await files.provision(toy_tenant(3), rows)
+                await files.drop(toy_tenant(2))
+                await files.drop(empty.tenant)
+                await files.provision(empty.tenant)
+                assert empty.path.read_bytes() == first
+                assert _SECRET.encode() not in first
+            with closing(sqlite3.connect(empty.path)) as connection:
+                assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+    with nothing_leaks():
+        asyncio.run(main())
+
+
+def test_a_larger_tenant_s_room_is_not_the_next_one_s(tmp_path: Path) -> None:
+    """The limit of pages is each tenant's own, though one connection makes all files."""
+
+    async def main() -> None:
+        large = [a_box(f"box-{n}", note="x" * 20_000) for n in range(100)]
+        async with opened(tmp_path / "a") as roomy, opened(tmp_path / "b", limit=1_000_000) as full:
+            rows = await _rows(1, *large)
+            with pytest.raises(QuotaExceeded):
+                await full.provision(toy_tenant(1), rows)
+            await roomy.provision(toy_tenant(1), rows)
+            assert await Toys(roomy, toy_tenant(1)).whole() == 100
 
     with nothing_leaks():
         asyncio.run(main())

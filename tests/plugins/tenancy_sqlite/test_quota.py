@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from mosaic_core.errors import QuotaExceeded
-from mosaic_core.head import TENANT, Write
+from mosaic_core.head import TENANT, Write, first_rows
 from mosaic_core.head import log as change_log
 from tests.core.head.toys import Box, Toys, a_box, nothing_leaks, opened, toy_tenant
 
@@ -109,21 +109,16 @@ def test_one_write_beyond_the_limit_is_undone_as_a_whole(tmp_path: Path) -> None
 
 
 def test_a_first_content_beyond_the_limit_makes_no_tenant(tmp_path: Path) -> None:
-    from mosaic_core.head import Writer
-    from mosaic_core.persistence import Begin
-
     async def main() -> None:
         async with opened(tmp_path, limit=LIMIT, reserve=RESERVE) as files:
             tenant = toy_tenant()
 
-            async def fill(begin: Begin) -> None:
-                async def fn(write: Write) -> None:
-                    write.session.add_all(a_box(f"box-{n}", note="x" * 20_000) for n in range(100))
+            async def fn(write: Write) -> None:
+                write.session.add_all(a_box(f"box-{n}", note="x" * 20_000) for n in range(100))
 
-                await Writer(TENANT, tenant.tenant_id, begin).write(fn, actor="a", action="b")
-
+            rows = await first_rows(tenant, fn, actor="a", action="b")
             with pytest.raises(QuotaExceeded):
-                await files.provision(tenant, fill)
+                await files.provision(tenant, rows)
             assert [p.suffix for p in (tmp_path / "tenants").iterdir()] in ([], [".lock"])
             await files.provision(tenant)
             assert await Toys(files, tenant).count_up() == 1

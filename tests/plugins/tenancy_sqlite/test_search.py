@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from mosaic_tenancy_sqlite.plugin import mosaic_persistence
 from mosaic_tenancy_sqlite.search_index import SearchIndex
-from mosaic_tenancy_sqlite.words import FOLDS, distance, fold, words_of
+from mosaic_tenancy_sqlite.spelling import distance
+from mosaic_tenancy_sqlite.words import FOLDS, fold, words_of
 from sqlalchemy import select
 
 from mosaic_core.head import Write
@@ -169,7 +170,9 @@ def test_after_any_changes_the_index_equals_one_that_is_made_from_nothing(tmp_pa
         assert all(kept)
         assert await persistence.check(tenant) == []
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            index.install(connection)
+            index.remove(connection)
+            while not index.step(connection, 0.0):
+                pass
         assert contents(path) == kept
 
     run(tmp_path, test)

@@ -10,8 +10,8 @@ from alembic import op
 
 from mosaic_core import types
 
-revision = "p0003"
-down_revision = "p0002"
+revision = "p0004"
+down_revision = "p0003"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,1 @@
+"""Mail: what it says. How it gets out is :mod:`mosaic_cms.postman`'s business."""

@@ -1,0 +1,10 @@
+"""The kinds of letters that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mosaic_cms.mailing import form
+from mosaic_cms.mailing.letters import Compose
+
+KINDS: Mapping[str, Compose] = {form.KIND: form.compose}

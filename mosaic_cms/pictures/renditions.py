@@ -1,0 +1,131 @@
+"""Renditions: made when they are first asked for, once, and stored beside the file that they are
+made of.
+
+Several processes may make the same one at the same time: each stores the same picture under the
+same key. What cannot be made is not tried again for a while; pages show the original instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from mosaic_cms.pictures.library import ImageLibrary
+from mosaic_cms.pictures.picture import Wanted, made_in
+from mosaic_core.errors import FileMissing, InvalidInput, MosaicError
+from mosaic_core.storage import Storage
+from mosaic_core.tenants import TenantContext
+
+_log = logging.getLogger("mosaic.pictures")
+#: Threads that make renditions at one time; the library has more of its own.
+_MOST_AT_ONCE = 2
+#: Bytes of a file that is read into memory to be rendered.
+_MOST_BYTES = 64 * 1024 * 1024
+#: Seconds for which what could not be made is not tried again.
+_PATIENCE = 600.0
+#: Files remembered that could not be rendered.
+_MOST_REFUSED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A stored file: its key, and its size in bytes."""
+
+    key: str
+    size: int
+
+
+class Renditions:
+    """Finds, makes and removes them, through the storage of the tenant that they belong to."""
+
+    def __init__(self) -> None:
+        self._library = ImageLibrary()
+        self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._making: dict[tuple[str, str], asyncio.Task[bytes | None]] = {}
+        self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    async def get(
+        self, storage: Storage, tenant: TenantContext, source: Source, wanted: Wanted
+    ) -> bytes | None:
+        """A rendition, made now if nobody asked for it before; None when it cannot be made, and
+        the log says why."""
+        key = wanted.key(source.key)
+        try:
+            return await content_of(storage, tenant, key)
+        except FileMissing:
+            pass
+        if self._refused.get((tenant.tenant_id, source.key), 0.0) > time.monotonic():
+            return None
+        job = tenant.tenant_id, key
+        task = self._making.get(job)
+        if task is None:
+            task = asyncio.create_task(self._make(storage, tenant, source, wanted))
+            self._making[job] = task
+            task.add_done_callback(lambda _: self._making.pop(job, None))
+        # Whoever goes away does not stop it for the others.
+        return await asyncio.shield(task)
+
+    async def remove(self, storage: Storage, tenant: TenantContext, keys: Iterable[str]) -> int:
+        """Removes what was made of stored files that are gone, by the files' keys; returns how
+        many renditions there were."""
+        folders = {key.rpartition("/")[0] for key in keys}
+        found = [info.key async for info in storage.list(tenant)] if folders else []
+        gone = [key for key in found if made_in(key) in folders]
+        for key in gone:
+            await storage.delete(tenant, key)
+        return len(gone)
+
+    async def _make(
+        self, storage: Storage, tenant: TenantContext, source: Source, wanted: Wanted
+    ) -> bytes | None:
+        key = wanted.key(source.key)
+        try:
+            async with self._turns:
+                if source.size > _MOST_BYTES:
+                    raise InvalidInput(f"It has {source.size:,} bytes: too many to be rendered.")
+                content = await content_of(storage, tenant, source.key)
+                made = await asyncio.to_thread(self._library.render, content, wanted)
+            digest = hashlib.sha256(made).hexdigest()
+            await storage.write(tenant, key, _once(made), size=len(made), digest=digest)
+            await self._keep_beside(storage, tenant, source, key)
+        except MosaicError as error:
+            _log.warning("%s: no renditions of %s: %s", tenant.slug, source.key, error)
+        except Exception:  # noqa: BLE001 - a library that is not there, or a fault in it: never the visitor's
+            _log.exception("%s: no renditions of %s", tenant.slug, source.key)
+        else:
+            return made
+        self._refuse(tenant, source)
+        return None
+
+    @staticmethod
+    async def _keep_beside(
+        storage: Storage, tenant: TenantContext, source: Source, key: str
+    ) -> None:
+        """What was made of a file that was deleted meanwhile goes after it."""
+        try:
+            await storage.stat(tenant, source.key)
+        except FileMissing:
+            await storage.delete(tenant, key)
+
+    def _refuse(self, tenant: TenantContext, source: Source) -> None:
+        self._refused[tenant.tenant_id, source.key] = time.monotonic() + _PATIENCE
+        while len(self._refused) > _MOST_REFUSED:
+            self._refused.popitem(last=False)
+
+
+async def content_of(storage: Storage, tenant: TenantContext, key: str) -> bytes:
+    """All of a stored file.
+
+    Raises:
+        FileMissing: there is no such key.
+    """
+    return b"".join([chunk async for chunk in storage.read(tenant, key)])
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

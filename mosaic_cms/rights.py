@@ -1,0 +1,117 @@
+"""Who may do what in a tenant: four roles, and what each of them grants.
+
+::
+
+    Owner ⊃ Admin ⊃ Editor ⊃ Viewer
+
+Whoever reads the table below knows all rights there are. An action names the permission that it
+needs, so that none can be forgotten, and a decision says who has what is missing.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Role(enum.StrEnum):
+    """What somebody is in a tenant, from the most rights to the fewest."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+    def __str__(self) -> str:
+        return self.value.title()
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What an actor needs: a verb (create, read, update, delete, publish) and a resource."""
+
+    verb: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} on {self.resource}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether an actor may, and why."""
+
+    allowed: bool
+    reason: str
+
+
+#: The verbs on each resource that a role adds to those of the roles below it.
+_ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
+    Role.VIEWER: {"content": ("read",), "media": ("read",), "menus": ("read",)},
+    Role.EDITOR: {
+        "content": ("create", "update", "delete", "publish"),
+        "media": ("create", "update", "delete", "publish"),
+        "menus": ("update",),
+        "redirects": ("read", "update"),
+        "submissions": ("read", "delete"),
+    },
+    Role.ADMIN: {
+        "raw_html": ("create", "update"),
+        "settings": ("read", "update"),
+        "sites": ("create", "update", "delete"),
+        "domains": ("create", "read", "delete"),
+        "keys": ("create", "read", "delete"),
+        "members": ("create", "read", "update", "delete"),
+        "audit": ("read",),
+        "export": ("create", "read"),
+        "billing": ("read",),
+    },
+    Role.OWNER: {
+        "owners": ("create", "update", "delete"),
+        "billing": ("update",),
+        "tier": ("update",),
+        "tenant": ("update", "delete"),
+    },
+}
+
+#: Everybody may do this, visitors among them.
+OPEN = frozenset({Permission("create", "submissions")})
+#: What nobody has by a role: it is for those who run the installation.
+SERVER_FILES = "server_files"
+
+
+def granted(role: Role) -> frozenset[Permission]:
+    """All that a role may do."""
+    roles = list(Role)
+    return frozenset(
+        Permission(verb, resource)
+        for lower in roles[roles.index(role) :]
+        for resource, verbs in _ADDS[lower].items()
+        for verb in verbs
+    )
+
+
+def lowest_with(needs: Permission) -> Role | None:
+    """The role with the fewest rights that has this one; None when no role has it."""
+    for role in reversed(Role):
+        if needs in granted(role):
+            return role
+    return None
+
+
+def decide(who: str, role: Role | None, needs: Permission) -> Decision:
+    """Whether somebody with a role in the tenant, or without one, has a permission.
+
+    Args:
+        who: what the reason calls them.
+    """
+    if needs in OPEN:
+        return Decision(True, f"Everybody may {needs.verb} {needs.resource}.")
+    lowest = lowest_with(needs)
+    if lowest is None:
+        return Decision(False, f"{who} lacks {needs}; it is for those who run this installation.")
+    if role is None:
+        return Decision(False, f"{who} lacks {needs}, being no member; {lowest} has it.")
+    if needs in granted(role):
+        return Decision(True, f"{role} has {needs}.")
+    return Decision(False, f"{role} lacks {needs}; {lowest} has it.")

@@ -1,0 +1,109 @@
+"""The first content of a database that does not exist yet: all its rows, made before it is.
+
+Nobody can see such a database, nothing is in it to be read or changed, and it comes into being
+whole or not at all. So what its first write leaves is known beforehand, row by row, and a strategy
+puts the rows in place in whichever way is fastest there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstanceState
+from sqlalchemy.orm.attributes import instance_state
+
+from mosaic_core.database.schema import is_derived, publishes
+from mosaic_core.errors import UnloggedWrite
+from mosaic_core.head import chain
+from mosaic_core.head.guard import Permit
+from mosaic_core.head.recorder import entity_id
+from mosaic_core.head.tables import GENESIS, TENANT, first_head
+from mosaic_core.head.write import Write
+from mosaic_core.persistence import Rows
+from mosaic_core.tenants import TenantContext
+from mosaic_core.types import new_id
+
+
+def empty_rows(tenant: TenantContext) -> list[Rows]:
+    """The rows of a database without content: its head."""
+    return [Rows(TENANT.head, [first_head(tenant.tenant_id, tenant.epoch)])]
+
+
+async def first_rows(
+    tenant: TenantContext,
+    fn: Callable[[Write], Awaitable[Any]],
+    *,
+    actor: str,
+    action: str,
+) -> list[Rows]:
+    """The rows that a database has after ``fn``, its first write: head, content and log.
+
+    ``fn`` adds objects to the write's session, one after those that it points to, and does nothing
+    else with it: there is nothing to read or to flush to.
+
+    Raises:
+        UnloggedWrite: ``fn`` read, flushed or executed something.
+    """
+    session = AsyncSession(autoflush=False)
+    info = chain.WriteInfo(new_id(), 1, datetime.now(UTC), actor, action)
+    try:
+        await fn(Write(session, info, Permit()))
+    except UnboundExecutionError as error:
+        raise UnloggedWrite(
+            f"{action} asked a database that is not there yet.",
+            hint="The function of a first write only adds objects to the session.",
+        ) from error
+    content: dict[Table, list[dict[str, Any]]] = {}
+    changes: list[chain.Change] = []
+    for row in session.sync_session.new:
+        table, values = _values(instance_state(row))
+        content.setdefault(table, []).append(values)
+        if not is_derived(table):
+            changes.append(_inserted(table, values))
+    head = first_head(tenant.tenant_id, tenant.epoch)
+    if not content:
+        return [Rows(TENANT.head, [head])]
+    logged = chain.rows(info, changes, GENESIS)
+    head |= {"version": 1, "digest": logged[-1]["chain"]}
+    head["published"] = int(any(publishes(table) for table in content))
+    return [
+        Rows(TENANT.head, [head]),
+        *(Rows(table, content[table]) for table in _in_order(content)),
+        Rows(TENANT.changes, logged),
+    ]
+
+
+def _in_order(tables: Iterable[Table]) -> list[Table]:
+    """Each table after those that its rows point to."""
+    found = list(tables)
+    order = {table: n for n, table in enumerate(found[0].metadata.sorted_tables)}
+    return sorted(found, key=order.__getitem__)
+
+
+def _values(state: InstanceState[Any]) -> tuple[Table, dict[str, Any]]:
+    """A new object's row: each column's value, or its default."""
+    mapper = state.mapper
+    table = mapper.local_table
+    assert isinstance(table, Table)
+    given = state.dict
+    values: dict[str, Any] = {}
+    for column in table.columns:
+        key = mapper.get_property_by_column(column).key
+        values[column.name] = given[key] if key in given else _default(column.default)
+    return table, values
+
+
+def _default(default: Any) -> Any:
+    if default is None:
+        return None
+    return default.arg(None) if default.is_callable else default.arg
+
+
+def _inserted(table: Table, values: dict[str, Any]) -> chain.Change:
+    image = {column.name: column.type.to_image(values[column.name]) for column in table.columns}  # type: ignore[attr-defined]
+    return chain.Change(chain.INSERT, table.name, entity_id(table, image), image)

@@ -1,0 +1,78 @@
+"""Connections that are kept between two uses, each lent to one thread at a time.
+
+Opening a file costs more than a search does: SQLite reads the whole schema first.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Lending:
+    """Keeps one connection to each of at most ``most`` files; the longest unused goes first.
+
+    Args:
+        connect: opens a file, for use in any thread.
+    """
+
+    def __init__(self, most: int, connect: Callable[[Path], sqlite3.Connection]) -> None:
+        self._most = most
+        self._connect = connect
+        self._kept: OrderedDict[Path, tuple[sqlite3.Connection, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @contextmanager
+    def lend(self, path: Path) -> Iterator[sqlite3.Connection]:
+        """A connection to the file that has this path now, in autocommit mode before and after."""
+        inode = inode_of(path)  # before it is opened: what comes in between is another file
+        with self._lock:
+            connection, known = self._kept.pop(path, (None, 0))
+        if connection is not None and known != inode:
+            connection.close()
+            connection = None
+        if connection is None:
+            connection = self._connect(path)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._keep(path, connection, inode)
+
+    def close(self, path: Path) -> None:
+        """Closes what is kept of one file."""
+        with self._lock:
+            kept = self._kept.pop(path, None)
+        if kept is not None:
+            kept[0].close()
+
+    def close_all(self) -> None:
+        """Closes what is kept."""
+        while self._kept:
+            self._kept.popitem()[1][0].close()
+
+    def _keep(self, path: Path, connection: sqlite3.Connection, inode: int) -> None:
+        with self._lock:
+            if path not in self._kept and inode == inode_of(path) != 0:
+                self._kept[path] = (connection, inode)
+                if len(self._kept) <= self._most:
+                    return
+                _, (connection, _) = self._kept.popitem(last=False)
+        connection.close()
+
+
+def inode_of(path: Path) -> int:
+    """Which file has this path now; 0 when there is none."""
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return 0

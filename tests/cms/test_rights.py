@@ -1,0 +1,225 @@
+"""Who may do what: each action with the least that one must be, and everybody tried on each."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from mosaic_cms.actions import Actions, declared_in
+from mosaic_cms.product import _OPERATIONS
+from mosaic_cms.rights import Permission, Role, granted, lowest_with
+from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
+from mosaic_core.errors import Denied, InvalidInput, TenantReadOnly
+from tests.cms.deployment import OPERATOR as AT_THE_COMMAND_LINE
+from tests.cms.deployment import Deployment, Deployments
+
+EVERYBODY, VIEWER, EDITOR, ADMIN, OWNER, OPERATOR = range(6)
+
+#: The least that somebody must be for each action. A new action needs a row.
+TABLE = {
+    "content.export_json": OPERATOR,
+    "content.export_markdown": OPERATOR,
+    "content.import_markdown": OPERATOR,
+    "content.import_wordpress": OPERATOR,
+    "forms.delete_submission": EDITOR,
+    "forms.export": EDITOR,
+    "forms.submissions": EDITOR,
+    "forms.submit": EVERYBODY,
+    "mails.drop": OPERATOR,
+    "mails.list": OPERATOR,
+    "mails.retry": OPERATOR,
+    "mails.test": OPERATOR,
+    "media.focus": EDITOR,
+    "media.list": VIEWER,
+    "menus.add": EDITOR,
+    "menus.remove": EDITOR,
+    "menus.set": EDITOR,
+    "menus.show": VIEWER,
+    "pages.bin": VIEWER,
+    "pages.compare": VIEWER,
+    "pages.copy": EDITOR,
+    "pages.create": EDITOR,
+    "pages.delete": EDITOR,
+    "pages.edit": EDITOR,
+    "pages.link_translation": EDITOR,
+    "pages.list": VIEWER,
+    "pages.move": EDITOR,
+    "pages.name_version": EDITOR,
+    "pages.publish": EDITOR,
+    "pages.purge": EDITOR,
+    "pages.reorder": EDITOR,
+    "pages.restore": EDITOR,
+    "pages.restore_from_bin": EDITOR,
+    "pages.schedule": EDITOR,
+    "pages.schedules": VIEWER,
+    "pages.show": VIEWER,
+    "pages.show_version": VIEWER,
+    "pages.translate": EDITOR,
+    "pages.translations": VIEWER,
+    "pages.unlink_translation": EDITOR,
+    "pages.unpublish": EDITOR,
+    "pages.unschedule": EDITOR,
+    "pages.versions": VIEWER,
+    "redirects.import": EDITOR,
+    "redirects.list": EDITOR,
+    "redirects.remove": EDITOR,
+    "redirects.set": EDITOR,
+    "references.of": VIEWER,
+    "releases.add": EDITOR,
+    "releases.create": EDITOR,
+    "releases.list": VIEWER,
+    "releases.publish": EDITOR,
+    "releases.remove": EDITOR,
+    "releases.schedule": EDITOR,
+    "releases.show": VIEWER,
+    "shared.create": EDITOR,
+    "shared.delete": EDITOR,
+    "shared.edit": EDITOR,
+    "shared.list": VIEWER,
+    "shared.publish": EDITOR,
+    "shared.show": VIEWER,
+    "sites.configure": ADMIN,
+    "sites.create": ADMIN,
+    "sites.delete": ADMIN,
+    "sites.list": VIEWER,
+    "sites.render": ADMIN,
+    "sites.show": VIEWER,
+    "tenants.create": OPERATOR,
+    "tenants.list": OPERATOR,
+    "tenants.resume": OPERATOR,
+    "tenants.show": OPERATOR,
+    "tenants.suspend": OPERATOR,
+    "terms.list": VIEWER,
+    "terms.rename": EDITOR,
+}
+
+#: Somebody of each kind, and what they are at most.
+ACTORS = {
+    Actor("visitor"): EVERYBODY,
+    Actor("account", "of another tenant"): EVERYBODY,
+    Actor("key", "revoked"): EVERYBODY,
+    Actor("account", "vera", Role.VIEWER): VIEWER,
+    Actor("account", "edith", Role.EDITOR): EDITOR,
+    Actor("account", "adam", Role.ADMIN): ADMIN,
+    Actor("account", "olga", Role.OWNER): OWNER,
+    AT_THE_COMMAND_LINE: OPERATOR,
+    SYSTEM: OPERATOR,
+}
+HTML = {"id": "raw", "type": "html", "data": {"html": "<p>By <b>hand</b></p>"}}
+
+
+def test_every_action_has_a_row() -> None:
+    assert sorted(TABLE) == [action.name for action in Actions(declared_in(_OPERATIONS))]
+
+
+@pytest.mark.parametrize("actor", ACTORS, ids=str)
+def test_the_table_holds(deployments: Deployments, actor: Actor) -> None:
+    """Whoever may is let in, as far as what they give fits; whoever may not is told who may."""
+
+    async def scenario(deployment: Deployment) -> None:
+        product = deployment.product
+        for action in product.actions:
+            decision = actor.may(action.needs)
+            allowed = TABLE[action.name] <= ACTORS[actor]
+            assert decision.allowed == allowed, f"{action.name}: {decision.reason}"
+            assert decision.reason.endswith(".")
+            scope: TenantScope | PlatformScope = deployment.scope(actor=actor)
+            if action.scope is PlatformScope:
+                scope = product.platform_scope(actor)
+            if not allowed:
+                given = action.input.model_construct()
+                with pytest.raises(Denied, match="lacks"):
+                    await product.actions.perform(action.name, scope, given)
+
+    deployments(scenario)
+
+
+def test_a_reason_names_the_least_role_that_has_the_right() -> None:
+    vera = Actor("account", "vera", Role.VIEWER)
+    reason = vera.may(Permission("publish", "content")).reason
+    assert reason == "Viewer lacks publish on content; Editor has it."
+    stranger = Actor("account", "zoe").may(Permission("update", "settings")).reason
+    assert stranger == "account:zoe lacks update on settings, being no member; Admin has it."
+    owner = Actor("account", "olga", Role.OWNER).may(Permission("create", "tenants")).reason
+    assert "run this installation" in owner
+
+
+def test_a_higher_role_may_all_that_a_lower_one_may() -> None:
+    roles = list(Role)
+    for higher, lower in pairwise(roles):
+        assert granted(higher) > granted(lower)
+    assert lowest_with(Permission("delete", "tenant")) is Role.OWNER
+
+
+def test_a_suspended_tenant_takes_nothing_from_anybody(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.rule("tenants.suspend", slug="aurora", reason="unpaid")
+        for actor, rank in ACTORS.items():
+            scope = deployment.scope(actor=actor)
+            error = TenantReadOnly if rank >= EDITOR else Denied
+            with pytest.raises(error):
+                await deployment.product.actions.perform(
+                    "pages.edit", scope, {"path": "/", "title": "New"}
+                )
+
+    deployments(scenario)
+
+
+# HTML by hand
+
+
+async def _edit(deployment: Deployment, role: Role, *blocks: Any, **more: Any) -> Any:
+    scope = deployment.scope(actor=Actor("account", "somebody", role))
+    given = {"path": "/visit/", "regions": {"main": list(blocks)}, **more}
+    return await deployment.product.actions.perform("pages.edit", scope, given)
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"id": "text", "type": "markdown", "data": {"text": text}}
+
+
+def test_only_an_admin_puts_html_on_a_page(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        inside = [{"id": "in", "type": "html", "data": {"html": "<p>In</p>"}}]
+        columns = {"layout": "6-6", "columns": [inside, []]}
+        for block in (HTML, {"id": "c", "type": "columns", "data": columns}):
+            with pytest.raises(Denied, match="Editor lacks create on raw_html; Admin has it"):
+                await _edit(deployment, Role.EDITOR, block)
+            scope = deployment.scope(actor=Actor("account", "edith", Role.EDITOR))
+            perform = deployment.product.actions.perform
+            with pytest.raises(Denied, match="raw_html"):
+                await perform("shared.create", scope, {"name": "Foot", "blocks": [block]})
+            given = {"slug": "own", "title": "Own", "regions": {"main": [block]}}
+            with pytest.raises(Denied, match="raw_html"):
+                await perform("pages.create", scope, given)
+        await _edit(deployment, Role.ADMIN, HTML)
+
+    deployments(scenario)
+
+
+def test_an_editor_works_around_an_admin_s_html(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        saved = await _edit(deployment, Role.ADMIN, _text("One"), HTML)
+        moved = await _edit(deployment, Role.EDITOR, HTML, _text("Two"))
+        assert [block["id"] for block in moved.regions["main"]] == ["raw", "text"]
+        # Also when the change is merged with what others saved meanwhile.
+        changed = {**HTML, "data": {"html": "<p>Other</p>"}}
+        with pytest.raises(Denied, match="update on raw_html"):
+            await _edit(deployment, Role.EDITOR, changed, _text("Two"))
+        with pytest.raises((Denied, InvalidInput)):
+            await _edit(deployment, Role.EDITOR, _text("One"), changed, based_on=saved.revision)
+        merged = await _edit(
+            deployment, Role.EDITOR, _text("One"), HTML, _more(), based_on=saved.revision
+        )
+        assert {block["id"] for block in merged.regions["main"]} == {"raw", "text", "more"}
+        await _edit(deployment, Role.EDITOR, _text("Three"))
+        with pytest.raises(Denied, match="create on raw_html"):
+            await _edit(deployment, Role.EDITOR, _text("Three"), HTML)
+
+    deployments(scenario)
+
+
+def _more() -> dict[str, Any]:
+    return {"id": "more", "type": "markdown", "data": {"text": "More"}}

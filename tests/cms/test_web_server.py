@@ -1,0 +1,165 @@
+"""The server's protocol answers from the page cache, byte for byte as the application would."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from mosaic_cms.web.responses import Finished
+from mosaic_cms.web.server import Protocol
+from tests.cms.deployment import Deployment, Deployments
+
+GET = b"GET %s HTTP/1.1\r\nHost: aurora.mosaic.test\r\n%s\r\n"
+LAST = b"Connection: close\r\n"
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[int]:
+    """The port of a server with our protocol, in this process."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http=Protocol,
+        lifespan="off",
+        log_level="critical",
+        server_header=False,
+        proxy_headers=False,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    ticking = asyncio.create_task(server.main_loop())
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await ticking
+        await server.shutdown()
+
+
+async def ask(port: int, *requests: bytes) -> bytes:
+    """All that comes back for some requests on one connection, the last of which closes it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"".join(requests))
+    answer = await asyncio.wait_for(reader.read(), 60)
+    writer.close()
+    return answer
+
+
+def undated(answer: bytes) -> bytes:
+    return re.sub(rb"date: [^\r]*\r\n", b"", answer)
+
+
+def by_the_long_way(app: Any) -> Any:
+    """The application, which nothing can be asked of but to answer."""
+
+    async def only(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+
+    return only
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"",
+        b"Accept-Encoding: br, gzip\r\n",
+        b"Accept-Encoding: gzip\r\n",
+        b"If-None-Match: *\r\n",
+        b'If-None-Match: "other"\r\n',
+        b"Host: aurora.mosaic.test\r\n",
+        b"Expect: 100-continue\r\n",
+        b"Content-Length: 5\r\n",
+    ],
+)
+def test_what_is_kept_is_what_the_application_sends(
+    deployments: Deployments, headers: bytes
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        body = b"hello" if b"Content-Length" in headers else b""
+        requests = GET % (b"/visit/?utm=1", headers) + body, GET % (b"/visit/", LAST)
+        async with serving(by_the_long_way(deployment.app)) as port:
+            expected = undated(await ask(port, *requests))
+        async with serving(deployment.app) as port:
+            assert undated(await ask(port, *requests)) == expected
+        assert expected.count(b"HTTP/1.1 ") >= 2
+
+    deployments(scenario, platform={"freshness": 60})
+
+
+@pytest.mark.parametrize(
+    "request_line", [b"GET /visit/ HTTP/1.0", b"HEAD /visit/ HTTP/1.1", b"GET /visit/ HTTP/1.1"]
+)
+def test_other_methods_and_versions_are_answered_as_ever(
+    deployments: Deployments, request_line: bytes
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.get("/visit/")
+        request = request_line + b"\r\nHost: aurora.mosaic.test\r\n" + LAST + b"\r\n"
+        async with serving(by_the_long_way(deployment.app)) as port:
+            expected = undated(await ask(port, request))
+        async with serving(deployment.app) as port:
+            assert undated(await ask(port, request)) == expected
+
+    deployments(scenario, platform={"freshness": 60})
+
+
+class _Kept:
+    """An application with one page that is kept; anything else takes a while."""
+
+    def __init__(self) -> None:
+        self._page = Finished(200, "text/plain", b"kept\n", [])
+        self.asked: list[str] = []
+
+    def kept(self, scope: Any) -> tuple[bytes, bytes] | None:
+        return self._page.wire("", None) if scope["path"] == "/kept" else None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked.append(scope["path"])
+        page = self._page
+        if scope["path"] != "/kept":
+            await asyncio.sleep(0.05)
+            page = Finished(200, "text/plain", b"made\n", [])
+        start, body = page.full("")
+        await send(start)
+        await send(body)
+
+
+def test_what_is_kept_never_reaches_the_application() -> None:
+    async def main() -> None:
+        app = _Kept()
+        async with serving(app) as port:
+            answer = await ask(port, GET % (b"/kept", b""), GET % (b"/made", LAST))
+        assert app.asked == ["/made"]
+        assert answer.count(b"\r\ndate: ") == 2
+        assert answer.index(b"kept\n") < answer.index(b"made\n")
+
+    asyncio.run(main())
+
+
+def test_requests_that_come_at_once_are_answered_in_their_order() -> None:
+    """However many there are: the answer to one is not given from within that to the one before."""
+
+    async def main() -> None:
+        app = _Kept()
+        many = [GET % (b"/kept", b"")] * 3000
+        async with serving(app) as port:
+            answer = await ask(port, GET % (b"/made", b""), *many, GET % (b"/kept", LAST))
+        assert answer.count(b"HTTP/1.1 200 OK\r\n") == 3002
+        assert answer.index(b"made\n") < answer.index(b"kept\n")
+
+    asyncio.run(main())
+
+
+def test_a_header_cannot_end_before_its_end() -> None:
+    split = Finished(200, "text/plain", b"x", [(b"x-said", b"a\r\nset-cookie: b")])
+    with pytest.raises(ValueError, match="no line"):
+        split.wire("", None)
