@@ -111,7 +111,7 @@ def _loaded(revisions: dict[str, str], content: bytes) -> dict[tuple[str, str], 
     try:
         folders, common = unpack(content)
         for name, revision in revisions.items():
-            found[name, revision] = Theme(name, folders[name], common, kept=True)
+            found[name, revision] = Theme(name, folders[name], common, kept=revision)
     except (KeyError, ValueError, BadZipFile, zlib.error, ConfigurationError) as error:
         _log.error("kept themes cannot be read: %s: %s", type(error).__name__, error)
     return found

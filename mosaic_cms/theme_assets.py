@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 ASSET_PREFIX = "/-/assets/"
 _CSS_IMPORT = re.compile(r"""^@import\s+["']([\w.-]+\.css)["'];\n?""", re.MULTILINE)
@@ -66,10 +67,24 @@ class Assets:
             text = _whole(name, {**shared, **sheets}, ())
             self._add(name, _CSS_URL.sub(self._rewritten, text).encode())
 
+    @classmethod
+    def kept(cls, names: Mapping[str, str], files: Mapping[str, bytes]) -> Self:
+        """Those that were made before, by their hashed names.
+
+        Raises:
+            KeyError: one of the names is of none of the files.
+        """
+        assets = cls({}, {})
+        for name, hashed in names.items():
+            assets._put(name, hashed, files[hashed])
+        return assets
+
     def _add(self, name: str, content: bytes) -> None:
         digest = hashlib.sha256(content).hexdigest()[:12]
         stem, dot, suffix = name.partition(".")
-        hashed = f"{stem}-{digest}{dot}{suffix}"
+        self._put(name, f"{stem}-{digest}{dot}{suffix}", content)
+
+    def _put(self, name: str, hashed: str, content: bytes) -> None:
         kind = _TYPES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
         self.names[name] = hashed
         self.files[hashed] = Asset(hashed, content, kind)

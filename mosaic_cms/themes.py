@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import tomllib
@@ -44,6 +45,8 @@ _SLOT = re.compile(_MARK + "([a-z_]+);")
 _TEMPLATE = re.compile(r"templates/((?:blocks/)?[^/]+)\.html")
 #: The slots of a shell, each used once.
 SLOTS = ("title", "head", "body_class", "main")
+#: Of a kept theme: by which name its templates ask for each asset.
+_NAMES = "assets.json"
 #: Templates that every theme has beside those of its layouts.
 _TEMPLATES = ("shell", "404", "500")
 
@@ -71,28 +74,29 @@ class Theme:
     every theme, style sheets (``assets/base.css``) among them. A theme's own
     ``templates/blocks/quote.html`` comes before them.
 
-    A theme that is ``kept`` was loaded whole once, by another version of the deployment. Its
-    templates are compiled when they are asked for, and can do nothing but write text: they come
-    from a database.
+    A theme that is ``kept``, at a revision, was loaded whole once, by another version of the
+    deployment, and its folder is what :meth:`kept_files` was there: its assets have the very names
+    that pages ask for. Its templates are compiled when they are asked for, and can do nothing but
+    write text: they come from a database.
 
     Raises:
         ConfigurationError: naming the theme, or the block type, and the file that is wrong.
     """
 
     def __init__(
-        self, name: str, folder: Folder, common: Mapping[str, str], *, kept: bool = False
+        self, name: str, folder: Folder, common: Mapping[str, str], *, kept: str = ""
     ) -> None:
         self.name = name
         self.common = common if kept else {**shared_templates(), **common}
         self.files = files_in(folder)
         self.manifest = self._read_manifest()
         self.layouts = frozenset(self.manifest.layouts)
-        self._assets = self._load_assets()
+        self._assets = self._kept_assets() if kept else self._load_assets()
         self._own = frozenset(
             match.group(1) for path in self.files if (match := _TEMPLATE.fullmatch(path))
         )
-        self.revision = digest_of(self.files, self.common)
-        self._environment = self._make_environment(kept=kept)
+        self.revision = kept or digest_of(self.files, self.common)
+        self._environment = self._make_environment(kept=bool(kept))
         self._templates: dict[str, Template] = {}
         if not kept:
             shared = {name for name in self.common if not name.startswith("assets/")}
@@ -114,6 +118,12 @@ class Theme:
     def assets(self) -> Mapping[str, Asset]:
         """Its assets by their hashed names."""
         return self._assets.files
+
+    def kept_files(self) -> dict[str, bytes]:
+        """All that it takes to load it again as a kept theme, but the common templates."""
+        own = {x: content for x, content in self.files.items() if not x.startswith("assets/")}
+        made = {f"assets/{name}": asset.content for name, asset in self.assets.items()}
+        return own | made | {_NAMES: json.dumps(self._assets.names).encode()}
 
     def settings(self, given: dict[str, Any]) -> dict[str, Any]:
         """A site's settings for this theme, completed; a choice that is none gets the default."""
@@ -206,16 +216,24 @@ class Theme:
             raise self._faulty_template(name, error) from error
 
     def _load_assets(self) -> Assets:
-        files = {
-            path.removeprefix("assets/"): content
-            for path, content in self.files.items()
-            if path.startswith("assets/")
-        }
         try:
-            return Assets(files, self._shared_assets())
+            return Assets(self._files_below("assets/"), self._shared_assets())
         except ValueError as error:
             name, why = error.args
             raise self._faulty(f"assets/{name}", why) from error
+
+    def _kept_assets(self) -> Assets:
+        try:
+            return Assets.kept(json.loads(self.files[_NAMES]), self._files_below("assets/"))
+        except (KeyError, ValueError) as error:
+            raise self._faulty(_NAMES, error) from error
+
+    def _files_below(self, folder: str) -> dict[str, bytes]:
+        return {
+            path.removeprefix(folder): content
+            for path, content in self.files.items()
+            if path.startswith(folder)
+        }
 
     def _shared_assets(self) -> dict[str, bytes]:
         return {
@@ -283,7 +301,9 @@ class Themes:
     def packed(self) -> bytes:
         """All of them as one object, from which each can be loaded again."""
         common = next(iter(self._themes.values())).common
-        return pack({name: theme.files for name, theme in self._themes.items()}, common)
+        templates = {name: text for name, text in common.items() if not name.startswith("assets/")}
+        files = {name: theme.kept_files() for name, theme in self._themes.items()}
+        return pack(files, templates)
 
 
 def _slot(name: str) -> Markup:

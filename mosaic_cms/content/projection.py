@@ -129,7 +129,8 @@ class Projection:
         shows = [theme, row.layout, page, version.regions]
         shows += [found.shared, found.lists, answers, context]
         run = partial(self._html, theme, row.layout, page, version.regions, found, context)
-        values = await rendered(session, Work(row.page_id, found.size, shows, run), self.aside)
+        work = Work(row.page_id, found.size, shows, run)
+        values = dict(await rendered(session, work, self.aside))
         translations = [] if alone else await translations_of(session, row)
         indexed = str(version.details.get("noindex") or "").lower() not in {"true", "yes", "1"}
         values |= {

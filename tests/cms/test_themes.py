@@ -13,6 +13,9 @@ import pytest
 from mosaic_cms.blocks.base import Block
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.templating import block_templates
+from mosaic_cms.kept_themes import _loaded
+from mosaic_cms.theme_assets import Assets
+from mosaic_cms.theme_files import pack, unpack
 from mosaic_cms.themes import SLOTS, Theme
 from mosaic_core.errors import ConfigurationError, PluginConflict
 from mosaic_core.hooks import ThemeFolder
@@ -189,6 +192,34 @@ def test_a_blocks_template_is_the_themes_own_if_it_has_one(plain: Path) -> None:
     own = plain / "templates" / "blocks" / "note.html"
     own.write_text('{% from "blocks/_parts.html" import m %}<b>{{ block.words }}</b>', "utf-8")
     assert Theme("plain", plain, BLOCKS).render("blocks/note", block=block) == "<b>a &lt; b</b>"
+
+
+def test_a_kept_theme_is_what_it_was_whatever_is_made_of_its_files_now(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theme = Theme("plain", plain, BLOCKS)
+    packed = pack({"plain": theme.kept_files()}, theme.common)
+    monkeypatch.delattr(Assets, "_add")
+    shutil.rmtree(plain)
+    folders, common = unpack(packed)
+    kept = Theme("plain", folders["plain"], common, kept=theme.revision)
+    assert kept.revision == theme.revision
+    assert kept.assets == theme.assets
+    assert kept.asset("plain.css") == theme.asset("plain.css")
+    site = {"title": "A", "tagline": "", "ink": "blue"}
+    around = {"title": "T", "head": "", "body_class": "c", "main": "<p>M</p>"}
+    both = [x.shell(menu=[], footer_menu=[], site=site).around(**around) for x in (theme, kept)]
+    assert both[0] == both[1]
+    note = {"words": "a < b"}
+    assert kept.render("blocks/note", block=note) == theme.render("blocks/note", block=note)
+
+
+@pytest.mark.parametrize("harm", [b"", b"PK", b"no archive at all"])
+def test_kept_themes_that_are_damaged_are_none(
+    harm: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert _loaded({"plain": "1"}, harm) == {}
+    assert "kept themes cannot be read" in caplog.text
 
 
 def test_a_theme_has_another_revision_with_other_blocks(plain: Path) -> None:
