@@ -24,7 +24,7 @@ check:  ## Format, lint, types, import contracts, generated docs.
 	$(BIN)/python tools/check_tree.py
 
 bench:  ## The figures, as a table and in bench/results.json; ONLY=name runs one.
-	@PYTHON=$(PYTHON) tools/setup load lighthouse
+	@PYTHON=$(PYTHON) tools/setup load $(if $(ONLY),$(filter lighthouse,$(ONLY)),lighthouse)
 	$(BIN)/python -m bench $(ONLY)
 
 campaign:  ## The long versions: full counts of kills and searches.
