@@ -2,7 +2,7 @@
 
 What one costs hardly grows with the site: pages are counted in an index of the terms; of an archive
 those months are read that are on the page; and of a long list of a tag the newest pages are gone
-through until there are enough.
+through until there are enough; only far back in one, all of it is sorted.
 """
 
 from __future__ import annotations
@@ -54,15 +54,22 @@ _COUNTS: Any = (
     .group_by(_TERMS.slug)
     .order_by(_TERMS.slug.desc())
 )
-_ITEMS = (
-    select(*_SHOWN, _TERMS.title)
+_PLACE = (_UNDATED, _PAGES.dated.desc(), _PAGES.path)
+_SORTED = (
+    select(_TERMS.page_id, _TERMS.slug)
     .select_from(_JOINED)
     .where(*_LISTED)
-    .order_by(_TERMS.slug.desc(), _UNDATED, _PAGES.dated.desc(), _PAGES.path)
+    .order_by(_TERMS.slug.desc(), *_PLACE)
     .limit(bindparam("most"))
     .offset(bindparam("skipped"))
+    .subquery()
 )
 _OF_PAGE = select(_TERMS.title).where(_TERMS.page_id == _PAGES.page_id, *_TERM)
+_ITEMS = (  # what is shown is read after it is sorted
+    select(*_SHOWN, _OF_PAGE.scalar_subquery())
+    .join_from(_SORTED, PublishedPage.__table__, _PAGES.page_id == _SORTED.c.page_id)
+    .order_by(_SORTED.c.slug.desc(), *_PLACE)
+)
 _NEWEST = (
     select(*_SHOWN, _OF_PAGE.scalar_subquery())
     .where(
@@ -136,7 +143,7 @@ async def _rows(visit: Visit, asked: dict[str, str], counts: Counts, skipped: in
     total = sum(count for _, count in counts)
     shown = min(PAGE_SIZE, total - skipped)
     found: Sequence[tuple[Any, ...]] = ()
-    if len(counts) == 1 and total > _MANY:
+    if len(counts) == 1 and total > _MANY and skipped < total / 4:
         found = await visit.rows(_NEWEST, **asked, most=PAGE_SIZE, skipped=skipped)
     if len(found) < shown:  # some of them are without a date, and come last
         first, last, before = _span(counts, skipped, shown)

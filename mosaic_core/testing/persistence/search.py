@@ -35,8 +35,64 @@ HOSTILE = (
         "\ue000\ue001",
     ),
     *("x" * 100_000, "tiles " * 20_000, '"' * 100_000, "(" * 50_000, "漢" * 50_000, "a " * 50_000),
+    *("AND OR NOT NEAR " * 600, "^tiles* - {title text} : NEAR(tiles + tulips, 10) OR (tiles"),
+    *(" ".join(f"word{n}" for n in range(5_000)), "tiles" + "q" * 10_000, "tilees " * 1_500),
+    *(
+        "👩‍👩‍👧‍👦" * 2_000,
+        "tiles\u200dtulips",
+        "\udc00\ud800tiles",
+        "\ufeff\ufffe\uffff",
+        "t\u0327\u0334\u035c" * 500,
+    ),
+    *(
+        "ภาษาไทย" * 1_000,
+        "ㅎㅏㄴ" * 1_000,
+        "한 국 어 " * 1_000,
+        "漢 " * 2_000,
+        "مَرْحَبًا" * 1_000,
+        "\u202e\u2066tiles\u2069",
+    ),
     *("\u0301\u0302", "e" + "\u0301" * 500, "\u202etiles", "١٢٣", "ﷺ", "ǆ", "İ", "ß"),
 )
+
+
+#: Every kind of slip, in titles of a language: what somebody means, and how they type it.
+SLIPS = {
+    "en": {
+        "Opening hours of the museum": ("openign", "musuem", "museeum", "musem", "muzeum hours"),
+        "Restoring tiles from Iznik": ("restorign", "restoring tilse", "iznk tiles", "resotring"),
+        "Workshops for children": ("workshps", "chidlren", "wrokshops", "workshopss", "childern"),
+        "Getting here by train": ("geting here", "gettting", "trian", "gettign here by trainn"),
+        "Accessibility statement": ("accesibility", "acessibility", "statment", "accessibillity"),
+    },
+    "de": {
+        "Öffnungszeiten und Preise": ("öffnugnszeiten", "ofnungszeiten", "Priese", "preisse"),
+        "Führungen durch die Werkstatt": ("fürhungen", "werkstadt", "wekrstatt", "Fuhrunngen"),
+        "Barrierefreiheit": ("barierefreiheit", "barrierfreiheit", "Barrierefreihiet"),
+    },
+    "fr": {
+        "Horaires d’ouverture": ("horraires", "ouvertrue", "horiares", "ouvreture"),
+        "La bibliothèque du musée": ("bibliotheqe", "bibilothèque", "bibliothéquue"),
+    },
+    "es": {
+        "Exposición de cerámica": ("exposicon", "expocision", "ceramcia", "cerrámica"),
+        "Visitas guiadas": ("vistias", "visittas", "giuadas", "guidas"),
+    },
+    "tr": {
+        "Çini atölyesi": ("atöylesi", "atolyessi", "atlyesi", "atolyasi"),
+        "Ziyaret saatleri": ("ziyeret", "ziayret", "saatlari", "saattleri"),
+    },
+    "pl": {
+        "Godziny otwarcia": ("godizny", "otwracia", "godziiny", "otwarca"),
+        "Żółte kafelki z Łodzi": ("kafleki", "kafelkki", "zółlte", "kafelk Lodiz"),
+    },
+    "ru": {
+        "Часы работы музея": ("рабтоы", "музейя", "рабботы", "часы музеа"),
+        "Новая выставка": ("выствака", "выставкка", "выстовка", "вытавка"),
+    },
+    "el": {"Ωράριο λειτουργίας": ("λειτουγρίας", "λειτουργιασς", "ωραριιο", "λειτοργιας")},
+    "ar": {"مواعيد الزيارة": ("مواعدي", "مواعييد", "الزياراة", "موعيد")},
+}
 
 
 class SearchContract(Contract[Persistence]):
@@ -143,6 +199,27 @@ class SearchContract(Contract[Persistence]):
         assert await self.titles(persistence, tenant, "musem gardn") == ["Museum garden"]
         assert await self.titles(persistence, tenant, "garden") == ["Museum garden"]
         assert await self.titles(persistence, tenant, "xylophone") == []
+
+    @contract_test
+    async def test_what_people_type_by_accident_finds_what_they_mean_first(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = await self.leaflets(persistence)
+
+        async def fn(writing: Write) -> None:
+            for language, titles in SLIPS.items():
+                for title in titles:
+                    await put_leaflet(writing, title, f"x {title} x", language=language)
+                    others = [other for other in titles if other != title]
+                    await put_leaflet(writing, "-", " ".join(others), language=language)
+
+        await write(persistence, tenant, fn)
+        for language, titles in SLIPS.items():
+            for title, slips in titles.items():
+                for text in (title, *slips):
+                    found = await self.search(persistence, tenant, text, language=language)
+                    assert [hit.key[1] for hit in found.hits][:1] == [title], text
+                    assert bool(found.instead) == (text != title), text
 
     @contract_test
     async def test_what_was_found_is_marked_and_the_rest_is_as_it_was_written(

@@ -24,7 +24,7 @@ def excerpt(text: str, length: int) -> str:
     first, last = _densest(text, length)
     start = max(0, min(first - length // 4, len(text) - length))
     if start:
-        start = _after_space(text, start, first)
+        start = _after_space(text, start - 1, first)
     end = start + length
     if end < len(text):
         space = text.rfind(" ", last, end)
@@ -58,6 +58,5 @@ def _densest(text: str, length: int) -> tuple[int, int]:
 
 
 def _after_space(text: str, start: int, before: int) -> int:
-    """Where a word begins from ``start`` on, or ``start`` itself."""
-    space = text.find(" ", start, before)
-    return start if space < 0 else space + 1
+    """Where a word begins, after ``start`` in any case."""
+    return max(text.find(" ", start, before), start) + 1

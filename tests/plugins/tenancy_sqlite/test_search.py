@@ -1,18 +1,11 @@
-"""The index of what is searched: made when it is needed, exact ever after, and bounded."""
+"""What a search of one file finds, and how much of it; and words, slips and excerpts."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mosaic_tenancy_sqlite.plugin import mosaic_persistence
-from mosaic_tenancy_sqlite.search_index import SearchIndex
+from mosaic_tenancy_sqlite.excerpts import excerpt
 from mosaic_tenancy_sqlite.spelling import distance
 from mosaic_tenancy_sqlite.words import FOLDS, fold, words_of
 from sqlalchemy import select
@@ -22,160 +15,8 @@ from mosaic_core.persistence import Persistence
 from mosaic_core.search import CLOSE, MOST_FOUND, OPEN, SearchQuery, segments
 from mosaic_core.tenants import TenantContext
 from mosaic_core.testing.persistence.tools import add_toy, write
-from mosaic_core.testing.services import make_services, make_tenant
-from mosaic_core.testing.tables import ROOM, Leaflet, ToyBase, put_leaflet, toy_schema
-
-WORDS = ("tile", "tulip", "straße", "Łódź", "検索", "東京タワー", "Αθήνα", "كتاب", "\ue000", "x1")
-
-
-@asynccontextmanager
-async def opened(folder: Path, **options: Any) -> AsyncIterator[Persistence]:
-    provider = mosaic_persistence()
-    services = make_services(folder, provider=provider.name, schema=toy_schema(**options))
-    async with provider.open(provider.settings(), services) as persistence:
-        yield persistence
-
-
-def run(tmp_path: Path, test: Callable[[Persistence, TenantContext], Awaitable[None]]) -> None:
-    """Runs a test with a tenant that has one leaflet, ``Iznik tiles``."""
-
-    async def main() -> None:
-        async with opened(tmp_path) as persistence:
-            tenant = make_tenant()
-            await persistence.provision(tenant)
-            await publish(persistence, tenant, "Iznik tiles")
-            await test(persistence, tenant)
-
-    asyncio.run(main())
-
-
-async def publish(persistence: Persistence, tenant: TenantContext, *titles: str) -> None:
-    async def fn(writing: Write) -> None:
-        for title in titles:
-            await put_leaflet(writing, title)
-
-    await write(persistence, tenant, fn)
-
-
-async def found(persistence: Persistence, tenant: TenantContext, text: str) -> int:
-    return (await persistence.search(tenant, SearchQuery(text, (ROOM, "en")))).total
-
-
-def file_of(tmp_path: Path, tenant: TenantContext) -> Path:
-    return tmp_path / "tenants" / f"{tenant.tenant_id}.db"
-
-
-def has_index(tmp_path: Path, tenant: TenantContext) -> bool:
-    index = SearchIndex.of(ToyBase.metadata)
-    assert index is not None
-    with closing(sqlite3.connect(file_of(tmp_path, tenant))) as connection:
-        return index.is_in(connection)
-
-
-def test_who_is_not_searched_has_no_index_and_the_first_search_makes_it(tmp_path: Path) -> None:
-    async def test(persistence: Persistence, tenant: TenantContext) -> None:
-        assert not has_index(tmp_path, tenant)
-        answers = await asyncio.gather(*(found(persistence, tenant, "tiles") for _ in range(5)))
-        assert answers == [1] * 5
-        assert has_index(tmp_path, tenant)
-        await publish(persistence, tenant, "More tiles")
-        assert await found(persistence, tenant, "tiles") == 2
-
-    run(tmp_path, test)
-
-
-def test_another_definition_of_the_index_is_made_anew(tmp_path: Path) -> None:
-    async def test(persistence: Persistence, tenant: TenantContext) -> None:
-        assert await found(persistence, tenant, "tiles") == 1
-        with closing(sqlite3.connect(file_of(tmp_path, tenant))) as connection:
-            connection.execute("DROP TRIGGER search_inserted")
-            connection.execute("PRAGMA user_version = 7")
-        await publish(persistence, tenant, "More tiles")
-        assert await found(persistence, tenant, "tiles") == 2
-        await publish(persistence, tenant, "Yet more tiles")
-        assert await found(persistence, tenant, "tiles") == 3
-
-    run(tmp_path, test)
-
-
-def test_a_migration_brings_the_index_along(tmp_path: Path) -> None:
-    async def main() -> None:
-        searched, other = make_tenant(), make_tenant()
-        async with opened(tmp_path) as persistence:
-            for tenant in (searched, other):
-                await persistence.provision(tenant)
-                await publish(persistence, tenant, "Iznik tiles")
-            assert await found(persistence, searched, "tiles") == 1
-        async with opened(tmp_path, newer=True) as persistence:
-            await persistence.migrate(searched)
-            await persistence.migrate(other)
-            assert has_index(tmp_path, searched)
-            assert not has_index(tmp_path, other)
-            for tenant in (searched, other):
-                await publish(persistence, tenant, "More tiles")
-                assert await found(persistence, tenant, "tiles") == 2
-
-    asyncio.run(main())
-
-
-def contents(path: Path) -> list[list[tuple[Any, ...]]]:
-    """All that an index has, words and places, by the rows that they are of."""
-    with closing(sqlite3.connect(path)) as connection:
-        rows = {
-            number: (key, language)
-            for number, key, language in connection.execute(
-                "SELECT document_id, id, language FROM search_documents"
-            )
-        }
-        tables = []
-        for table in ("search_words", "search_grams"):
-            connection.execute(
-                f"CREATE VIRTUAL TABLE temp.v_{table} USING fts5vocab(main, {table}, instance)"
-            )
-            found = connection.execute(f"SELECT term, doc, col, offset FROM temp.v_{table}")
-            tables.append(sorted((rows[doc], term, col, at) for term, doc, col, at in found))
-        return tables
-
-
-def test_after_any_changes_the_index_equals_one_that_is_made_from_nothing(tmp_path: Path) -> None:
-    dice = random.Random(7)
-
-    async def change(writing: Write) -> None:
-        leaflets = list(await writing.session.scalars(select(Leaflet).order_by(Leaflet.id)))
-        for leaflet in dice.sample(leaflets, min(len(leaflets), 4)):
-            match dice.randrange(4):
-                case 0:
-                    await writing.session.delete(leaflet)
-                case 1:
-                    leaflet.language = dice.choice(("en", "de", "tr"))
-                case 2:
-                    leaflet.title, leaflet.text = some(), some()
-                case _:
-                    leaflet.summary = some()
-        for _ in range(3):
-            await put_leaflet(writing, some(), some(), summary=some())
-
-    def some() -> str:
-        return " ".join(dice.choices(WORDS, k=dice.randrange(6)))
-
-    async def test(persistence: Persistence, tenant: TenantContext) -> None:
-        await found(persistence, tenant, "tiles")
-        for turn in range(40):
-            await write(persistence, tenant, change)
-            if turn % 13 == 5:
-                await persistence.compact(tenant)
-        path, index = file_of(tmp_path, tenant), SearchIndex.of(ToyBase.metadata)
-        kept = contents(path)
-        assert index is not None
-        assert all(kept)
-        assert await persistence.check(tenant) == []
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            index.remove(connection)
-            while not index.step(connection, 0.0):
-                pass
-        assert contents(path) == kept
-
-    run(tmp_path, test)
+from mosaic_core.testing.tables import ROOM, Leaflet, put_leaflet
+from tests.plugins.tenancy_sqlite.searching import contents, file_of, found, publish, run, spelled
 
 
 def test_a_word_that_is_everywhere_is_counted_up_to_a_bound_and_titles_come_first(
@@ -192,6 +33,38 @@ def test_a_word_that_is_everywhere_is_counted_up_to_a_bound_and_titles_come_firs
         assert (result.total, result.more) == (MOST_FOUND, True)
         assert result.hits[0].key[1] == "A common title"
         assert result.hits[1].key[1] == f"Number {MOST_FOUND + 99}"
+
+    run(tmp_path, test)
+
+
+def test_a_word_is_no_longer_looked_for_when_its_last_page_is_gone(tmp_path: Path) -> None:
+    async def test(persistence: Persistence, tenant: TenantContext) -> None:
+        async def remove(writing: Write) -> None:
+            for leaflet in await writing.session.scalars(select(Leaflet)):
+                if leaflet.title == "Mosque":
+                    await writing.session.delete(leaflet)
+
+        await publish(persistence, tenant, "Mosque", "mosques")
+        assert await found(persistence, tenant, "mosqeu") == 1
+        await write(persistence, tenant, remove)
+        (hit,) = (await persistence.search(tenant, SearchQuery("mosqeu", (ROOM, "en")))).hits
+        assert hit.key[1] == "mosques"
+        path = file_of(tmp_path, tenant)
+        assert "mosque" in spelled(path)
+        await persistence.compact(tenant)
+        assert spelled(path) == {"iznik", "tiles", "mosques"}
+        assert await found(persistence, tenant, "mosqeu") == 1
+
+    run(tmp_path, test)
+
+
+def test_of_many_words_that_are_as_near_the_most_frequent_are_looked_for(tmp_path: Path) -> None:
+    async def test(persistence: Persistence, tenant: TenantContext) -> None:
+        near = [f"tul{letter}p" for letter in "abcdefgh"]
+        await publish(persistence, tenant, *near, *(near[-4:] * 2), near[-1])
+        result = await persistence.search(tenant, SearchQuery("tulip", (ROOM, "en")))
+        assert result.instead == {"tulip": ("tulhp", "tulep", "tulfp", "tulgp")}
+        assert result.total == 13
 
     run(tmp_path, test)
 
@@ -238,3 +111,27 @@ def test_a_marked_text_comes_in_pieces_whatever_is_in_it() -> None:
     assert list(segments(f"a {OPEN}b{CLOSE} c")) == [("a ", False), ("b", True), (" c", False)]
     assert list(segments("")) == []
     assert all(not marked for _, marked in segments(f"a{CLOSE}b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        (" short and bare  ", "short and bare"),
+        ("none of it is marked here", "none of it is…"),
+        ("ab [cd] ef gh ij kl mn op", "ab [cd] ef gh…"),
+        ("ab cd ef gh ij [kl] mn op", "…gh ij [kl] mn op"),
+        ("[ab] cd ef gh ij [kl] [mn] op qr st", "…ij [kl] [mn] op…"),
+        ("[ab] cd ef gh [kl] [KL] [kl] op qr", "[ab] cd ef gh…"),
+        ("[abcdefghijklmnopqrstuvwxyz]", "[abcdefghijklmno]…"),
+        ("abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnop…"),
+    ],
+)
+def test_an_excerpt_is_where_most_of_what_was_looked_for_stands(text: str, shown: str) -> None:
+    marks = str.maketrans("[]", OPEN + CLOSE)
+    assert excerpt(text.translate(marks), 16) == shown.translate(marks)
+
+
+def test_an_excerpt_of_a_text_that_is_full_of_what_was_looked_for_is_as_long() -> None:
+    for text in (f"{OPEN}a{CLOSE} " * 50_000, f"{OPEN}{'a' * 50_000}{CLOSE}", OPEN * 50_000):
+        assert 0 < len(excerpt(text, 200)) <= 203
