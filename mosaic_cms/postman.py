@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -71,6 +72,10 @@ class Postman:
         self._product = product
         self._platform = product.platform
         self._letters = Letters(kinds)
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        #: Outboxes that have or await their turn; and set when one had more than that.
+        self._going: set[str] = set()
+        self._more = asyncio.Event()
         #: Outboxes in trouble, and when they are looked into again (monotonic seconds).
         self._troubled: dict[str, float] = {}
         #: Until when nothing is sent (monotonic seconds), and for how long that was.
@@ -82,30 +87,38 @@ class Postman:
         return datetime.now(UTC)
 
     async def run(self) -> None:
-        """Sends mail when it is due, for ever; without a mailer there is nothing to do."""
-        while self._platform.mailer is not None:
-            try:
-                if await self.deliver():
-                    continue
-            except Exception:  # noqa: BLE001 - whatever it is, the next look tries again
-                _log.exception("mail could not be looked for; trying again")
-            await asyncio.sleep(LOOK)
+        """Sends mail when it is due, for ever; without a mailer there is nothing to do.
+
+        An outbox that takes long is not waited for: it has its turn while others have theirs.
+        """
+        if self._platform.mailer is None:
+            return
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._more.clear()
+                try:
+                    for tenant in await self._due():
+                        if _key(tenant) not in self._going:
+                            self._going.add(_key(tenant))
+                            group.create_task(self._turn(tenant))
+                except Exception:  # noqa: BLE001 - whatever it is, the next look tries again
+                    _log.exception("mail could not be looked for; trying again")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK):
+                        await self._more.wait()
 
     async def deliver(self) -> int:
-        """Goes round once, to every outbox that has mail which is due; returns how many mails were
-        tried. A mail or an outbox in trouble holds up no other."""
-        if self._platform.mailer is None:
-            return 0
-        room = asyncio.Semaphore(_AT_ONCE)
+        """Goes round once, for who does not run for ever: every outbox that has mail which is due
+        has its turn. Returns how many mails were tried."""
+        return sum(await asyncio.gather(*map(self._turn, await self._due())))
 
-        async def turn(tenant: TenantContext | None) -> int:
-            async with room:
-                return await self._turn(tenant)
-
+    async def _due(self) -> list[TenantContext | None]:
+        """Whose outbox may have mail that is due; the platform's comes first, without a question.
+        A tenant that takes no writes gets its turn when it does again."""
+        if self._platform.mailer is None or self.is_quiet:
+            return []
         hinted = await self._platform.directory.hinted((MAIL,), by=self.now())
-        # The others' mail goes out once they take writes again.
-        active = (tenant for tenant in hinted if tenant.status is TenantStatus.ACTIVE)
-        return sum(await asyncio.gather(*map(turn, (None, *active))))
+        return [None, *(tenant for tenant in hinted if tenant.status is TenantStatus.ACTIVE)]
 
     async def try_now(self, tenant: TenantContext | None, message_id: uuid.UUID) -> None:
         """Tries a mail at once and as if it were new, unless it is on its way.
@@ -177,25 +190,29 @@ class Postman:
         return _Box(tenant.slug, scope, self._platform.outbox(tenant))
 
     async def _turn(self, tenant: TenantContext | None) -> int:
-        """Sends some of the mails of one outbox, one after the other."""
-        key = "" if tenant is None else tenant.tenant_id
-        tried = 0
-        if self._troubled.get(key, 0.0) > time.monotonic():
-            return 0
+        """Sends some of the mails of one outbox, one after the other; returns how many."""
+        key, tried = _key(tenant), 0
         try:
-            box = self._box(tenant)
-            while tried < _TURN and not self.is_quiet:
-                message = await box.outbox.take(MAIL, self.now(), LEASE)
-                if message is None:
-                    await box.outbox.rest((MAIL,), self.now())
-                    break
-                tried += 1
-                await _ended(self._send(box, message))
-            self._troubled.pop(key, None)
+            async with self._room:
+                if self._troubled.get(key, 0.0) > time.monotonic():
+                    return 0
+                box = self._box(tenant)
+                while tried < _TURN and not self.is_quiet:
+                    message = await box.outbox.take(MAIL, self.now(), LEASE)
+                    if message is None:
+                        await box.outbox.rest((MAIL,), self.now())
+                        break
+                    tried += 1
+                    await _ended(self._send(box, message))
+                self._troubled.pop(key, None)
         except Exception:  # noqa: BLE001 - its mails stay where they are
             self._troubled[key] = time.monotonic() + _TROUBLED
             whose = "the platform" if tenant is None else tenant.slug
             _log.exception("the mails of %s could not be dealt with; trying again", whose)
+        finally:
+            self._going.discard(key)
+            if tried == _TURN:
+                self._more.set()
         return tried
 
     async def _send(self, box: _Box, message: Message) -> None:
@@ -236,6 +253,10 @@ class Postman:
                 message.attempts,
             )
         await box.outbox.put_off(message.id, due, one_line(why, 1_000))
+
+
+def _key(tenant: TenantContext | None) -> str:
+    return "" if tenant is None else tenant.tenant_id
 
 
 async def _ended(work: Coroutine[Any, Any, None]) -> None:

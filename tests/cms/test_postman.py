@@ -242,6 +242,7 @@ def test_while_no_mail_can_be_sent_one_at_a_time_finds_out(
 ) -> None:
     async def scenario(office: Office) -> None:
         monkeypatch.setattr(postman_module, "_AT_ONCE", 1)
+        office.postman = office.another()
         await office.put("unavailable@example.com")
         for number in range(5):
             await office.put(f"reader{number}@example.com")
@@ -278,6 +279,7 @@ def test_a_flood_of_one_tenant_does_not_hold_up_another(
 ) -> None:
     async def scenario(office: Office) -> None:
         monkeypatch.setattr(postman_module, "_AT_ONCE", 1)
+        office.postman = office.another()
         for number in range(50):
             await office.put(f"flood{number}@example.com")
         await office.put("ada@example.com", "bread")
@@ -285,6 +287,61 @@ def test_a_flood_of_one_tenant_does_not_hold_up_another(
         assert "ada@example.com" in office.sent
         assert await office.deliver() > 0
         assert len(office.sent) == 51
+
+    office(scenario)
+
+
+def test_a_slow_mail_of_one_tenant_does_not_hold_up_another(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(office: Office) -> None:
+        on_its_way, arrive, arrived = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        send = office.mailer.send
+
+        async def slow(mail: Mail) -> None:
+            if mail.to == "slow@example.com":
+                on_its_way.set()
+                await arrive.wait()
+            await send(mail)
+            arrived.set()
+
+        monkeypatch.setattr(postman_module, "LOOK", 0.02)
+        monkeypatch.setattr(office.mailer, "send", slow)
+        await office.put("slow@example.com")
+        running = asyncio.create_task(office.postman.run())
+        await on_its_way.wait()
+        await office.put("ada@example.com", "bread")
+        await arrived.wait()
+        assert office.sent == ["ada@example.com"]
+        arrive.set()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert office.sent == ["ada@example.com", "slow@example.com"]
+
+    office(scenario)
+
+
+def test_a_flood_is_sent_without_a_pause(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(office: Office) -> None:
+        monkeypatch.setattr(postman_module, "LOOK", 3_600.0)
+        all_there = asyncio.Event()
+        send = office.mailer.send
+
+        async def count(mail: Mail) -> None:
+            await send(mail)
+            if len(office.sent) == 50:
+                all_there.set()
+
+        monkeypatch.setattr(office.mailer, "send", count)
+        for number in range(50):
+            await office.put(f"flood{number}@example.com")
+        running = asyncio.create_task(office.postman.run())
+        await asyncio.wait_for(all_there.wait(), 60)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert len(set(office.sent)) == 50
 
     office(scenario)
 
