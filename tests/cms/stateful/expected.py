@@ -28,6 +28,11 @@ class Seen:
     #: Addresses by language, and of the one for everybody else as ``x-default``.
     translations: tuple[Link, ...] = ()
 
+    @property
+    def at_once(self) -> tuple[int, str, str]:
+        """What changes with the very write; the rest may follow."""
+        return self.status, self.location, self.title
+
 
 class Site(Editing):
     """A site that is edited and visited."""
@@ -73,6 +78,16 @@ class Site(Editing):
         pages = [page for page in self.published if page.language == language]
         return {page.path for page in pages if word in self._said(page)}
 
+    def tagged(self, language: str, word: str) -> set[str]:
+        """The addresses of the pages in a language whose tag is a word."""
+        pages = [page for page in self.published if page.language == language]
+        return {page.path for page in pages if page.live and page.live.word == word}
+
+    def home(self, language: str) -> Seen:
+        """What somebody gets at the first address who likes a language best."""
+        root = root_of(language)
+        return Seen(302, root) if root != "/" and self.at(root) else self.answer("/")
+
     def feed(self, language: str) -> list[str]:
         """The addresses of the pages with a date, the newest first."""
         dated = [p for p in self.published if p.language == language and p.live and p.live.day]
@@ -83,8 +98,15 @@ class Site(Editing):
         return {page.path: self._translations(page) for page in self.published}
 
     def words_in_public(self) -> set[str]:
-        """Every word that visitors may find somewhere."""
-        return {self.shared_live, *(word for page in self.published for word in self._said(page))}
+        """Every word that visitors find somewhere."""
+        return {word for page in self.published for word in self._said(page)}
+
+    def words_there(self) -> set[tuple[str, str]]:
+        """Every word of a text, published or not, in the language of its page."""
+        texts = [(page, text) for page in self.there for text in (page.draft, page.live)]
+        words = {(page.language, text.word) for page, text in texts if text is not None}
+        shared = (self.shared, self.shared_live)
+        return words | {(language, word) for language in LANGUAGES for word in shared if word}
 
     def _instead(self, path: str) -> str | None:
         """For an address below a language's: what is there without it, in that language."""

@@ -1,27 +1,17 @@
-"""Whatever is done to a site in whatever order, visitors get what the model says."""
+"""Whatever editors do to a site, and time and restarts, in whatever order."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime, timedelta
-from itertools import count
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
-import pytest
-import time_machine
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
-from tests.cms.deployment import Deployment, opened
-from tests.cms.projection import projected, rebuilt
-from tests.cms.stateful.editing import Refusal
-from tests.cms.stateful.expected import Site
-from tests.cms.stateful.model import LANGUAGES, MENUS, NO_ID, THEMES, Page, Release, Text, root_of
-from tests.cms.stateful.visitor import Visitor
+from tests.cms.stateful.comparing import Compared
+from tests.cms.stateful.model import LANGUAGES, MENUS, NO_ID, THEMES, Page, Release, Text
+from tests.cms.stateful.world import World
 
-START = datetime(2031, 1, 15, 8, 0, tzinfo=UTC)
 MOST_PAGES = 10
 
 numbers = st.integers(0, 60)
@@ -36,60 +26,12 @@ contents = st.fixed_dictionaries(
 )
 
 
-class World:
-    """A deployment that is closed and opened again.
-
-    Args:
-        clock: the machine's, as far as Python sees it.
-    """
-
-    def __init__(self, root: Path, runner: asyncio.Runner, clock: time_machine.Traveller) -> None:
-        self._root, self._runner = root, runner
-        self._opened: AbstractAsyncContextManager[Deployment]
-        self._tenants = count()
-        self.clock = clock
-        self.deployment: Deployment
-        self.open()
-
-    def run(self, work: Any) -> Any:
-        return self._runner.run(work)
-
-    def open(self) -> None:
-        self._opened = opened(self._root)
-        self.deployment = self.run(self._opened.__aenter__())
-
-    def close(self) -> None:
-        self.run(self._opened.__aexit__(None, None, None))
-
-    def new_tenant(self) -> str:
-        slug = f"site-{next(self._tenants)}"
-        self.run(self.deployment.rule("tenants.create", slug=slug, name="Site", tier="open"))
-        return slug
-
-
-class SiteMachine(RuleBasedStateMachine):
-    """A site of a new tenant, and its model."""
+class SiteMachine(Compared):
+    """A site of which anything becomes."""
 
     def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-        self.site = Site()
-        self.slug = world.new_tenant()
-        self.began = datetime.now(UTC)
+        super().__init__(world)
         self.shared = NO_ID
-        #: Work waits: what writes leave to be done is not done yet.
-        self.piling = False
-
-    # Doing things
-
-    def do(self, name: str, refusal: Refusal = None, /, **given: Any) -> Any:
-        """Performs an action, or sees it refused."""
-        work = self.world.deployment.do(name, self.slug, **given)
-        if refusal is None:
-            return self.world.run(work)
-        with pytest.raises(refusal):
-            self.world.run(work)
-        return None
 
     def pick(self, number: int, pages: list[Page] | None = None) -> Page:
         pages = self.site.there if pages is None else pages
@@ -365,67 +307,6 @@ class SiteMachine(RuleBasedStateMachine):
         self.world.open()
         self.piling = False
         self.world.run(self.world.deployment.product.settle_all())
-
-    def teardown(self) -> None:
-        if self.piling:
-            self.restart()
-        self.world.run(self.world.deployment.rule("tenants.suspend", slug=self.slug))
-
-    # What must hold
-
-    @precondition(lambda self: not self.piling)
-    @rule()
-    def compare_with_one_made_anew(self) -> None:
-        deployment, run = self.world.deployment, self.world.run
-        assert run(projected(deployment, self.slug)) == run(rebuilt(deployment, self.slug))
-
-    @invariant()
-    def editors_see_it(self) -> None:
-        pages = {page.id: page.path for page in self.do("pages.list")}
-        assert pages == {page.id: page.path for page in self.site.there}
-        plans = [(view.id, view.failure is not None) for view in self.do("pages.schedules")]
-        expected = sorted(self.site.plans, key=lambda plan: plan.due)
-        assert plans == [(plan.id, plan.failed) for plan in expected]
-
-    @invariant()
-    def visitors_see_it(self) -> None:
-        self.world.run(self._visit())
-
-    async def _visit(self) -> None:
-        site, visitor = self.site, Visitor(self.world.deployment, self.slug)
-        site.shown |= site.words_in_public()
-        addresses = {page.path for page in site.there} | set(site.redirects)
-        for language in LANGUAGES:
-            addresses |= {root_of(language) + "a/", root_of(language) + "nowhere/"}
-        for path in addresses:
-            seen, expected = await visitor.see(path), site.answer(path)
-            if self.piling:
-                assert (seen.status, seen.location) == (expected.status, expected.location), path
-                assert site.at(path) is None or expected.title.split()[1] in seen.words
-            else:
-                assert seen == expected, path
-        searched = await self._look_elsewhere(visitor)
-        if self.piling:
-            assert visitor.words <= site.shown
-        else:
-            assert visitor.words <= site.words_in_public()
-            assert searched == {
-                "feeds": {language: site.feed(language) for language in LANGUAGES},
-                "sitemap": site.sitemap(),
-                "found": {asked: site.found(*asked) for asked in searched["found"]},
-            }
-
-    async def _look_elsewhere(self, visitor: Visitor) -> dict[str, Any]:
-        """What feeds, sitemap and search say: of every word that is published, or is not yet."""
-        site = self.site
-        texts = {(page.language, text) for page in site.there for text in (page.draft, page.live)}
-        words = {(language, text.word) for language, text in texts if text is not None}
-        words |= {(LANGUAGES[0], word) for word in (site.shared, site.shared_live) if word}
-        return {
-            "feeds": {language: await visitor.feed(language) for language in LANGUAGES},
-            "sitemap": await visitor.sitemap(),
-            "found": {asked: await visitor.find(*asked) for asked in sorted(words)},
-        }
 
 
 def _shared(word: str) -> list[dict[str, Any]]:

@@ -136,9 +136,8 @@ class Model:
     theme: str = THEMES[0]
     #: Hours since the beginning.
     now: int = 0
-    #: Words that were used, and those that visitors may have seen at some time.
+    #: How many words were used.
     words: int = 0
-    shown: set[str] = field(default_factory=set)
 
     @property
     def there(self) -> list[Page]:

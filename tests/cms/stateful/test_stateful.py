@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-import time_machine
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.cms.deployment import Deployments
-from tests.cms.stateful.machine import START, SiteMachine, World
+from tests.cms.stateful.machine import SiteMachine
+from tests.cms.stateful.world import opened_world
 
 
 def search(deployments: Deployments, examples: int, steps: int) -> None:
@@ -20,12 +18,8 @@ def search(deployments: Deployments, examples: int, steps: int) -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    with asyncio.Runner() as runner, time_machine.travel(START) as clock:
-        world = World(deployments.copy(), runner, clock)
-        try:
-            run_state_machine_as_test(lambda: SiteMachine(world), settings=chosen)
-        finally:
-            world.close()
+    with opened_world(deployments.copy()) as world:
+        run_state_machine_as_test(lambda: SiteMachine(world), settings=chosen)
 
 
 def test_visitors_see_what_the_model_says(deployments: Deployments) -> None:

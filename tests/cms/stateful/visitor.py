@@ -53,8 +53,13 @@ class Visitor:
         """The addresses that a search finds."""
         answer = await self._get(f"{root_of(language)}search/", query=f"q={word}")
         assert answer.status == 200
-        _, *links = _Page(answer.text).links  # the first leads home
-        return {href for href, _ in links}
+        return _listed(answer)
+
+    async def tagged(self, language: str, word: str) -> set[str]:
+        """The addresses that are listed as having a tag."""
+        answer = await self._get(f"{root_of(language)}tags/{word}/")
+        assert answer.status in (200, 404)
+        return _listed(answer) if answer.status == 200 else set()
 
     async def feed(self, language: str) -> list[str]:
         """The addresses in a language's feed; its other forms have the same ones."""
@@ -85,10 +90,6 @@ class Visitor:
             found[path] = tuple(sorted(links))
         return found
 
-    async def wander(self, *paths: str) -> dict[str, int]:
-        """The status at each of some addresses."""
-        return {path: (await self._get(path)).status for path in paths}
-
     async def _get(self, path: str, accept: str = "", query: str = "") -> Answer:
         headers = [(b"host", self._host.encode())]
         if accept:
@@ -96,7 +97,7 @@ class Visitor:
         number = next(self._peers)  # each request is another visitor's: none asks too often
         peer = f"198.{18 + number // 65536 % 2}.{number // 256 % 256}.{number % 256}"
         answer = await self._deployment.ask(path, headers, query=query.encode(), peer=peer)
-        self.words |= set(WORD.findall(answer.text)) - set(WORD.findall(query))
+        self.words |= set(WORD.findall(answer.text)) - set(WORD.findall(path + query))
         return answer
 
 
@@ -106,6 +107,7 @@ class _Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.title = self.language = self.theme = ""
+        #: Those of its main part.
         self.links: list[Link] = []
         self.menus: dict[str, list[Link]] = {place: [] for place in MENUS}
         self.translations: list[Link] = []
@@ -139,6 +141,12 @@ class _Page(HTMLParser):
                 self.menus[entry[1]].append((self._href, self._text))
             elif "main" in self._within:
                 self.links.append((self._href, self._text))
+
+
+def _listed(answer: Answer) -> set[str]:
+    """The pages to which a listing leads; its first link leads home, and others to more tags."""
+    _, *links = _Page(answer.text).links
+    return {href for href, _ in links if "/tags/" not in href}
 
 
 def _path(address: str) -> str:
