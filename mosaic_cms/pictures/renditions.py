@@ -8,6 +8,7 @@ same key. What cannot be made is not tried again for a while; pages show the ori
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import time
@@ -26,8 +27,9 @@ _log = logging.getLogger("mosaic.pictures")
 _MOST_AT_ONCE = 2
 #: Bytes of a file that is read into memory to be rendered.
 _MOST_BYTES = 64 * 1024 * 1024
-#: Seconds for which what could not be made is not tried again.
-_PATIENCE = 600.0
+#: Seconds for which what could not be made is not tried again: for a fault of the file, and for any
+#: other, which may pass.
+_PATIENCE, _SHORT_PATIENCE = 600.0, 30.0
 #: Files remembered that could not be rendered.
 _MOST_REFUSED = 4096
 
@@ -55,10 +57,8 @@ class Renditions:
         """A rendition, made now if nobody asked for it before; None when it cannot be made, and
         the log says why."""
         key = wanted.key(source.key)
-        try:
+        with contextlib.suppress(FileMissing):
             return await content_of(storage, tenant, key)
-        except FileMissing:
-            pass
         if self._refused.get((tenant.tenant_id, source.key), 0.0) > time.monotonic():
             return None
         job = tenant.tenant_id, key
@@ -83,9 +83,11 @@ class Renditions:
     async def _make(
         self, storage: Storage, tenant: TenantContext, source: Source, wanted: Wanted
     ) -> bytes | None:
-        key = wanted.key(source.key)
+        key, patience = wanted.key(source.key), _SHORT_PATIENCE
         try:
             async with self._turns:
+                with contextlib.suppress(FileMissing):  # somebody else has made it meanwhile
+                    return await content_of(storage, tenant, key)
                 if source.size > _MOST_BYTES:
                     raise InvalidInput(f"It has {source.size:,} bytes: too many to be rendered.")
                 content = await content_of(storage, tenant, source.key)
@@ -95,11 +97,12 @@ class Renditions:
             await self._keep_beside(storage, tenant, source, key)
         except MosaicError as error:
             _log.warning("%s: no renditions of %s: %s", tenant.slug, source.key, error)
-        except Exception:  # noqa: BLE001 - a library that is not there, or a fault in it: never the visitor's
+            patience = _PATIENCE if isinstance(error, InvalidInput) else patience
+        except Exception:  # noqa: BLE001 - a fault of the library is not the visitor's
             _log.exception("%s: no renditions of %s", tenant.slug, source.key)
         else:
             return made
-        self._refuse(tenant, source)
+        self._refuse(tenant, source, patience)
         return None
 
     @staticmethod
@@ -112,8 +115,8 @@ class Renditions:
         except FileMissing:
             await storage.delete(tenant, key)
 
-    def _refuse(self, tenant: TenantContext, source: Source) -> None:
-        self._refused[tenant.tenant_id, source.key] = time.monotonic() + _PATIENCE
+    def _refuse(self, tenant: TenantContext, source: Source, patience: float) -> None:
+        self._refused[tenant.tenant_id, source.key] = time.monotonic() + patience
         while len(self._refused) > _MOST_REFUSED:
             self._refused.popitem(last=False)
 

@@ -4,6 +4,7 @@ ask for."""
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 from pathlib import Path
@@ -363,5 +364,21 @@ def test_a_focal_point_is_a_place_in_a_picture_of_the_site(deployments: Deployme
             assert isinstance(caught.value, InvalidInput) or "media list" in str(caught.value)
         with pytest.raises(Exception, match="has no file"):
             await deployment.do("media.focus", "bread", media=view.reference, x=1, y=1)
+
+    deployments(scenario)
+
+
+def test_an_export_says_where_the_focal_point_is(deployments: Deployments, tmp_path: Path) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await bring(deployment, photograph())
+        (view,) = await deployment.do("media.list")
+        await deployment.do("media.focus", media=view.reference, x=20, y=30)
+        told = await deployment.do("content.export_markdown", folder=str(tmp_path / "markdown"))
+        assert [line.source for line in told.lines if "focal point" in line.message] == [
+            "media/kiln.jpg"
+        ]
+        await deployment.do("content.export_json", file=str(tmp_path / "site.json"))
+        (kept,) = json.loads((tmp_path / "site.json").read_text())["media"]
+        assert (kept["focal_x"], kept["focal_y"]) == (20, 30)
 
     deployments(scenario)
