@@ -57,7 +57,7 @@ HOSTILE = (
 
 
 #: Every kind of slip, in titles of a language: what somebody means, and how they type it.
-SLIPS = {
+SLIPS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
         "Opening hours of the museum": ("openign", "musuem", "museeum", "musem", "muzeum hours"),
         "Restoring tiles from Iznik": ("restorign", "restoring tilse", "iznk tiles", "resotring"),
