@@ -1,4 +1,5 @@
-"""Searching a site of 10,000 published pages as visitors do, and saving one with its index."""
+"""Searching a site of 10,000 published pages as visitors do, and as nobody should; and saving one
+with its index."""
 
 from __future__ import annotations
 
@@ -28,9 +29,13 @@ from mosaic_core.head import TENANT, Write, Writer
 from mosaic_core.persistence import Persistence
 from mosaic_core.search import SearchQuery
 from mosaic_core.tenants import TenantContext
+from mosaic_core.testing.persistence.search import HOSTILE
 from mosaic_core.testing.services import make_services, make_tenant
 
-NAMES = ("search", "search.median", "search.typo", "search.frequent", "search.save", "search.first")
+NAMES = (
+    *("search", "search.median", "search.typo", "search.frequent", "search.hostile"),
+    *("search.save", "search.first", "search.first.late"),
+)
 _PAGES, _BATCH, _WORDS_EACH = 10_000, 250, 300
 _ROUNDS, _EACH, _SAVES = 5, 200, 40
 _SYLLABLES = (
@@ -64,7 +69,7 @@ async def _take(folder: Path) -> list[Figure]:
         tell(f"{_PAGES:,} pages")
         await _fill(persistence, tenant, site, pages)
         bare = [[await _save(persistence, tenant, pages) for _ in range(_SAVES)]]
-        first = await _search(persistence, tenant, site, "anything")
+        first, late = await _first(persistence, tenant, site)
         kinds = {
             "": pages.query,
             ".typo": pages.typo,
@@ -82,13 +87,16 @@ async def _take(folder: Path) -> list[Figure]:
             figures.append(Figure(f"search{kind}", _spread(taken, 0.95), "ms", target, note))
             if not kind:
                 figures.append(Figure("search.median", _spread(taken, 0.5), "ms"))
+        hostile, worst = await _hostile(persistence, tenant, site, pages)
         saves = [[await _save(persistence, tenant, pages) for _ in range(_SAVES)]]
         without = statistics.median(bare[0])
         note = f"one page's text changed and committed; {without:.1f} ms without an index"
         return [
             *figures,
             Figure("search.save", _spread(saves, 0.5), "ms", note=note),
+            Figure("search.hostile", hostile, "ms", Target("<", 50), f"the slowest was {worst!r}"),
             Figure("search.first", Spread.of([first]), "ms", note="makes the index of all pages"),
+            Figure("search.first.late", late, "ms", note="meanwhile, p99 of the event loop"),
         ]
 
 
@@ -124,6 +132,16 @@ class Pages:
         """One of the words that are on most pages."""
         return self._random.choice(self.words[:20])
 
+    def hostile(self) -> list[str]:
+        """Queries that cost as much as can be."""
+        many = self.words[:9]
+        return [
+            *HOSTILE,
+            *(" ".join([*many, last]) for last in (self.words[9], self.words[9][:2], "e\u0301")),
+            *(" ".join(f"{word}{slip}" for word in self.words[:3]) for slip in ("q", "qq", "")),
+            *(word[:length] for word in self.words[:5] for length in (1, 2, 3, 4)),
+        ]
+
 
 async def _fill(persistence: Persistence, tenant: TenantContext, site: Site, pages: Pages) -> None:
     async def fn(write: Write) -> None:
@@ -152,6 +170,32 @@ async def _search(persistence: Persistence, tenant: TenantContext, site: Site, t
     started = time.perf_counter()
     await persistence.search(tenant, SearchQuery(text, site))
     return (time.perf_counter() - started) * 1e3
+
+
+async def _first(
+    persistence: Persistence, tenant: TenantContext, site: Site
+) -> tuple[float, Spread]:
+    """Milliseconds for the first search, and by how many the event loop was late meanwhile."""
+    searching = asyncio.create_task(_search(persistence, tenant, site, "anything"))
+    late = []
+    while not searching.done():
+        started = time.perf_counter()
+        await asyncio.sleep(0.002)
+        late.append((time.perf_counter() - started - 0.002) * 1e3)
+    return await searching, Spread(_quantile(late, 0.99), min(late), max(late))
+
+
+async def _hostile(
+    persistence: Persistence, tenant: TenantContext, site: Site, pages: Pages
+) -> tuple[Spread, str]:
+    """Milliseconds for the query that takes longest, at the best of three times; and which."""
+    tell("hostile queries")
+    taken = {
+        text: min([await _search(persistence, tenant, site, text) for _ in range(3)])
+        for text in pages.hostile()
+    }
+    worst = max(taken, key=lambda text: taken[text])
+    return Spread(taken[worst], min(taken.values()), taken[worst]), worst[:30]
 
 
 async def _save(persistence: Persistence, tenant: TenantContext, pages: Pages) -> float:

@@ -64,13 +64,15 @@ class Finder:
         self._keys = ", ".join(f'p."{name}"' for name in searchable.key)
         self._table = f'"{table.name}"'
 
-    def answer(self, connection: sqlite3.Connection, query: SearchQuery) -> SearchResults:
-        """The hits of a query; none when it has no word."""
+    def answer(self, connection: sqlite3.Connection, query: SearchQuery) -> SearchResults | None:
+        """The hits of a query, none when it has no word; None when the file lacks the index."""
         words = words_of(query.text)
         if not words:
             return SearchResults()
         connection.execute("BEGIN")  # one snapshot: what is found is what is shown
         try:
+            if not self._index.is_in(connection):
+                return None
             scope = self._index.scope(connection, query.by)
             if scope is None:
                 return SearchResults()

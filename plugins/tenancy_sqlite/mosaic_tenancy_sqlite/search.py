@@ -96,11 +96,9 @@ class Searches:
 
     def _search(self, path: Path, query: SearchQuery) -> SearchResults | None:
         """None when the file has another index, or none."""
-        if self._index is None or self._finder is None:
+        if self._finder is None:
             return SearchResults()
         with self._files.lend(path) as connection:
-            if not self._index.is_in(connection):
-                return None
             return self._finder.answer(connection, query)
 
     async def _made(self, path: Path, turn: Turn, pages: int | None) -> None:
