@@ -120,6 +120,13 @@ async def a_day_passes(deployment: Deployment) -> None:
     await note(deployment, update(RenderedRow).values(again=before))
 
 
+async def shows(deployment: Deployment, path: str, text: str) -> None:
+    """Waits until a page has a text: other processes learn of a change a moment later."""
+    async with asyncio.timeout(10):
+        while text not in (await deployment.get(path)).text:
+            await asyncio.sleep(0.02)
+
+
 def test_a_page_is_shown_in_the_themes_that_it_was_rendered_in(versions: Versions) -> None:
     async def scenario(old: Deployment, new: Deployment) -> None:
         both = 2 * len(PAGES)
@@ -134,7 +141,7 @@ def test_a_page_is_shown_in_the_themes_that_it_was_rendered_in(versions: Version
         # What surrounds a page is what it is now, in whichever version.
         await old.do("sites.configure", tagline="By the old one")
         for deployment in (old, new):
-            assert "By the old one" in (await deployment.get("/news/")).text
+            await shows(deployment, "/news/", "By the old one")
         await start(new)
         assert await marks(old, new) == ["new"] * both
         assert await projected(new, "aurora") == await rebuilt(new, "aurora")
