@@ -97,6 +97,7 @@ def test_a_visitor_walks_through_a_site_without_a_fault(
             color_scheme=scheme,
             java_script_enabled=False,
         )
+        context.set_default_timeout(120_000)  # milliseconds: others use the machine too
         page = context.new_page()
         page.on("console", lambda message: faults.append(message.text))
         page.on("requestfailed", lambda request: faults.append(request.url))

@@ -141,6 +141,7 @@ class Walk:
 
 def walk(browser: Any, demo: Running, site: str) -> Walk:
     context = browser.new_context(service_workers="block")
+    context.set_default_timeout(120_000)  # milliseconds: others use the machine too
     context.add_init_script(axe_script())
     return Walk(f"http://{site}.localhost:{demo.port}/", context.new_page())
 
