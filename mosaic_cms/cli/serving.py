@@ -145,6 +145,9 @@ async def _opens(settings: Settings, *, whole: bool) -> None:
     from mosaic_cms.product import open_product, tenant_schema
     from mosaic_core.platform import open_platform
 
-    opened = open_product(settings) if whole else open_platform(settings, tenant_schema())
-    async with opened:
-        pass
+    if whole:
+        async with open_product(settings) as product:
+            product.themes.check()
+    else:
+        async with open_platform(settings, tenant_schema()):
+            pass
