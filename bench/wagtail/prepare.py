@@ -1,6 +1,6 @@
 """Makes Wagtail's own environment and its site: `python -m bench.wagtail.prepare [folder]`.
 
-Needs Python and either uv or pip. A second run finds both made and does nothing; a changed list
+Needs what tools/setup makes. A second run finds both made and does nothing; a changed list
 of requirements makes a new environment, changed content or templates' models a new database.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import json
 import os
 import secrets
@@ -26,6 +25,8 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE / "project"
 REQUIREMENTS = HERE / "requirements.txt"
 DEFAULT_FOLDER = HERE.parent / ".wagtail"
+#: The one that tools/setup brings.
+_UV = HERE.parents[1] / ".cache" / "bootstrap" / "bin" / "uv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,8 @@ def _install(environment: Environment) -> None:
         return
     shutil.rmtree(venv, ignore_errors=True)
     python, requirements = str(environment.python), str(REQUIREMENTS)
-    if uv := _uv():
-        _run([*uv, "venv", "--quiet", "--python", sys.executable, str(venv)])
-        _run([*uv, "pip", "install", "--quiet", "--python", python, "-r", requirements])
-    else:
-        # Without a pip of its own, so that Debian's python3-venv package is not needed.
-        _run([sys.executable, "-m", "venv", "--without-pip", str(venv)])
-        pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
-        _run([*pip, "install", "--quiet", "-r", requirements])
+    _run([str(_UV), "venv", "--quiet", "--python", sys.executable, str(venv)])
+    _run([str(_UV), "pip", "install", "--quiet", "--python", python, "-r", requirements])
     stamp.write_text(wanted, encoding="utf-8")
 
 
@@ -119,12 +114,6 @@ def branch(slug: str, title: str, *, in_menu: bool, seed: int) -> content.Page:
     """A page that others are below: the home page, or the section."""
     summary = "Notes from a house where tiles are made, mended and looked at."
     return content.Page(slug, title, summary, in_menu, False, content.lead_blocks(seed))
-
-
-def _uv() -> list[str]:
-    if found := shutil.which("uv"):
-        return [found]
-    return [sys.executable, "-m", "uv"] if importlib.util.find_spec("uv") else []
 
 
 def _digest(files: Sequence[Path], also: str) -> str:
