@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mosaic_cms.content.tree import find_site
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import PlatformScope, TenantScope
 from mosaic_core.errors import Denied, InvalidInput, NotFound, PluginConflict, PluginInvalid
@@ -124,17 +125,36 @@ class Actions:
         """
         found = self.get(name)
         command = _validated(found, given)
-        decision = scope.actor.may(found.needs)
+        command, site = await _about_site(scope, command)
+        decision = scope.actor.may(found.needs, name, site)
         if not decision.allowed:
             raise Denied(f"{name} was refused: {decision.reason}")
         if not isinstance(scope, found.scope):
             raise InvalidInput(f"{name} needs a {found.scope.__name__}.")
         if isinstance(scope, TenantScope) and found.effect == "write":
             require_writable(scope.tenant)
-        result = await found.run(scope.during(name), command)
+        result = await found.run(scope.during(name, site), command)
         if isinstance(scope, TenantScope) and found.effect == "write":
             await scope.settle()
         return result
+
+
+async def _about_site(
+    scope: PlatformScope | TenantScope, command: BaseModel
+) -> tuple[BaseModel, str | None]:
+    """A command with the site that it is about.
+
+    Who may do different things at different sites has to name one, or means the first: what is
+    meant for all of them would be decided by the rights at one.
+    """
+    site = getattr(command, "site", None)
+    named = "site" in type(command).model_fields and isinstance(scope, TenantScope)
+    if not named or site is not None or not scope.actor.differs_by_site:
+        return command, site if named else None
+    assert isinstance(scope, TenantScope)
+    async with scope.read() as session:
+        site = (await find_site(session)).key
+    return command.model_copy(update={"site": site}), site
 
 
 def _validated(found: Action, given: BaseModel | dict[str, Any]) -> BaseModel:

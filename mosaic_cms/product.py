@@ -55,7 +55,7 @@ from mosaic_core.database import History, TenantBase, TenantSchema
 from mosaic_core.errors import ConfigurationError
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.outbox import Message
-from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform
+from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform, platform_history
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings
 from mosaic_core.tenants import TenantContext, TenantStatus
@@ -87,12 +87,17 @@ _OPERATIONS = (
 _TOPICS = (RENDER,)
 #: Clocks of several processes may differ so much; nothing of this is ever put off.
 _AHEAD = timedelta(minutes=1)
-_MIGRATIONS = Path(__file__).parent / "migrations" / "tenant"
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def tenant_schema() -> TenantSchema:
     """The tenant tables of kernel and product, and the migrations that lead to them."""
-    return TenantSchema(TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS]))
+    return TenantSchema(TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS / "tenant"]))
+
+
+def platform_schema() -> History:
+    """The migrations of the platform database, with the product's tables in it."""
+    return platform_history(_MIGRATIONS / "platform")
 
 
 class Product:
@@ -206,5 +211,8 @@ async def open_product(
     settings: Settings, *, plugins: Plugins | None = None
 ) -> AsyncIterator[Product]:
     """Opens the platform and the product on it."""
-    async with open_platform(settings, tenant_schema(), plugins=plugins) as platform:
+    opened = open_platform(
+        settings, tenant_schema(), plugins=plugins, history=platform_schema()
+    )
+    async with opened as platform:
         yield Product(platform)

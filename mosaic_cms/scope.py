@@ -14,7 +14,7 @@ from mosaic_cms.blocks.permissions import require_permitted
 from mosaic_cms.blocks.stored import Regions
 from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.usage import note_references, watching
-from mosaic_cms.rights import Decision, Permission, Role, decide
+from mosaic_cms.rights import SELF, Decision, Permission, Role, Scopes, decide
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -29,20 +29,44 @@ class Actor:
     """Who acts. ``kind`` is operator, system, account, key or visitor."""
 
     kind: str
+    #: An account's or a key's id; for others, what they are called.
     name: str = ""
     #: In the tenant that it is about; None for whoever does not belong to it.
     role: Role | None = None
+    #: By the keys of sites, where the role is another than in the tenant.
+    site_roles: tuple[tuple[str, Role], ...] = ()
+    #: What it is restricted to, when it acts through a key or a token.
+    scopes: Scopes | None = None
 
     @property
     def trusted(self) -> bool:
         """The operator at the command line, and the system's own jobs."""
         return self.kind in {"operator", "system"}
 
-    def may(self, needs: Permission) -> Decision:
-        """Whether this actor has a permission, and why."""
+    @property
+    def differs_by_site(self) -> bool:
+        """Whether what it may depends on the site."""
+        return bool(self.site_roles) or bool(self.scopes and self.scopes.sites)
+
+    def role_at(self, site: str | None) -> Role | None:
+        """The role at a site, or in the tenant as a whole."""
+        return dict(self.site_roles).get(site, self.role) if site else self.role
+
+    def may(self, needs: Permission, action: str = "", site: str | None = None) -> Decision:
+        """Whether this actor has a permission, and why.
+
+        Args:
+            action: for what it is needed.
+            site: the key of the site that it is about; None for the tenant as a whole.
+        """
         if self.trusted:
             return Decision(True, f"{self} runs this installation.")
-        return decide(str(self), self.role, needs)
+        refusal = self.scopes.refusal(action, site) if self.scopes else None
+        if refusal is not None:
+            return Decision(False, f"{self} may not do this: {refusal}.")
+        if needs.resource == SELF and self.kind == "account":
+            return Decision(True, f"It is {self}'s own.")
+        return decide(str(self), self.role_at(site), needs)
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}" if self.name else self.kind
@@ -63,7 +87,7 @@ class PlatformScope:
     actor: Actor
     action: str = ""
 
-    def during(self, action: str) -> PlatformScope:
+    def during(self, action: str, site: str | None = None) -> PlatformScope:
         """The same scope, its changes logged under an action's name."""
         return dataclasses.replace(self, action=action)
 
@@ -77,12 +101,18 @@ class TenantScope:
     actor: Actor
     limits: Limits
     action: str = ""
+    #: The key of the site that the action is about; None for all of the tenant.
+    site: str | None = None
     #: Told how far something long has come: what, done, of how many.
     progress: Callable[[str, int, int], None] = _unseen
 
-    def during(self, action: str) -> TenantScope:
+    def during(self, action: str, site: str | None = None) -> TenantScope:
         """The same scope, its changes logged under an action's name."""
-        return dataclasses.replace(self, action=action)
+        return dataclasses.replace(self, action=action, site=site)
+
+    def may(self, needs: Permission) -> Decision:
+        """Whether the actor has a permission for what is being done, and why."""
+        return self.actor.may(needs, self.action, self.site)
 
     def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session that sees one snapshot and cannot write."""
@@ -143,7 +173,7 @@ class TenantScope:
     def require_permitted(self, after: Any, *, before: Any) -> None:
         """Raises Denied for a block that the actor may not make (see
         :mod:`mosaic_cms.blocks.permissions`)."""
-        require_permitted(self.product.blocks, self.actor.may, after, before)
+        require_permitted(self.product.blocks, self.may, after, before)
 
     async def settle(self) -> None:
         """Does what the writes left to be done, when there is something."""
