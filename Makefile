@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 
+# Bytecode is kept, whatever the environment says: the tests start some hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check bench campaign lock docs clean
 
 demo:  ## Three sites on this machine; PORT=8765 make demo moves the port.

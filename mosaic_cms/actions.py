@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 class Model(BaseModel):
     """The base of every action's input and output: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)

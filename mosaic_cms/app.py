@@ -49,6 +49,7 @@ class Application:
         """Opens everything."""
         self._opened = open_product(self._settings)
         self.product = await self._opened.__aenter__()
+        self.product.themes.check()
         self.site = SiteApp(self.product)
         self._tasks = [
             asyncio.create_task(self._sweep(self.product)),

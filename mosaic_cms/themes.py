@@ -74,10 +74,10 @@ class Theme:
     every theme, style sheets (``assets/base.css``) among them. A theme's own
     ``templates/blocks/quote.html`` comes before them.
 
-    A theme that is ``kept``, at a revision, was loaded whole once, by another version of the
-    deployment, and its folder is what :meth:`kept_files` was there: its assets have the very names
-    that pages ask for. Its templates are compiled when they are asked for, and can do nothing but
-    write text: they come from a database.
+    A template is compiled when it is asked for the first time; :meth:`check` asks for all of them.
+    A theme that is ``kept``, at a revision, was loaded once by another version of the deployment,
+    and its folder is what :meth:`kept_files` was there: its assets have the very names that pages
+    ask for. Its templates can do nothing but write text: they come from a database.
 
     Raises:
         ConfigurationError: naming the theme, or the block type, and the file that is wrong.
@@ -98,11 +98,17 @@ class Theme:
         self.revision = kept or digest_of(self.files, self.common)
         self._environment = self._make_environment(kept=bool(kept))
         self._templates: dict[str, Template] = {}
-        if not kept:
-            shared = {name for name in self.common if not name.startswith("assets/")}
-            for template in sorted(self._own.union(self.layouts, _TEMPLATES, shared)):
-                self._template(template)
-            self.shell(menu=[], footer_menu=[], side_menu=[], site=self._specimen())
+
+    def check(self) -> None:
+        """Compiles every template, and tries the shell: about a third of a second.
+
+        Raises:
+            ConfigurationError: naming the theme, or the block type, and the file that is wrong.
+        """
+        shared = {name for name in self.common if not name.startswith("assets/")}
+        for template in sorted(self._own.union(self.layouts, _TEMPLATES, shared)):
+            self._template(template)
+        self.shell(menu=[], footer_menu=[], side_menu=[], site=self._specimen())
 
     def asset(self, name: str) -> str:
         """The address of an asset, with a hash of its content in it.
@@ -280,6 +286,12 @@ class Themes:
         self.assets = {
             name: asset for theme in self._themes.values() for name, asset in theme.assets.items()
         }
+
+    def check(self) -> None:
+        """Checks each (see :meth:`Theme.check`), so that no visitor is the first to find a fault,
+        or to wait for a template."""
+        for theme in self._themes.values():
+            theme.check()
 
     def get(self, name: str) -> Theme:
         """The theme of this name, or the first one that ships, so that a page is always served."""

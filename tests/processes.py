@@ -80,7 +80,7 @@ class Running:
     def get(self, host: str, path: str = "/", **headers: str) -> httpx.Response:
         address = f"http://127.0.0.1:{self.port}{path}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.get(address, headers={"host": host, **named}, timeout=10)
+        return httpx.get(address, headers={"host": host, **named}, timeout=60)
 
     def kill(self) -> None:
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -140,7 +140,7 @@ Shared = Annotated[
 class Part(BaseModel):
     """A piece of a block's data, such as one picture of a gallery."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class StoredBlock(Part):

@@ -146,7 +146,8 @@ async def _opens(settings: Settings, *, whole: bool) -> None:
     from mosaic_core.platform import open_platform
 
     if whole:
-        async with open_product(settings):
-            return
-    async with open_platform(settings, tenant_schema(), history=platform_schema()):
-        pass
+        async with open_product(settings) as product:
+            product.themes.check()
+    else:
+        async with open_platform(settings, tenant_schema(), history=platform_schema()):
+            pass

@@ -85,8 +85,10 @@ class SiteView(Model):
 @action("sites.configure", needs=Permission("update", "settings"), http="PATCH /sites/{site}")
 async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView:
     """Changes what surrounds a site's pages: title, theme, menus, redirects."""
-    if command.theme is not None and command.theme not in scope.product.themes:
-        raise InvalidInput(f"There is no theme {command.theme!r}.", hint="Install its plugin.")
+    if command.theme is not None:
+        if command.theme not in scope.product.themes:
+            raise InvalidInput(f"There is no theme {command.theme!r}.", hint="Install its plugin.")
+        scope.product.themes.get(command.theme).check()
 
     async def fn(write: Write) -> SiteView:
         site = await find_site(write.session, command.site)

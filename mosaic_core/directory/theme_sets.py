@@ -26,6 +26,7 @@ KEPT = timedelta(days=1)
 #: A tenant is left to whoever renders its pages again for so long; then the next one may try.
 CLAIM = timedelta(minutes=15)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+_NEED = insert(RenderedRow.__table__)  # type: ignore[arg-type]
 
 
 class ThemeSets:
@@ -133,9 +134,10 @@ class ThemeSets:
         """The write to the platform database that notes it of a tenant that has no pages yet."""
 
         async def fn(write: Write) -> None:
-            await write.session.execute(
-                insert(RenderedRow).values(tenant_id=tenant_id, theme_set=key, again=write.at)
-            )
+            # Of the table, on the connection: a third of what the unit of work takes, and each new
+            # tenant pays it.
+            row = {"tenant_id": tenant_id, "theme_set": key, "again": write.at}
+            await (await write.session.connection()).execute(_NEED, row)
 
         return fn
 

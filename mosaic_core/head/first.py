@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import MetaData, Table
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState
@@ -81,8 +82,12 @@ async def first_rows(
 def _in_order(tables: Iterable[Table]) -> list[Table]:
     """Each table after those that its rows point to."""
     found = list(tables)
-    order = {table: n for n, table in enumerate(found[0].metadata.sorted_tables)}
-    return sorted(found, key=order.__getitem__)
+    return sorted(found, key=_order(found[0].metadata).__getitem__)
+
+
+@cache
+def _order(metadata: MetaData) -> dict[Table, int]:
+    return {table: number for number, table in enumerate(metadata.sorted_tables)}
 
 
 def _values(state: InstanceState[Any]) -> tuple[Table, dict[str, Any]]:

@@ -176,7 +176,7 @@ def test_a_faulty_theme_is_named_with_its_file(
 ) -> None:
     harm(plain)
     with pytest.raises(ConfigurationError, match=rf"(?s)'plain'.*{words}"):
-        Theme("plain", plain, {})
+        Theme("plain", plain, {}).check()
 
 
 BLOCKS = {
@@ -230,13 +230,13 @@ def test_a_theme_has_another_revision_with_other_blocks(plain: Path) -> None:
 
 def test_a_faulty_block_template_is_named_with_who_wrote_it(plain: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"block type 'note' has a faulty .*note\.html"):
-        Theme("plain", plain, {"blocks/note": "{% if %}"})
+        Theme("plain", plain, {"blocks/note": "{% if %}"}).check()
     with pytest.raises(ConfigurationError, match=r"block type 'note' has a faulty .*'nothing'"):
         Theme("plain", plain, {"blocks/note": "{{ nothing }}"}).render("blocks/note")
     (plain / "templates" / "blocks").mkdir()
     (plain / "templates" / "blocks" / "note.html").write_text("{{ block.words", "utf-8")
     with pytest.raises(ConfigurationError, match=r"'plain' has a faulty templates/blocks/note"):
-        Theme("plain", plain, BLOCKS)
+        Theme("plain", plain, BLOCKS).check()
 
 
 def test_a_block_type_without_its_template_is_named(plain: Path) -> None:

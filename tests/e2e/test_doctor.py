@@ -14,30 +14,45 @@ import pytest
 from tests.processes import Deployment
 
 ROOT = Path(__file__).parents[2]
-#: Makes a tenant as the command line does, and is killed when it comes to a certain call.
+#: Makes a tenant as the command line does, and is killed at a certain moment.
 KILLED = """
 import asyncio, os, signal
 from pathlib import Path
 from mosaic_cms.product import open_product
 from mosaic_cms.scope import Actor
 from mosaic_core.settings import load_settings
-from {module} import {owner}
-
-def killed(*args, **options):
-    os.kill(os.getpid(), signal.SIGKILL)
-
+{killed}
 async def main():
     async with open_product(load_settings(Path("mosaic.toml"))) as product:
-        {owner}.{call} = killed
+        arm()
         scope = product.platform_scope(Actor("operator"))
         await product.actions.perform("tenants.create", scope, {{"slug": "orphan", "name": "O"}})
 
 asyncio.run(main())
 """
+#: Its file is there, and the directory has not taken it yet.
+BEFORE_IT_IS_KNOWN = """
+from mosaic_core.directory import Directory
+
+async def killed(*args, made, **options):
+    await made
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def arm():
+    Directory.add = killed
+"""
+#: Its file is written, and has not got its name yet.
+BEFORE_IT_IS_WHOLE = """
+def killed(*args):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def arm():
+    os.rename = killed
+"""
 
 
-def _killed(deployment: Deployment, module: str, owner: str, call: str) -> None:
-    script = KILLED.format(module=module, owner=owner, call=call)
+def _killed(deployment: Deployment, killed: str) -> None:
+    script = KILLED.format(killed=killed)
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=deployment.folder,
@@ -50,20 +65,20 @@ def _killed(deployment: Deployment, module: str, owner: str, call: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "owner", "call", "what"),
+    ("killed", "what"),
     [
-        ("mosaic_core.directory", "Directory", "add", "No tenant of the directory"),
-        ("mosaic_tenancy_sqlite", "disk", "settle", "half a tenant's database"),
+        (BEFORE_IT_IS_KNOWN, "No tenant of the directory"),
+        (BEFORE_IT_IS_WHOLE, "half a tenant's database"),
     ],
     ids=["before it is known", "before it is whole"],
 )
 def test_what_a_killed_creation_left_is_named_with_how_to_remove_it(
-    deployment: Deployment, module: str, owner: str, call: str, what: str
+    deployment: Deployment, killed: str, what: str
 ) -> None:
     deployment.run("tenant", "create", "welcome")
     folder = deployment.folder / "data" / "tenants"
     before = set(folder.iterdir())
-    _killed(deployment, module, owner, call)
+    _killed(deployment, killed)
     (left,) = (path for path in set(folder.iterdir()) - before if path.suffix in {".db", ".new"})
     an_hour_ago = left.stat().st_mtime - 3_700
     os.utime(left, (an_hour_ago, an_hour_ago))
