@@ -20,6 +20,7 @@ from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.mailing.kinds import KINDS
 from mosaic_cms.operations import (
@@ -92,7 +93,9 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 def tenant_schema() -> TenantSchema:
     """The tenant tables of kernel and product, and the migrations that lead to them."""
-    return TenantSchema(TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS / "tenant"]))
+    return TenantSchema(
+        TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS / "tenant"])
+    )
 
 
 def platform_schema() -> History:
@@ -111,6 +114,7 @@ class Product:
         self.markup = Markup()
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
+        self.identity = Identity(platform)
         self.renditions = Renditions()
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
@@ -211,8 +215,6 @@ async def open_product(
     settings: Settings, *, plugins: Plugins | None = None
 ) -> AsyncIterator[Product]:
     """Opens the platform and the product on it."""
-    opened = open_platform(
-        settings, tenant_schema(), plugins=plugins, history=platform_schema()
-    )
+    opened = open_platform(settings, tenant_schema(), plugins=plugins, history=platform_schema())
     async with opened as platform:
         yield Product(platform)

@@ -1,7 +1,7 @@
 """Accounts, what they sign in with, and where they belong; in the platform database.
 
-No row has a secret that it can be signed in with: of what somebody else keeps there is a digest, and
-what has to be read back is sealed with the platform's secret.
+No row has a secret that somebody can sign in with: of what others keep there is a digest, and what
+has to be read back is sealed with the platform's secret.
 """
 
 from __future__ import annotations
@@ -18,6 +18,17 @@ from mosaic_core.database import PlatformBase, derived
 
 _ACCOUNT = "platform.accounts.id"
 _TENANT = "platform.tenants.tenant_id"
+
+
+class IdentityState(PlatformBase):
+    """One row, which says when anything was changed last that is kept in memory."""
+
+    __tablename__ = "identity_state"
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
+
+    only: Mapped[int] = mapped_column(types.Integer(), primary_key=True)
+    #: The directory's version.
+    version: Mapped[int] = mapped_column(types.Integer())
 
 
 class Account(PlatformBase):

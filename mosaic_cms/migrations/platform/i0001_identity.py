@@ -12,6 +12,14 @@ depends_on = "p0004"
 
 
 def upgrade() -> None:
+    state = op.create_table(
+        "identity_state",
+        sa.Column("only", types.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("version", types.Integer(), nullable=False),
+        schema="platform",
+        sqlite_strict=True,
+    )
+    op.bulk_insert(state, [{"only": 1, "version": 0}])
     op.create_table(
         "accounts",
         sa.Column("id", types.Uuid(), primary_key=True),
