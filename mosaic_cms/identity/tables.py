@@ -26,7 +26,7 @@ class IdentityState(PlatformBase):
     __tablename__ = "identity_state"
     __table_args__ = ({"sqlite_strict": True, "info": derived()},)
 
-    only: Mapped[int] = mapped_column(types.Integer(), primary_key=True)
+    only: Mapped[int] = mapped_column(types.Integer(), primary_key=True, autoincrement=False)
     #: The directory's version.
     version: Mapped[int] = mapped_column(types.Integer())
 
