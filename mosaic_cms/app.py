@@ -35,8 +35,8 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            assert self.site is not None and self.api is not None, "nobody ran the lifespan"
             face = self.api if Api.serves(scope["path"]) else self.site
+            assert face is not None, "the server did not run the lifespan"
             await face(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)

@@ -58,7 +58,8 @@ class Ledger:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._entries: Counter[Entry] = Counter()
+        #: When it was the first time, and how often.
+        self._entries: dict[Entry, tuple[datetime, int]] = {}
         self._used: Counter[tuple[str, str, str]] = Counter()
         #: What all processes had written when this one looked last.
         self._written: dict[tuple[str, str, str], int] = {}
@@ -68,7 +69,8 @@ class Ledger:
         """Notes what somebody tried. The same within a few seconds is one entry, with how often."""
         if entry not in self._entries and len(self._entries) >= _MOST:
             entry = _OVERFLOW
-        self._entries[entry] += 1
+        at, times = self._entries.get(entry, (datetime.now(UTC), 0))
+        self._entries[entry] = (at, times + 1)
 
     async def spend(self, tenant_id: str, what: str) -> int:
         """Counts one use of something; returns how much of it the tenant used in this month."""
@@ -88,21 +90,21 @@ class Ledger:
     async def flush(self) -> None:
         """Writes what was counted. What cannot be written waits."""
         async with self._turn:
-            entries, self._entries = self._entries, Counter()
+            entries, self._entries = self._entries, {}
             used, self._used = self._used, Counter()
             if not entries and not used:
                 return
 
             async def fn(write: Write) -> dict[tuple[str, str, str], int]:
                 if entries:
-                    rows = [_row(entry, times, write.at) for entry, times in entries.items()]
+                    rows = [_row(entry, *seen) for entry, seen in entries.items()]
                     await write.session.execute(insert(AuditEntry), rows)
                 return {key: await _add(write, key, n) for key, n in used.items()}
 
             try:
                 written = await self._directory.write(fn, actor="system", action="ledger.flush")
             except BaseException:
-                self._entries += entries
+                self._entries = entries | self._entries
                 self._used += used
                 raise
             this_month = month_of(datetime.now(UTC))
@@ -138,7 +140,7 @@ class Ledger:
             await self.flush()
 
 
-def _row(entry: Entry, times: int, at: datetime) -> dict[str, object]:
+def _row(entry: Entry, at: datetime, times: int) -> dict[str, object]:
     return {
         "id": new_id(),
         "at": at,

@@ -27,6 +27,7 @@ from mosaic_cms.limits import RateLimits
 from mosaic_cms.mailing.kinds import KINDS
 from mosaic_cms.operations import (
     arranging,
+    audit,
     bin,
     exports,
     forms,
@@ -87,6 +88,7 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    audit,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)

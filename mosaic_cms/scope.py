@@ -124,7 +124,7 @@ class Conditions:
             return None
         self.writes += 1
         made = hashlib.sha256(self.key + self.writes.to_bytes(4)).digest()
-        return uuid.UUID(bytes=made[:16], version=8)
+        return uuid.UUID(bytes=made[:16], version=5)
 
     def require(self, write: Write) -> None:
         """Raises SeenBefore when somebody else wrote meanwhile."""
