@@ -29,9 +29,13 @@ from mosaic_cms.operations import (
     exports,
     forms,
     imports,
+    invitations,
+    keys,
     mails,
     media,
+    members,
     menus,
+    own_tenants,
     pages,
     redirects,
     references,
@@ -42,6 +46,7 @@ from mosaic_cms.operations import (
     sites,
     tenants,
     terms,
+    tokens,
     translations,
     versions,
 )
@@ -83,6 +88,11 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    members,
+    invitations,
+    keys,
+    tokens,
+    own_tenants,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)

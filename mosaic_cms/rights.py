@@ -82,6 +82,7 @@ OPEN = frozenset(
         Permission("create", "submissions"),
         Permission("create", "accounts"),
         Permission("create", "sessions"),
+        Permission("update", "tokens"),
     }
 )
 #: What is an account's own: its name, its sessions, where it belongs. Nobody else has it.
