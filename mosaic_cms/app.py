@@ -61,6 +61,7 @@ class Application:
             asyncio.create_task(self.product.postman.run()),
             asyncio.create_task(self.product.renewal.run()),
             asyncio.create_task(self.product.ledger.run()),
+            asyncio.create_task(self.product.identity.keys.uses.run()),
         ]
 
     async def stop(self) -> None:

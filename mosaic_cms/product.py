@@ -32,9 +32,13 @@ from mosaic_cms.operations import (
     exports,
     forms,
     imports,
+    invitations,
+    keys,
     mails,
     media,
+    members,
     menus,
+    own_tenants,
     pages,
     published,
     redirects,
@@ -46,6 +50,7 @@ from mosaic_cms.operations import (
     sites,
     tenants,
     terms,
+    tokens,
     translations,
     versions,
 )
@@ -89,6 +94,11 @@ _OPERATIONS = (
     mails,
     media,
     audit,
+    members,
+    invitations,
+    keys,
+    tokens,
+    own_tenants,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)

@@ -84,6 +84,7 @@ OPEN = frozenset(
         Permission("read", "published"),
         Permission("create", "accounts"),
         Permission("create", "sessions"),
+        Permission("update", "tokens"),
     }
 )
 #: What is an account's own: its name, its sessions, where it belongs. Nobody else has it.

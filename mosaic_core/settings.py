@@ -131,6 +131,8 @@ class IdentitySettings(BaseModel):
     secret: SecretStr = SecretStr("")
     #: Whether anybody may make an account; if not, only who is invited.
     sign_up: bool = True
+    #: Tenants that an account may own before it founds no more by itself.
+    own_tenants: Annotated[Whole, Field(ge=0, le=10_000)] = 3
     #: Hours that a session lasts after it was last used, and days when it is remembered.
     session_hours: Annotated[Whole, Field(ge=1, le=24 * 7)] = 8
     remembered_days: Annotated[Whole, Field(ge=1, le=365)] = 30

@@ -15,8 +15,10 @@ from mosaic_cms.cli import (
     exports,
     forms,
     health,
+    keys,
     mails,
     media,
+    members,
     menus,
     pages,
     plugins,
@@ -38,6 +40,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume tenants.")
+app.add_typer(members.app, name="member", help="Who belongs to a tenant, and as what.")
+app.add_typer(keys.app, name="key", help="API keys: make, list, revoke.")
 app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
 app.add_typer(releases.app, name="release", help="Publish several pages at once.")
 app.add_typer(forms.app, name="form", help="What visitors sent: list, export, delete.")

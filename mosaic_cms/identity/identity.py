@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from mosaic_cms.identity.bearer import Bearer
+from mosaic_cms.identity.invitations import Invitations
+from mosaic_cms.identity.keys import Keys
+from mosaic_cms.identity.members import Members
+from mosaic_cms.identity.principal import Principal
+from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.secrets import Secrets, open_secrets
+from mosaic_cms.identity.signing import SigningKeys
+from mosaic_cms.identity.site_ends import forget_site
 from mosaic_cms.identity.store import IdentityStore
+from mosaic_cms.scope import Actor
 from mosaic_core.platform import Platform
 
 
@@ -13,8 +22,20 @@ class Identity:
     """Accounts, sessions, memberships, keys and tokens."""
 
     def __init__(self, platform: Platform) -> None:
-        self._settings = platform.settings
+        self._settings = settings = platform.settings
         self.store = IdentityStore(platform.directory)
+        self.members = Members(self.store)
+        self.invitations = Invitations(
+            self.store, lambda: self.secrets, name=settings.platform.name
+        )
+        self.keys = Keys(self.store)
+        self.signing = SigningKeys(self.store, lambda: self.secrets)
+        self.bearer = Bearer(
+            self.store,
+            self.signing,
+            settings.identity,
+            issuer=platform.origin(settings.platform.domain),
+        )
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -24,3 +45,37 @@ class Identity:
             ConfigurationError: there is no secret, or it can be guessed.
         """
         return open_secrets(self._settings)
+
+    async def actor_for(
+        self, principal: Principal, tenant_id: str | None, address: str = "", agent: str = ""
+    ) -> Actor:
+        """Who acts, when somebody does who has shown who they are.
+
+        Args:
+            tenant_id: where; None for what is about no tenant. What is for another tenant than this
+                has no role here, and neither has an account that does not belong to it.
+            address: from where on the network; agent: what the program calls itself.
+        """
+        roles = Roles()
+        if tenant_id is None or (principal.by != "session" and principal.tenant_id != tenant_id):
+            pass
+        elif principal.kind == "key":
+            roles = Roles(principal.role)
+        else:
+            roles = await self.members.of(principal.id, tenant_id)
+        if principal.kind == "key":
+            self.keys.uses.note(principal.id, address)
+        return Actor(
+            principal.kind,
+            str(principal.id),
+            roles.role,
+            roles.sites,
+            principal.scopes,
+            address,
+            agent,
+            principal.session_id,
+        )
+
+    async def forget_site(self, tenant_id: str, site: str, *, actor: str) -> None:
+        """Takes a site out of everything that somebody was given at it."""
+        await forget_site(self.store, tenant_id, site, actor=actor)

@@ -29,6 +29,7 @@ class Kept(Generic[K, V]):
 
     def __init__(self) -> None:
         self._found: dict[K, V] = {}
+        self._cleared = 0
 
     def get(self, key: K) -> V | None:
         return self._found.get(key)
@@ -38,8 +39,17 @@ class Kept(Generic[K, V]):
             self._found.clear()
         self._found[key] = value
 
+    async def look_up(self, key: K, look: Callable[[], Awaitable[V | None]]) -> V | None:
+        """What a look finds, which is kept unless something changed during the look."""
+        cleared = self._cleared
+        value = await look()
+        if value is not None and cleared == self._cleared:
+            self.put(key, value)
+        return value
+
     def clear(self) -> None:
         self._found.clear()
+        self._cleared += 1
 
 
 class IdentityStore:
@@ -81,22 +91,27 @@ class IdentityStore:
         *,
         actor: str,
         action: str,
-        kept: bool = True,
+        kept: bool | Callable[[T], bool] = True,
     ) -> T:
         """A write, known here when it returns and elsewhere within ``freshness``.
 
         Args:
-            kept: whether it may change what is kept in memory.
+            kept: whether it may change what is kept in memory; a function says so of the result.
         """
 
-        async def noted(write: Write) -> T:
+        async def noted(write: Write) -> tuple[T, bool]:
             result = await fn(write)
-            if kept:
-                await write.session.flush()
-                await write.session.execute(update(IdentityState).values(version=write.version))
-            return result
+            changed = kept(result) if callable(kept) else kept
+            if changed:
+                await self.changed(write)
+            return result, changed
 
-        result = await self.directory.write(noted, actor=actor, action=action)
-        if kept:
+        result, changed = await self.directory.write(noted, actor=actor, action=action)
+        if changed:
             await self.refresh()
         return result
+
+    async def changed(self, write: Write) -> None:
+        """Notes, inside a write, that it changes what is kept in memory."""
+        await write.session.flush()
+        await write.session.execute(update(IdentityState).values(version=write.version))

@@ -162,8 +162,9 @@ class Invitation(PlatformBase):
     email_key: Mapped[str] = mapped_column(types.Text(254))
     role: Mapped[str | None] = mapped_column(types.Text(16))
     site_roles: Mapped[dict[str, Any]] = mapped_column(types.Json())
-    #: The name of who invited, as the mail says it.
-    invited_by: Mapped[str] = mapped_column(types.Text(200))
+    #: The name of who invited, as the mail says it; and the actor.
+    invited_by: Mapped[str] = mapped_column(types.Text(254))
+    created_by: Mapped[str] = mapped_column(types.Text(200))
     created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
     expires_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
 
@@ -203,7 +204,8 @@ class KeyUse(PlatformBase):
 
 
 class RefreshToken(PlatformBase):
-    """Gets new bearer tokens, once; then its successor does. One that comes twice ends them all."""
+    """Gets new bearer tokens, once; then its successor does. One that comes twice ends them all.
+    Those of a family that was ended are gone."""
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (Index(None, "family"), {"sqlite_strict": True})

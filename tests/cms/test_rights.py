@@ -15,7 +15,7 @@ from mosaic_core.errors import Denied, InvalidInput, TenantReadOnly
 from tests.cms.deployment import OPERATOR as AT_THE_COMMAND_LINE
 from tests.cms.deployment import Deployment, Deployments
 
-EVERYBODY, VIEWER, EDITOR, ADMIN, OWNER, OPERATOR = range(6)
+EVERYBODY, SIGNED_IN, VIEWER, EDITOR, ADMIN, OWNER, OPERATOR = range(7)
 
 #: The least that somebody must be for each action. A new action needs a row.
 TABLE = {
@@ -27,12 +27,26 @@ TABLE = {
     "forms.export": EDITOR,
     "forms.submissions": EDITOR,
     "forms.submit": EVERYBODY,
+    "invitations.accept": SIGNED_IN,
+    "invitations.create": ADMIN,
+    "invitations.list": ADMIN,
+    "invitations.revoke": ADMIN,
+    "keys.create": ADMIN,
+    "keys.list": ADMIN,
+    "keys.revoke": ADMIN,
     "mails.drop": OPERATOR,
     "mails.list": OPERATOR,
     "mails.retry": OPERATOR,
     "mails.test": OPERATOR,
     "media.focus": EDITOR,
     "media.list": VIEWER,
+    "members.add": OPERATOR,
+    "members.change": ADMIN,
+    "members.leave": SIGNED_IN,
+    "members.list": ADMIN,
+    "members.remove": ADMIN,
+    "members.show": ADMIN,
+    "members.transfer": OWNER,
     "menus.add": EDITOR,
     "menus.remove": EDITOR,
     "menus.set": EDITOR,
@@ -87,18 +101,23 @@ TABLE = {
     "sites.render": ADMIN,
     "sites.show": VIEWER,
     "tenants.create": OPERATOR,
+    "tenants.found": SIGNED_IN,
     "tenants.list": OPERATOR,
+    "tenants.mine": SIGNED_IN,
     "tenants.resume": OPERATOR,
     "tenants.show": OPERATOR,
     "tenants.suspend": OPERATOR,
     "terms.list": VIEWER,
     "terms.rename": EDITOR,
+    "tokens.create": SIGNED_IN,
+    "tokens.refresh": EVERYBODY,
+    "tokens.revoke": SIGNED_IN,
 }
 
 #: Somebody of each kind, and what they are at most.
 ACTORS = {
     Actor("visitor"): EVERYBODY,
-    Actor("account", "of another tenant"): EVERYBODY,
+    Actor("account", "of another tenant"): SIGNED_IN,
     Actor("key", "revoked"): EVERYBODY,
     Actor("account", "vera", Role.VIEWER): VIEWER,
     Actor("account", "edith", Role.EDITOR): EDITOR,
