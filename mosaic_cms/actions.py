@@ -195,11 +195,17 @@ def _validated(found: Action, given: BaseModel | dict[str, Any]) -> BaseModel:
     try:
         return found.input.model_validate(given)
     except ValidationError as error:
-        problems = tuple(
-            (".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()
-        )
-        first = "; ".join(f"{where}: {what}" for where, what in problems)
-        raise InvalidInput(f"{found.name}: {first}.", problems=problems) from error
+        raise misfit(found.name, error) from error
+
+
+def misfit(what: str, error: ValidationError) -> InvalidInput:
+    """Says of an action's input, or of something like it, everything that does not fit."""
+    problems = tuple(
+        (".".join(str(part) for part in item["loc"]), item["msg"])
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    told = "; ".join(f"{where}: {why}" if where else why for where, why in problems)
+    return InvalidInput(f"{what}: {told}.", problems=problems)
 
 
 def _make(function: Callable[..., Awaitable[Any]]) -> Action:

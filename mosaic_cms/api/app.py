@@ -8,6 +8,7 @@ import secrets
 from functools import cached_property, partial
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -116,8 +117,7 @@ class Api:
         return response
 
     async def _answer(self, request: Request, shape: Shape, caller: Caller) -> Response:
-        given, face = await requests.input_of(request, shape)
-        _default_site(shape, given, caller)
+        given, face = await requests.input_of(request, shape, caller.site)
         if not shape.writes:
             value = await self._perform(shape, caller, given, face, None)
             return answers.response(request, shape, value)
@@ -138,7 +138,7 @@ class Api:
         request: Request,
         shape: Shape,
         caller: Caller,
-        given: dict[str, Any],
+        given: BaseModel,
         face: dict[str, str],
         conditions: Conditions,
     ) -> Response:
@@ -176,11 +176,11 @@ class Api:
             )
         head = await self._product.platform.persistence(caller.tenant).head(caller.tenant)
         conditions.seen = head.version
-        given = {name: requests.text(raw) for name, raw in request.path_params.items()}
-        _default_site(shape, given, caller)
-        site = request.query_params.get("site")
+        texts: dict[str, Any] = {n: requests.text(raw) for n, raw in request.path_params.items()}
+        site = request.query_params.get("site", caller.site)
         if site is not None and "site" in shape.in_query:
-            given["site"] = site
+            texts["site"] = site
+        given = shape.command(texts, {})
         value = await self._perform(shape, caller, given, {}, None)
         if not answers.matches(wanted, answers.tag_of_value(value)):
             raise Stale("It is not any more what you have seen.", hint="Get it again, and merge.")
@@ -189,7 +189,7 @@ class Api:
         self,
         shape: Shape,
         caller: Caller,
-        given: dict[str, Any],
+        given: BaseModel,
         face: dict[str, str],
         conditions: Conditions | None,
     ) -> Any:
@@ -261,12 +261,6 @@ class Api:
         keys = await self._product.identity.bearer.jwks()
         headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
         return JSONResponse(keys, headers=_SAFETY | headers, media_type="application/jwk-set+json")
-
-
-def _default_site(shape: Shape, given: dict[str, Any], caller: Caller) -> None:
-    """On a site's own host, it is the site that is meant."""
-    if caller.site is not None and "site" in shape.action.input.model_fields:
-        given.setdefault("site", caller.site)
 
 
 def _require_version(request: Request) -> None:

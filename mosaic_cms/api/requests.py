@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import pydantic_core
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 
 from mosaic_cms.api.problems import HttpError
@@ -21,14 +22,21 @@ _MOST_PARAMETERS = 200
 FIELDS, LIMIT, AFTER = "fields", "limit", "after"
 
 
-async def input_of(request: Request, shape: Shape) -> tuple[dict[str, Any], dict[str, str]]:
-    """The fields of an action's input, and what the face itself is asked for.
+async def input_of(
+    request: Request, shape: Shape, default_site: str | None
+) -> tuple[BaseModel, dict[str, str]]:
+    """An action's input, and what the face itself is asked for.
+
+    Args:
+        default_site: the site that is meant when none is named.
 
     Raises:
-        HttpError: 400, 413 or 415, saying what cannot be read.
+        HttpError: 400, 408, 413 or 415, saying what cannot be read.
+        InvalidInput: it can be read and does not fit.
     """
-    given: dict[str, Any] = {name: text(raw) for name, raw in request.path_params.items()}
+    texts: dict[str, Any] = {name: text(raw) for name, raw in request.path_params.items()}
     asked, face = _query(request, shape)
+    body: dict[str, Any] = {}
     if shape.has_body:
         body = await _json(request)
         for name in shape.in_path:
@@ -39,8 +47,10 @@ async def input_of(request: Request, shape: Shape) -> tuple[dict[str, Any], dict
                     f"{name!r} is in the path and in the body.",
                     hint="Send it in the path only.",
                 )
-        given |= body
-    return given | asked, face
+    texts |= asked
+    if default_site is not None and "site" in shape.action.input.model_fields:
+        (body if "site" in shape.in_body else texts).setdefault("site", default_site)
+    return shape.command(texts, body), face
 
 
 def _query(request: Request, shape: Shape) -> tuple[dict[str, Any], dict[str, str]]:

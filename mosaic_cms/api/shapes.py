@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_args, get_origin
 
-from pydantic import TypeAdapter
+import pydantic_core
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from mosaic_cms.actions import Action
+from mosaic_cms.actions import Action, misfit
 from mosaic_cms.rights import attainable
 from mosaic_core.errors import PluginConflict, PluginInvalid
 
@@ -76,6 +77,32 @@ class Shape:
         """Of an answer: something new was made, or not."""
         made = self.action.name.rpartition(".")[2] in {"create", "sign_up", "copy"}
         return 201 if self.method == "POST" and made else 200
+
+    def command(self, texts: dict[str, Any], body: dict[str, Any]) -> BaseModel:
+        """The action's input, from what came as text and what came as JSON.
+
+        Texts are read as what they mean; what came as JSON has to be of the very kind.
+
+        Raises:
+            InvalidInput: with every problem.
+        """
+        try:
+            read = self._texts.validate_python(texts).model_dump(mode="json", exclude_unset=True)
+            return self.action.input.model_validate_json(
+                pydantic_core.to_json(read | body), strict=True
+            )
+        except ValidationError as error:
+            raise misfit(self.action.name, error) from error
+
+    @cached_property
+    def _texts(self) -> TypeAdapter[BaseModel]:
+        """What comes in path and query: each field as it is declared, but none of them needed."""
+        fields: dict[str, Any] = {
+            name: (field.rebuild_annotation() | None, None)
+            for name, field in self.action.input.model_fields.items()
+            if name in self.in_path or name in self.in_query
+        }
+        return TypeAdapter(create_model(f"{self.action.input.__name__}Texts", **fields))
 
     def takes_many(self, name: str) -> bool:
         """Whether a field may be repeated in the query."""
