@@ -120,7 +120,7 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 async def body_of(request: Request) -> bytes:
-    """The body, within bounds of size and time."""
+    """The body, within bounds of size and time; it is kept as ``request.state.body``."""
     length = request.headers.get("content-length", "")
     if length and not length.isdigit():
         raise HttpError(400, "bad-request", "The Content-Length is not a number.")
@@ -138,7 +138,9 @@ async def body_of(request: Request) -> bytes:
         raise HttpError(408, "timeout", f"The body did not come within {_SECONDS:g} s.") from error
     except ClientDisconnect as error:
         raise HttpError(400, "bad-request", "The body was cut off.") from error
-    return b"".join(parts)
+    content: bytes = b"".join(parts)
+    request.state.body = content
+    return content
 
 
 def _too_long() -> HttpError:

@@ -36,6 +36,11 @@ class Service:
             address = f"https://{host}/api/v1{path}"
             return await client.request(method, address, headers=headers, **given)
 
+    async def key(self, role: str = "owner", slug: str = "aurora", **restricted: Any) -> str:
+        """An API key of a tenant."""
+        made = await self.deployment.do("keys.create", slug, name="test", role=role, **restricted)
+        return str(made.key)
+
     async def get(self, path: str, **given: Any) -> httpx.Response:
         return await self.ask("GET", path, **given)
 
