@@ -20,8 +20,8 @@ from mosaic_cms.identity.signing import ALGORITHM
 from mosaic_cms.identity.tables import SigningKey
 from mosaic_cms.rights import Role, Scopes
 from mosaic_core.errors import Denied, InvalidInput, Unauthenticated
+from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments, opened
-from tests.cms.people import People, set_account
 
 OWNER, ADMIN, EDITOR = Role.OWNER, Role.ADMIN, Role.EDITOR
 

@@ -16,8 +16,8 @@ from mosaic_cms.identity.tables import Invitation
 from mosaic_cms.rights import Role
 from mosaic_core.errors import Conflict, Denied, InvalidInput, InvalidMail, NotFound
 from mosaic_core.testing.fakes import MemoryMailer, memory_mailer
+from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments
-from tests.cms.people import People, set_account
 from tests.cms.plugs import plugins_with
 
 OWNER, ADMIN, EDITOR, VIEWER = Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER

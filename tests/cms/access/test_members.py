@@ -10,8 +10,8 @@ import pytest
 
 from mosaic_cms.rights import Role
 from mosaic_core.errors import Conflict, Denied, InvalidInput, NotFound
+from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments, opened
-from tests.cms.people import People, set_account
 
 OWNER, ADMIN, EDITOR, VIEWER = Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER
 

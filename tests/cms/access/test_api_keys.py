@@ -14,8 +14,8 @@ import time_machine
 from mosaic_cms.identity.key_format import PATTERN, checksum, is_key, make_key
 from mosaic_cms.rights import Role
 from mosaic_core.errors import Conflict, Denied, InvalidInput, NotFound
+from tests.cms.access.people import People
 from tests.cms.deployment import Deployment, Deployments, opened
-from tests.cms.people import People
 
 OWNER, ADMIN, EDITOR, VIEWER = Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER
 
