@@ -7,7 +7,7 @@ is written, and found again by its digest.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -66,7 +66,6 @@ class Invitations:
         tenant_id: str,
         address: str,
         roles: Roles,
-        check: Callable[[Roles], Awaitable[None]],
         by: Actor,
     ) -> Invited:
         """Invites an address; one that was invited before gets a new mail, and the old one is
@@ -87,7 +86,6 @@ class Invitations:
             own = await authority(session, by, tenant_id)
             require(str(by), own, Permission("create", "members"))
             require_within(roles, own)
-            await check(roles)
             if await _is_member(session, tenant_id, email.lower()):
                 raise Conflict(f"{email} is a member already.", hint="Change the role instead.")
             await _make_room(write, tenant_id, email.lower())
