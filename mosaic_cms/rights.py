@@ -80,6 +80,8 @@ _ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
 OPEN = frozenset(
     {
         Permission("create", "submissions"),
+        # Of sites that are open: the actions look.
+        Permission("read", "published"),
         Permission("create", "accounts"),
         Permission("create", "sessions"),
         Permission("update", "tokens"),
@@ -135,6 +137,11 @@ def lowest_with(needs: Permission) -> Role | None:
         if needs in granted(role):
             return role
     return None
+
+
+def attainable(needs: Permission) -> bool:
+    """Whether anybody but those who run the installation can have a permission."""
+    return needs in OPEN or needs.resource == SELF or lowest_with(needs) is not None
 
 
 def decide(who: str, role: Role | None, needs: Permission) -> Decision:

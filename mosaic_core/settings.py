@@ -141,6 +141,17 @@ class IdentitySettings(BaseModel):
     refresh_days: Annotated[Whole, Field(ge=1, le=365)] = 30
 
 
+class RateSettings(BaseModel):
+    """``[rates]``: what is let in at once; what a tier includes is among its limits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Requests a minute in the name of one tenant, by all of its people and programs together.
+    tenant: Annotated[Whole, Field(ge=1)] = 3_000
+    #: Requests a minute of one person, program or network.
+    actor: Annotated[Whole, Field(ge=1)] = 600
+
+
 class Settings(BaseSettings):
     """The whole configuration of a deployment."""
 
@@ -152,6 +163,7 @@ class Settings(BaseSettings):
     serve: ServeSettings = ServeSettings()
     mail: MailSettings = MailSettings()
     identity: IdentitySettings = IdentitySettings()
+    rates: RateSettings = RateSettings()
     tiers: dict[str, Tier] = Field(default_factory=default_tiers)
     plans: dict[str, Plan] = Field(default_factory=dict)
     #: Each plugin's own settings, validated when it is opened.

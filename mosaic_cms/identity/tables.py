@@ -285,3 +285,20 @@ class Usage(PlatformBase):
     #: As in 2026-11.
     month: Mapped[str] = mapped_column(types.Text(7), primary_key=True)
     amount: Mapped[int] = mapped_column(types.Integer())
+
+
+class ApiAnswer(PlatformBase):
+    """What a write over the API was answered, for whoever sends it again."""
+
+    __tablename__ = "api_answers"
+    __table_args__ = (Index(None, "at"), {"sqlite_strict": True, "info": derived()})
+
+    #: A digest of who sent it, and of the key that they gave it.
+    digest: Mapped[bytes] = mapped_column(types.Bytes(), primary_key=True)
+    #: A digest of what was asked.
+    request: Mapped[bytes] = mapped_column(types.Bytes())
+    at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    #: 0 while it is being done.
+    status: Mapped[int] = mapped_column(types.Integer())
+    #: Sealed: it may have a key that is shown once.
+    content: Mapped[bytes | None] = mapped_column(types.Bytes())

@@ -19,6 +19,10 @@ EVERYBODY, SIGNED_IN, VIEWER, EDITOR, ADMIN, OWNER, OPERATOR = range(7)
 
 #: The least that somebody must be for each action. A new action needs a row.
 TABLE = {
+    "audit.list": ADMIN,
+    "content.import_archive": ADMIN,
+    "content.page": EVERYBODY,
+    "content.pages": EVERYBODY,
     "content.export_json": OPERATOR,
     "content.export_markdown": OPERATOR,
     "content.import_markdown": OPERATOR,

@@ -266,3 +266,14 @@ def upgrade() -> None:
         schema="platform",
         sqlite_strict=True,
     )
+    op.create_table(
+        "api_answers",
+        sa.Column("digest", types.Bytes(), primary_key=True),
+        sa.Column("request", types.Bytes(), nullable=False),
+        sa.Column("at", types.UTCDateTime(), nullable=False),
+        sa.Column("status", types.Integer(), nullable=False),
+        sa.Column("content", types.Bytes()),
+        schema="platform",
+        sqlite_strict=True,
+    )
+    op.create_index("ix_api_answers_at", "api_answers", ["at"], schema="platform")
