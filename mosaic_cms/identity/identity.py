@@ -19,23 +19,12 @@ from mosaic_core.platform import Platform
 
 
 class Identity:
-    """Accounts, sessions, memberships, keys and tokens."""
+    """Accounts, sessions, memberships, keys and tokens. Each part is made when it is needed."""
 
     def __init__(self, platform: Platform) -> None:
-        self._settings = settings = platform.settings
+        self._platform = platform
+        self._settings = platform.settings
         self.store = IdentityStore(platform.directory)
-        self.members = Members(self.store)
-        self.invitations = Invitations(
-            self.store, lambda: self.secrets, name=settings.platform.name
-        )
-        self.keys = Keys(self.store)
-        self.signing = SigningKeys(self.store, lambda: self.secrets)
-        self.bearer = Bearer(
-            self.store,
-            self.signing,
-            settings.identity,
-            issuer=platform.origin(settings.platform.domain),
-        )
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -45,6 +34,24 @@ class Identity:
             ConfigurationError: there is no secret, or it can be guessed.
         """
         return open_secrets(self._settings)
+
+    @cached_property
+    def members(self) -> Members:
+        return Members(self.store)
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        return Invitations(self.store, self.secrets, self._settings.platform.name)
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys(self.store)
+
+    @cached_property
+    def bearer(self) -> Bearer:
+        issuer = self._platform.origin(self._settings.platform.domain)
+        signing = SigningKeys(self.store, self.secrets)
+        return Bearer(self.store, signing, self._settings.identity, issuer)
 
     async def actor_for(
         self, principal: Principal, tenant_id: str | None, address: str = "", agent: str = ""

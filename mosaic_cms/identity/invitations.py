@@ -7,7 +7,6 @@ is written, and found again by its digest.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -56,7 +55,7 @@ class Invitations:
         name: in whose name invites who runs the installation.
     """
 
-    def __init__(self, store: IdentityStore, secrets: Callable[[], Secrets], name: str) -> None:
+    def __init__(self, store: IdentityStore, secrets: Secrets, name: str) -> None:
         self._store = store
         self._secrets = secrets
         self._name = name
@@ -79,7 +78,7 @@ class Invitations:
         email = check_address(address)
         roles.require_sound()
         made = new_id()
-        digest = digest_of(self._secrets().token(letter.PURPOSE, str(made)))
+        digest = digest_of(self._secrets.token(letter.PURPOSE, str(made)))
 
         async def fn(write: Write) -> Invitation:
             session = write.session

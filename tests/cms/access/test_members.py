@@ -356,6 +356,27 @@ def test_what_was_given_at_a_site_goes_with_the_site(deployments: Deployments) -
     deployments(scenario)
 
 
+def test_a_deletion_that_was_stopped_leaves_nothing_to_inherit(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        people = await staff(deployment)
+        await deployment.do("sites.create", key="shop", title="Shop")
+        await people.add("sara", shop=EDITOR)
+
+        async def killed(*args: Any, **options: Any) -> None:
+            raise RuntimeError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(people.identity, "forget_site", killed)
+            with pytest.raises(RuntimeError):
+                await people.do("adam", "sites.delete", site="shop")
+        await deployment.do("sites.create", key="shop", title="Another")
+        assert not (await people.actor("sara")).belongs
+
+    deployments(scenario)
+
+
 def test_a_site_that_cannot_be_made_takes_nothing_from_the_one_there(
     deployments: Deployments,
 ) -> None:
