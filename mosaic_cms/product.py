@@ -24,6 +24,8 @@ from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.mailing.kinds import KINDS
 from mosaic_cms.operations import (
+    account_admin,
+    accounts,
     arranging,
     bin,
     exports,
@@ -33,10 +35,13 @@ from mosaic_cms.operations import (
     media,
     menus,
     pages,
+    passkeys,
     redirects,
     references,
     releases,
     schedules,
+    second_factors,
+    sessions,
     shared,
     site_life,
     sites,
@@ -83,6 +88,11 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    accounts,
+    sessions,
+    second_factors,
+    passkeys,
+    account_admin,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ class Actor:
     site_roles: tuple[tuple[str, Role], ...] = ()
     #: What it is restricted to, when it acts through a key or a token.
     scopes: Scopes | None = None
+    #: From where on the network it asks, and with what: for who looks after their account.
+    address: str = ""
+    agent: str = ""
+    #: The session in which an account is signed in, if it is in one.
+    session: uuid.UUID | None = None
 
     @property
     def trusted(self) -> bool:

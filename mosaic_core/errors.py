@@ -19,7 +19,9 @@ names the thing; ``hint`` says what to do next.
     │   ├── InvalidInput              the input does not fit, with every problem
     │   ├── NotFound                  no such thing in this tenant
     │   ├── Conflict                  the thing exists already, or has changed meanwhile
-    │   └── Denied                    the actor may not do this
+    │   ├── Unauthenticated           nobody has shown who they are, or not rightly
+    │   ├── Denied                    the actor may not do this
+    │   └── TooManyRequests           too often in too short a time
     ├── TenantError                   the tenant does not take this now
     │   ├── TenantClosed              suspended: nobody reads it
     │   ├── TenantReadOnly            visitors read it, nobody writes
@@ -135,9 +137,25 @@ class Conflict(RequestError):
     status = 409
 
 
+class Unauthenticated(RequestError):
+    code = "unauthenticated"
+    status = 401
+
+
 class Denied(RequestError):
     code = "denied"
     status = 403
+
+
+class TooManyRequests(RequestError):
+    """``retry_after`` says when it is worth another try, in whole seconds."""
+
+    code = "too-many-requests"
+    status = 429
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: int) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class TenantError(MosaicError):

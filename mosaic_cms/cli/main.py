@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mosaic_cms.cli import (
+    accounts,
     content,
     deployment,
     exports,
@@ -38,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume tenants.")
+app.add_typer(accounts.app, name="account", help="Accounts of people: list, make, close.")
 app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
 app.add_typer(releases.app, name="release", help="Publish several pages at once.")
 app.add_typer(forms.app, name="form", help="What visitors sent: list, export, delete.")

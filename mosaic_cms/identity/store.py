@@ -29,6 +29,7 @@ class Kept(Generic[K, V]):
 
     def __init__(self) -> None:
         self._found: dict[K, V] = {}
+        self._cleared = 0
 
     def get(self, key: K) -> V | None:
         return self._found.get(key)
@@ -38,8 +39,17 @@ class Kept(Generic[K, V]):
             self._found.clear()
         self._found[key] = value
 
+    async def look_up(self, key: K, look: Callable[[], Awaitable[V | None]]) -> V | None:
+        """What a look finds, which is kept unless something changed during the look."""
+        cleared = self._cleared
+        value = await look()
+        if value is not None and cleared == self._cleared:
+            self.put(key, value)
+        return value
+
     def clear(self) -> None:
         self._found.clear()
+        self._cleared += 1
 
 
 class IdentityStore:

@@ -15,10 +15,28 @@ from mosaic_core.errors import Denied, InvalidInput, TenantReadOnly
 from tests.cms.deployment import OPERATOR as AT_THE_COMMAND_LINE
 from tests.cms.deployment import Deployment, Deployments
 
-EVERYBODY, VIEWER, EDITOR, ADMIN, OWNER, OPERATOR = range(6)
+EVERYBODY, SIGNED_IN, VIEWER, EDITOR, ADMIN, OWNER, OPERATOR = range(7)
 
 #: The least that somebody must be for each action. A new action needs a row.
 TABLE = {
+    "accounts.activate": OPERATOR,
+    "accounts.change": SIGNED_IN,
+    "accounts.change_address": SIGNED_IN,
+    "accounts.change_password": SIGNED_IN,
+    "accounts.create": OPERATOR,
+    "accounts.deactivate": OPERATOR,
+    "accounts.end_sessions": OPERATOR,
+    "accounts.find": OPERATOR,
+    "accounts.list": OPERATOR,
+    "accounts.recovery_codes": SIGNED_IN,
+    "accounts.request_reset": EVERYBODY,
+    "accounts.reset": EVERYBODY,
+    "accounts.show": SIGNED_IN,
+    "accounts.sign_up": EVERYBODY,
+    "accounts.totp_begin": SIGNED_IN,
+    "accounts.totp_confirm": SIGNED_IN,
+    "accounts.totp_remove": SIGNED_IN,
+    "accounts.verify": EVERYBODY,
     "content.export_json": OPERATOR,
     "content.export_markdown": OPERATOR,
     "content.import_markdown": OPERATOR,
@@ -62,6 +80,12 @@ TABLE = {
     "pages.unpublish": EDITOR,
     "pages.unschedule": EDITOR,
     "pages.versions": VIEWER,
+    "passkeys.add": SIGNED_IN,
+    "passkeys.begin": SIGNED_IN,
+    "passkeys.begin_sign_in": EVERYBODY,
+    "passkeys.list": SIGNED_IN,
+    "passkeys.remove": SIGNED_IN,
+    "passkeys.sign_in": EVERYBODY,
     "redirects.import": EDITOR,
     "redirects.list": EDITOR,
     "redirects.remove": EDITOR,
@@ -74,6 +98,11 @@ TABLE = {
     "releases.remove": EDITOR,
     "releases.schedule": EDITOR,
     "releases.show": VIEWER,
+    "sessions.create": EVERYBODY,
+    "sessions.end": SIGNED_IN,
+    "sessions.end_others": SIGNED_IN,
+    "sessions.list": SIGNED_IN,
+    "sessions.second_step": EVERYBODY,
     "shared.create": EDITOR,
     "shared.delete": EDITOR,
     "shared.edit": EDITOR,
@@ -98,7 +127,7 @@ TABLE = {
 #: Somebody of each kind, and what they are at most.
 ACTORS = {
     Actor("visitor"): EVERYBODY,
-    Actor("account", "of another tenant"): EVERYBODY,
+    Actor("account", "of another tenant"): SIGNED_IN,
     Actor("key", "revoked"): EVERYBODY,
     Actor("account", "vera", Role.VIEWER): VIEWER,
     Actor("account", "edith", Role.EDITOR): EDITOR,
