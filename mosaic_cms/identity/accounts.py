@@ -70,11 +70,15 @@ class Accounts:
             TooManyRequests: this network asks for too many mails.
         """
         address, key = check_address(email), email_key(email)
+        async with self._store.session() as session:  # before the work that it costs
+            network = network_of(asker.address)
+            if wait := await _FROM_NETWORK.wait(session, network, datetime.now(UTC)):
+                raise too_many(wait)
         await self._passwords.require_good(password, about=(address, name))
         made = await self._passwords.hash(password)
 
         async def fn(write: Write) -> int:
-            if wait := await _FROM_NETWORK.take(write, network_of(asker.address)):
+            if wait := await _FROM_NETWORK.take(write, network):
                 return wait
             if await _TO_ADDRESS.take(write, key):
                 return 0  # it has got enough; nobody is told
@@ -167,7 +171,7 @@ class Accounts:
             account = await write.session.get_one(Account, row.account_id)
             account.verified_at = account.verified_at or write.at
             await self._set_password(write, account, made)
-            await self._lockout.succeeded(write, account.email_key, asker.address)
+            await self._lockout.admit(write, account.email_key, asker.address)
             return account.id
 
         return await self._store.write(fn, actor=f"account:{account.id}", action="accounts.reset")

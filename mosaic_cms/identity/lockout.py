@@ -55,10 +55,18 @@ OF_ACCOUNT = Window("account", 300, timedelta(days=1))
 
 
 class Lockout:
-    """Counts tries in the table ``attempts``."""
+    """Counts tries in the table ``attempts``.
 
-    def __init__(self, store: IdentityStore) -> None:
+    Args:
+        network, account: what strangers have, from one network and at one account.
+    """
+
+    def __init__(
+        self, store: IdentityStore, network: Window = FROM_NETWORK, account: Window = OF_ACCOUNT
+    ) -> None:
         self._store = store
+        self._network = network
+        self._account = account
 
     async def attempt(self, account: str, address: str) -> None:
         """Counts a try as one that failed, until :meth:`succeeded` says otherwise: so those that
@@ -73,14 +81,14 @@ class Lockout:
         """
         network = network_of(address)
         async with self._store.session() as session:  # a flood is refused without a write
-            await _require_patience(session, account, network, datetime.now(UTC))
+            await self._require_patience(session, account, network, datetime.now(UTC))
 
         async def fn(write: Write) -> None:
-            await _require_patience(write.session, account, network, write.at)
+            await self._require_patience(write.session, account, network, write.at)
             await forget_old(write)
             await _count(write, _key("row", account, network), write.at + _ROW, extend=True)
             if not await _is_known(write.session, account, network, write.at):
-                for window, of in _windows(account, network):
+                for window, of in self._windows(account, network):
                     await _count(write, _key(window.name, of), write.at + window.lasts)
 
         await self._store.write(fn, actor="system", action="attempts.count", kept=False)
@@ -88,24 +96,44 @@ class Lockout:
     async def succeeded(self, write: Write, account: str, address: str) -> None:
         """Takes back a try in the write that signs in; its network is one of the owner's."""
         network = network_of(address)
-        row = await write.session.get(Attempts, _key("row", account, network))
-        if row is not None:
-            await write.session.delete(row)
         if not await _is_known(write.session, account, network, write.at):
-            for window, of in _windows(account, network):
+            for window, of in self._windows(account, network):
                 found = await write.session.get(Attempts, _key(window.name, of))
                 if found is not None and found.failures > 0:
                     found.failures -= 1
-        await self.trust(write, account, address)
+        await self.admit(write, account, address)
 
-    async def trust(self, write: Write, account: str, address: str) -> None:
-        """Remembers that the owner of an account was in this network."""
-        key, until = _key("known", account, network_of(address)), write.at + _KNOWN
-        row = await write.session.get(Attempts, key)
-        if row is None:
+    async def admit(self, write: Write, account: str, address: str) -> None:
+        """Remembers that the owner of an account was in a network, and forgets who tried there."""
+        network = network_of(address)
+        row = await write.session.get(Attempts, _key("row", account, network))
+        if row is not None:
+            await write.session.delete(row)
+        key, until = _key("known", account, network), write.at + _KNOWN
+        known = await write.session.get(Attempts, key)
+        if known is None:
             write.session.add(Attempts(key=key, failures=0, until=until))
-        elif until - row.until > timedelta(days=1):
-            row.until = until
+        elif until - known.until > timedelta(days=1):
+            known.until = until
+
+    async def _require_patience(
+        self, session: AsyncSession, account: str, network: str, now: datetime
+    ) -> None:
+        row = await session.get(Attempts, _key("row", account, network))
+        if row is not None and row.failures >= FREE and row.until > now:
+            wait = min(_FIRST_WAIT * 2 ** min(row.failures - FREE, 10), _LONGEST_WAIT)
+            left = (row.until - _ROW) + timedelta(seconds=wait) - now
+            if left > timedelta(0):
+                raise too_many(_seconds(left))
+        if await _is_known(session, account, network, now):
+            return
+        for window, of in self._windows(account, network):
+            row = await session.get(Attempts, _key(window.name, of))
+            if row is not None and row.failures >= window.most and row.until > now:
+                raise too_many(_seconds(row.until - now))
+
+    def _windows(self, account: str, network: str) -> tuple[tuple[Window, str], ...]:
+        return (self._network, network), (self._account, account)
 
 
 class Allowance:
@@ -114,14 +142,19 @@ class Allowance:
     def __init__(self, window: Window) -> None:
         self._window = window
 
+    async def wait(self, session: AsyncSession, of: str, now: datetime) -> int:
+        """The seconds until there is one, and 0 when there is."""
+        row = await session.get(Attempts, _key(self._window.name, of))
+        if row is not None and row.until > now and row.failures >= self._window.most:
+            return _seconds(row.until - now)
+        return 0
+
     async def take(self, write: Write, of: str) -> int:
         """Takes one, in a write; the seconds to wait when there is none, and else 0."""
-        key = _key(self._window.name, of)
-        row = await write.session.get(Attempts, key)
-        if row is not None and row.until > write.at and row.failures >= self._window.most:
-            return _seconds(row.until - write.at)
+        if wait := await self.wait(write.session, of, write.at):
+            return wait
         await forget_old(write)
-        await _count(write, key, write.at + self._window.lasts)
+        await _count(write, _key(self._window.name, of), write.at + self._window.lasts)
         return 0
 
 
@@ -147,23 +180,6 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
-async def _require_patience(
-    session: AsyncSession, account: str, network: str, now: datetime
-) -> None:
-    row = await session.get(Attempts, _key("row", account, network))
-    if row is not None and row.failures >= FREE and row.until > now:
-        wait = min(_FIRST_WAIT * 2 ** min(row.failures - FREE, 10), _LONGEST_WAIT)
-        left = (row.until - _ROW) + timedelta(seconds=wait) - now
-        if left > timedelta(0):
-            raise too_many(_seconds(left))
-    if await _is_known(session, account, network, now):
-        return
-    for window, of in _windows(account, network):
-        row = await session.get(Attempts, _key(window.name, of))
-        if row is not None and row.failures >= window.most and row.until > now:
-            raise too_many(_seconds(row.until - now))
-
-
 def too_many(seconds: int) -> TooManyRequests:
     """The error for who has to wait."""
     return TooManyRequests(
@@ -176,10 +192,6 @@ def too_many(seconds: int) -> TooManyRequests:
 async def forget_old(write: Write) -> None:
     """Removes what is to be remembered no more."""
     await write.session.execute(delete(Attempts).where(Attempts.until <= write.at))
-
-
-def _windows(account: str, network: str) -> tuple[tuple[Window, str], ...]:
-    return (FROM_NETWORK, network), (OF_ACCOUNT, account)
 
 
 async def _is_known(session: AsyncSession, account: str, network: str, now: datetime) -> bool:

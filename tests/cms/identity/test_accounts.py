@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from mosaic_cms.identity.tables import Account
 from mosaic_core.errors import (
     Conflict,
     Denied,
@@ -140,9 +139,10 @@ def test_an_address_gets_only_so_many_mails(meet: Meet) -> None:
         for number in range(8):
             await people.ask("accounts.request_reset", f"192.0.2.{number + 9}", email=ADA)
         assert len(await people.mails()) == 4
+        for number in range(29):  # with the one who signed up
+            await people.ask("accounts.request_reset", email=f"a{number}@example.com")
         with pytest.raises(TooManyRequests) as refused:
-            for number in range(40):
-                await people.ask("accounts.request_reset", email=f"a{number}@example.com")
+            await people.ask("accounts.request_reset", email="one.more@example.com")
         assert 0 < refused.value.retry_after <= 3600
 
     meet(scenario)
@@ -275,30 +275,29 @@ def test_where_nobody_signs_up_nobody_does(deployments: Deployments) -> None:
     deployments(scenario, identity={"sign_up": False})
 
 
-@pytest.mark.parametrize(
-    "token", ["", "x", "A" * 43, "\x00", "ü" * 43, "\ud800", "../" * 20, "x" * 300]
-)
-def test_a_token_that_was_made_up_does_nothing(meet: Meet, token: str) -> None:
+def test_a_token_that_was_made_up_does_nothing(meet: Meet) -> None:
     async def scenario(people: People) -> None:
-        for action in ("accounts.verify", "accounts.reset"):
-            with pytest.raises(InvalidInput):
-                await people.ask(action, token=token, password=PASSWORD)
+        for token in ("", "x", "A" * 43, "\x00", "ü" * 43, "\ud800", "../" * 20, "x" * 300):
+            for action in ("accounts.verify", "accounts.reset"):
+                with pytest.raises(InvalidInput):
+                    await people.ask(action, token=token, password=PASSWORD)
 
     meet(scenario)
 
 
-@pytest.mark.parametrize(
-    "email", ["", "ada", "a@b@c", "ada@example.com\nBcc: x@y.example", "\x00@x.example"]
-)
-def test_what_is_no_address_is_refused(meet: Meet, email: str) -> None:
+def test_what_is_no_address_or_password_is_refused(meet: Meet) -> None:
     async def scenario(people: People) -> None:
         given = {"name": "Ada", "password": PASSWORD}
-        with pytest.raises((InvalidMail, InvalidInput)):
-            await people.ask("accounts.sign_up", email=email, **given)
-        with pytest.raises((InvalidMail, InvalidInput)):
-            await people.browser(email)
-        async with people.product.identity.store.session() as session:
-            assert await session.get(Account, email) is None if False else True
+        for email in ("", "ada", "a@b@c", "a@b.example\nBcc: x@y.example", "\x00@b.example"):
+            with pytest.raises((InvalidMail, InvalidInput)):
+                await people.ask("accounts.sign_up", email=email, **given)
+            with pytest.raises((InvalidMail, InvalidInput)):
+                await people.browser(email)
+        for password in ("", "x" * 1_001, "\ud800" * 20, None, 7):
+            with pytest.raises(InvalidInput):
+                await people.ask("accounts.sign_up", email=ADA, name="Ada", password=password)
+        assert await people.mails() == []
+        assert await people.rule("accounts.list") == []
 
     meet(scenario)
 
