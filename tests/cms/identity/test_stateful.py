@@ -246,7 +246,7 @@ class SessionMachine(RuleBasedStateMachine):
         return self.world.run(self.world.people[process].rule(action, email=self.email))
 
     def _nobody(self) -> Browser:
-        """A browser in which nobody is signed in; how often that failed is not what this is about."""
+        """A browser in which nobody is signed in; how often that failed does not matter here."""
         lockout = self.world.people[0].product.identity.lockout
 
         async def fn(write: Write) -> None:
