@@ -16,7 +16,13 @@ from pydantic import BaseModel
 from mosaic_cms.identity.key_format import PATTERN, make_key
 from mosaic_cms.themes import Theme
 from mosaic_core.resolution import TenantMatch
-from mosaic_core.settings import MailSettings, PlatformSettings, ServeSettings, make_settings
+from mosaic_core.settings import (
+    IdentitySettings,
+    MailSettings,
+    PlatformSettings,
+    ServeSettings,
+    make_settings,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -124,7 +130,12 @@ def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("platform", PlatformSettings), ("serve", ServeSettings), ("mail", MailSettings)],
+    [
+        ("platform", PlatformSettings),
+        ("serve", ServeSettings),
+        ("mail", MailSettings),
+        ("identity", IdentitySettings),
+    ],
 )
 def test_every_key_is_documented(heading: str, model: type[BaseModel]) -> None:
     text = (ROOT / "docs" / "configuration.md").read_text("utf-8")

@@ -242,11 +242,12 @@ Way = Callable[[People, Any], Awaitable[Any]]
     [
         lambda p, t: p.own("edith", "tokens.revoke", refresh_token=t.refresh_token),
         lambda p, t: p.own("edith", "tokens.revoke"),
+        lambda p, t: p.own("edith", "sessions.end_others"),
         lambda p, t: p.do("olga", "members.remove", account=p.ids["edith"]),
         lambda p, t: p.do("edith", "members.leave"),
         lambda p, t: set_account(p.product, p.ids["edith"], active=False),
     ],
-    ids=["revoked", "all revoked", "removed", "left", "deactivated"],
+    ids=["revoked", "all revoked", "signed out", "removed", "left", "deactivated"],
 )
 def test_a_token_ends_at_once_here_and_soon_elsewhere(deployments: Deployments, way: Way) -> None:
     async def scenario(deployment: Deployment) -> None:
