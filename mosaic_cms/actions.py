@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.ledger import Entry
@@ -35,7 +36,18 @@ from mosaic_core.tenants import TenantStatus
 
 Effect = Literal["read", "write"]
 _MARK = "__mosaic_action__"
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+
+def _written_out(value: Any) -> Any:
+    if isinstance(value, str) and not _INSTANT.match(value):
+        raise ValueError("write it as in 2026-11-29T18:00:00Z")
+    return value
+
+
+#: An aware time as text, as RFC 3339 has it; no count of seconds.
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
 class Model(BaseModel):

@@ -229,7 +229,7 @@ class DiskFull(DatabaseError):
 
 class QuotaExceeded(DatabaseError):
     code = "quota-exceeded"
-    status = 507
+    status = 402
 
 
 class WriteTimeout(DatabaseError):

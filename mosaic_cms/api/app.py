@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from collections.abc import Iterable
 from functools import cached_property, partial
 from typing import Any
 
@@ -40,6 +41,7 @@ PREFIX = "/api/v1"
 JWKS = "/.well-known/jwks.json"
 #: How often a write with If-Match looks again, when others write to the tenant all the time.
 _LOOKS = 20
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _VERSIONS = frozenset({"1", "v1", "1.0"})
 _SHOW = "Show who you are: a token, a key or a session."
 _SAFETY = {
@@ -85,14 +87,17 @@ class Api:
         for shape in self.shapes:
             by_path.setdefault(shape.path, {})[shape.method] = shape
         return [
-            Route(PREFIX + path, partial(self._endpoint, shapes), methods=[*shapes, "OPTIONS"])
+            # All methods: what is a path of its own is no parameter of another, whatever is asked.
+            Route(PREFIX + path, partial(self._endpoint, shapes), methods=_METHODS)
             for path, shapes in by_path.items()
         ]
 
     async def _endpoint(self, shapes: dict[str, Shape], request: Request) -> Response:
         if request.method == "OPTIONS":
-            return await self._cors.preflight(request, sorted(shapes))
-        shape = shapes["GET" if request.method == "HEAD" else request.method]
+            return await self._cors.preflight(request, _allowed(shapes))
+        shape = shapes.get("GET" if request.method == "HEAD" else request.method)
+        if shape is None:
+            raise HTTPException(405, headers={"Allow": _allowed(shapes)})
         caller: Caller | None = None
         try:
             _require_version(request)
@@ -261,6 +266,11 @@ class Api:
         keys = await self._product.identity.bearer.jwks()
         headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
         return JSONResponse(keys, headers=_SAFETY | headers, media_type="application/jwk-set+json")
+
+
+def _allowed(shapes: Iterable[str]) -> str:
+    methods = {*shapes, "OPTIONS"}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _require_version(request: Request) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,15 +28,15 @@ class Cors:
         self._platform = product.platform
         self._hosts = Hosts(product.platform)
 
-    async def preflight(self, request: Request, methods: Sequence[str]) -> Response:
+    async def preflight(self, request: Request, methods: str) -> Response:
         """What a browser asks before it sends a request in the name of another page."""
-        response = Response(status_code=204, headers={"allow": ", ".join([*methods, "OPTIONS"])})
+        response = Response(status_code=204, headers={"allow": methods})
         origin = request.headers.get("origin")
         handle = self._handle(request)
         if origin is None or handle is None:
             return response
         if await self._open(handle.tenant, handle.site, origin, response):
-            response.headers["access-control-allow-methods"] = ", ".join(methods)
+            response.headers["access-control-allow-methods"] = methods
             response.headers["access-control-allow-headers"] = _REQUEST_HEADERS
             response.headers["access-control-max-age"] = "600"
         return response

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_args, get_origin
 
 import pydantic_core
-from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from mosaic_cms.actions import Action, misfit
@@ -18,6 +18,7 @@ from mosaic_core.errors import PluginConflict, PluginInvalid
 
 _SHAPE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/[^ ?#]*)")
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_WHOLE, _NUMBER = re.compile(r"-?[0-9]{1,18}"), re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _LISTS = (list, tuple, set, frozenset)
 
 
@@ -81,32 +82,56 @@ class Shape:
     def command(self, texts: dict[str, Any], body: dict[str, Any]) -> BaseModel:
         """The action's input, from what came as text and what came as JSON.
 
-        Texts are read as what they mean; what came as JSON has to be of the very kind.
+        Everything has to be of the very kind; a text is the number or the truth that it writes
+        where one is wanted.
 
         Raises:
             InvalidInput: with every problem.
         """
+        read = {
+            name: [self._read(name, x) for x in text]
+            if isinstance(text, list)
+            else self._read(name, text)
+            for name, text in texts.items()
+        }
         try:
-            read = self._texts.validate_python(texts).model_dump(mode="json", exclude_unset=True)
             return self.action.input.model_validate_json(
                 pydantic_core.to_json(read | body), strict=True
             )
         except ValidationError as error:
             raise misfit(self.action.name, error) from error
 
+    def _read(self, name: str, text: str) -> Any:
+        kinds = self._kinds[name]
+        if "integer" in kinds and _WHOLE.fullmatch(text):
+            return int(text)
+        if "number" in kinds and _NUMBER.fullmatch(text):
+            return float(text)
+        if "boolean" in kinds and text in {"true", "false"}:
+            return text == "true"
+        return text
+
     @cached_property
-    def _texts(self) -> TypeAdapter[BaseModel]:
-        """What comes in path and query: each field as it is declared, but none of them needed."""
-        fields: dict[str, Any] = {
-            name: (field.rebuild_annotation() | None, None)
-            for name, field in self.action.input.model_fields.items()
-            if name in self.in_path or name in self.in_query
+    def _kinds(self) -> dict[str, set[str]]:
+        """The JSON types that each field, or each item of it, may have."""
+        schema = self.action.input.model_json_schema()
+        return {
+            name: set(_types(field, schema.get("$defs", {})))
+            for name, field in schema.get("properties", {}).items()
         }
-        return TypeAdapter(create_model(f"{self.action.input.__name__}Texts", **fields))
 
     def takes_many(self, name: str) -> bool:
         """Whether a field may be repeated in the query."""
         return _is_list(self.action.input.model_fields[name])
+
+
+def _types(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
+    if "$ref" in schema:
+        yield from _types(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    for part in (*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())):
+        yield from _types(part, definitions)
+    if isinstance(schema.get("type"), str):
+        yield schema["type"]
 
 
 def _is_list(field: FieldInfo) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.identity.accounts import add_account, by_key, email_key, tell
+from mosaic_cms.identity.account_rows import add_account, by_key, email_key, tell
 from mosaic_cms.identity.one_time import issue, withdraw
 from mosaic_cms.identity.secrets import Secrets
 from mosaic_cms.identity.sessions import Sessions

@@ -9,35 +9,31 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from mosaic_cms.identity.lockout import Allowance, Lockout, Window, network_of, too_many
+from mosaic_cms.identity.account_rows import add_account, by_key, email_key, own, tell
+from mosaic_cms.identity.lockout import Allowance, Lockout, Window, network_of
 from mosaic_cms.identity.one_time import find_token, issue, redeem, withdraw
 from mosaic_cms.identity.passwords import Passwords
 from mosaic_cms.identity.secrets import Secrets
 from mosaic_cms.identity.sessions import Sessions
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Account, Credentials
-from mosaic_cms.mailing.letters import post
 from mosaic_cms.scope import Actor
-from mosaic_core.errors import Conflict, NotFound, Unauthenticated
-from mosaic_core.head import PLATFORM, Write
+from mosaic_core.errors import Conflict, TooManyRequests, Unauthenticated
+from mosaic_core.head import Write
 from mosaic_core.mail import check_address
-from mosaic_core.types import new_id
 
 #: Mails that one address gets, and that are asked for from one network.
 _TO_ADDRESS = Allowance(Window("mails to", 5, timedelta(hours=1)))
 _FROM_NETWORK = Allowance(Window("mails from", 30, timedelta(hours=1)))
 
 
-def email_key(email: str) -> str:
-    """How an account is found: two addresses that differ in case are one person's.
-
-    Raises:
-        InvalidMail: it is no mail address.
-    """
-    return check_address(email).lower()
+def too_many_mails(seconds: int) -> TooManyRequests:
+    """The error for a network that asks for too many mails."""
+    return TooManyRequests(
+        "Too many mails were asked for from this network.",
+        hint=f"Try again in {seconds} s.",
+        retry_after=seconds,
+    )
 
 
 class Accounts:
@@ -73,7 +69,7 @@ class Accounts:
         async with self._store.session() as session:  # before the work that it costs
             network = network_of(asker.address)
             if wait := await _FROM_NETWORK.wait(session, network, datetime.now(UTC)):
-                raise too_many(wait)
+                raise too_many_mails(wait)
         await self._passwords.require_good(password, about=(address, name))
         made = await self._passwords.hash(password)
 
@@ -96,7 +92,7 @@ class Accounts:
 
         action = "accounts.sign_up"
         if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
-            raise too_many(wait)
+            raise too_many_mails(wait)
 
     async def verify(self, token: str, password: str, asker: Actor) -> uuid.UUID:
         """Takes an address as the account's, once it is shown that it is read by who knows the
@@ -151,7 +147,7 @@ class Accounts:
 
         action = "accounts.request_reset"
         if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
-            raise too_many(wait)
+            raise too_many_mails(wait)
 
     async def reset(self, token: str, password: str, asker: Actor) -> uuid.UUID:
         """Sets a password with a link from a mail; it ends every session, and who did it gets in
@@ -244,7 +240,7 @@ class Accounts:
 
         action = "accounts.change_address"
         if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
-            raise too_many(wait)
+            raise too_many_mails(wait)
 
     async def require_password(self, account_id: uuid.UUID, password: str, asker: Actor) -> Account:
         """Lets pass who knows an account's password, as before what cannot be taken back: whoever
@@ -283,44 +279,3 @@ class Accounts:
         await self._sessions.end_all(write, account.id, but=but)
         await withdraw(write, account.id, "verify", "reset")
         await tell(write, "password-changed", account)
-
-
-def add_account(write: Write, email: str, name: str) -> Account:
-    """A new account, whose address is not verified and which nobody can sign in to yet."""
-    account = Account(
-        id=new_id(),
-        email=check_address(email),
-        email_key=email_key(email),
-        name=name,
-        verified_at=None,
-        active=True,
-        created_at=write.at,
-    )
-    write.session.add(account)
-    write.session.add(
-        Credentials(account_id=account.id, password=None, totp=None, totp_since=None, totp_used=0)
-    )
-    return account
-
-
-async def by_key(session: AsyncSession, key: str) -> Account | None:
-    """The account of an address in the form of :func:`email_key`."""
-    found: Account | None = await session.scalar(select(Account).where(Account.email_key == key))
-    return found
-
-
-async def own(session: AsyncSession, account_id: uuid.UUID) -> tuple[Account, Credentials]:
-    """An account that is active, and what it signs in with.
-
-    Raises:
-        NotFound: there is none.
-    """
-    account = await session.get(Account, account_id)
-    if account is None or not account.active:
-        raise NotFound("There is no such account.", hint="Sign in again.")
-    return account, await session.get_one(Credentials, account_id)
-
-
-async def tell(write: Write, kind: str, account: Account, **about: str) -> None:
-    """Has a letter sent about an account: to its address, unless ``to`` is another."""
-    await post(write, PLATFORM, kind, {"to": account.email, "account": str(account.id), **about})

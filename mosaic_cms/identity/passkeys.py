@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.identity.accounts import own
+from mosaic_cms.identity.account_rows import own
 from mosaic_cms.identity.lockout import once
 from mosaic_cms.identity.secrets import Secrets
 from mosaic_cms.identity.sessions import Sessions, Started
@@ -169,22 +169,26 @@ class Passkeys:
         with _refusing(_no_sign_in):
             challenge, until = self._answered(answer, _SIGN_IN)
             credential_id = base64url_to_bytes(answer["id"])
+        async with self._store.session() as session:
+            key = await session.get(Passkey, credential_id)
+        if key is None:
+            raise _no_sign_in("It is not known here.")
+        with _refusing(_no_sign_in):
+            _require_handle(answer, key.account_id)
+            used = verify_authentication_response(
+                credential=answer,
+                expected_challenge=challenge,
+                expected_rp_id=self._domain,
+                expected_origin=self._origin,
+                credential_public_key=key.public_key,
+                credential_current_sign_count=key.sign_count,
+                require_user_verification=True,
+            )
 
         async def fn(write: Write) -> tuple[Account, Started]:
             row = await write.session.get(Passkey, credential_id)
-            if row is None:
-                raise _no_sign_in("It is not known here.")
-            with _refusing(_no_sign_in):
-                _require_handle(answer, row.account_id)
-                used = verify_authentication_response(
-                    credential=answer,
-                    expected_challenge=challenge,
-                    expected_rp_id=self._domain,
-                    expected_origin=self._origin,
-                    credential_public_key=row.public_key,
-                    credential_current_sign_count=row.sign_count,
-                    require_user_verification=True,
-                )
+            if row is None or row.sign_count != key.sign_count:
+                raise _no_sign_in("It was removed or used while this was going on.")
             if not await once(write, challenge.decode(), until):
                 raise _no_sign_in("The challenge was answered already.")
             account = await write.session.get_one(Account, row.account_id)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pyotp
 from sqlalchemy import delete, func, select
 
-from mosaic_cms.identity.accounts import own
+from mosaic_cms.identity.account_rows import own
 from mosaic_cms.identity.secrets import Secrets, digest_of
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Credentials, RecoveryCode

@@ -7,7 +7,9 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from mosaic_cms.identity.accounts import by_key, email_key
+from sqlalchemy import select
+
+from mosaic_cms.identity.account_rows import email_key
 from mosaic_cms.identity.lockout import Lockout
 from mosaic_cms.identity.passwords import Passwords
 from mosaic_cms.identity.second_factor import SecondFactor
@@ -66,12 +68,14 @@ class SignIn:
         key = email_key(email)
         await self._lockout.attempt(key, asker.address)
         async with self._store.session() as session:
-            account = await by_key(session, key)
-            found = await session.get_one(Credentials, account.id) if account is not None else None
-        kept = found.password if found is not None else None
+            # One question, whether or not there is an account.
+            query = select(Account, Credentials).join(Credentials)
+            row = (await session.execute(query.where(Account.email_key == key))).one_or_none()
+        kept = row[1].password if row is not None else None
         right = await self._passwords.matches(kept, password)
-        if account is None or found is None or kept is None or not right:
+        if row is None or kept is None or not right:
             raise _wrong()
+        account, found = row
         require_open(account)
         if found.totp_since is not None:
             return Pending(self._pending(found, remembered=remembered))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlalchemy import select
 
-from mosaic_cms.actions import Model, action
+from mosaic_cms.actions import Instant, Model, action
 from mosaic_cms.identity.tables import AuditEntry
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
@@ -18,7 +18,7 @@ from mosaic_core.head import TENANT
 class WhichEntries(Model):
     """Entries from before an instant, the newest first."""
 
-    before: AwareDatetime | None = None
+    before: Instant | None = None
     actor: Annotated[str, Field(max_length=200)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 

@@ -6,9 +6,9 @@ import uuid
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from mosaic_cms.actions import Model, action
+from mosaic_cms.actions import Instant, Model, action
 from mosaic_cms.identity.keys import Key, Wish
 from mosaic_cms.operations.giving import Patterns, SiteKey, require_known, require_sites
 from mosaic_cms.rights import Permission, Role
@@ -25,7 +25,7 @@ class CreateKey(Model):
     #: Keys of the sites that it is for; empty for the whole tenant.
     sites: Annotated[tuple[SiteKey, ...], Field(max_length=200)] = ()
     #: From when on it counts no more; None for never.
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
 
 
 class EveryKey(Model):

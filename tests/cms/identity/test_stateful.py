@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from mosaic_cms.identity.accounts import add_account
+from mosaic_cms.identity.account_rows import add_account
 from mosaic_cms.identity.tables import Credentials
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Denied, NotFound, Unauthenticated
@@ -287,4 +287,4 @@ def test_who_is_signed_in_is_what_the_model_says(deployments: Deployments) -> No
 
 @pytest.mark.campaign
 def test_who_is_signed_in_is_what_the_model_says_in_the_long_run(deployments: Deployments) -> None:
-    search(deployments, 200, 40)
+    search(deployments, 100, 30)
