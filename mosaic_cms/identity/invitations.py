@@ -136,6 +136,16 @@ class Invitations:
 
         return await self._store.write(fn, actor=str(by), action="invitations.revoke", kept=False)
 
+    async def invites(self, token: str, address: str) -> bool:
+        """Whether a token is that of an invitation of an address which can be accepted now."""
+        query = select(Invitation).where(
+            Invitation.digest == digest_of(token),
+            Invitation.email_key == check_address(address).lower(),
+            Invitation.expires_at > datetime.now(UTC),
+        )
+        async with self._store.session() as session:
+            return await session.scalar(query) is not None
+
     async def accept(self, token: str, by: Actor) -> Invited:
         """Makes who is signed in a member. The address that was invited must be theirs.
 
