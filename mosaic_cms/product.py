@@ -26,6 +26,8 @@ from mosaic_cms.ledger import Ledger
 from mosaic_cms.limits import RateLimits
 from mosaic_cms.mailing.kinds import KINDS
 from mosaic_cms.operations import (
+    account_admin,
+    accounts,
     arranging,
     audit,
     bin,
@@ -40,11 +42,14 @@ from mosaic_cms.operations import (
     menus,
     own_tenants,
     pages,
+    passkeys,
     published,
     redirects,
     references,
     releases,
     schedules,
+    second_factors,
+    sessions,
     shared,
     site_life,
     sites,
@@ -99,6 +104,11 @@ _OPERATIONS = (
     keys,
     tokens,
     own_tenants,
+    accounts,
+    sessions,
+    second_factors,
+    passkeys,
+    account_admin,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)

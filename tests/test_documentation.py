@@ -8,13 +8,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from mosaic_cms.identity.key_format import PATTERN, make_key
 from mosaic_cms.themes import Theme
 from mosaic_core.resolution import TenantMatch
-from mosaic_core.settings import MailSettings, PlatformSettings, ServeSettings, make_settings
+from mosaic_core.settings import (
+    IdentitySettings,
+    MailSettings,
+    PlatformSettings,
+    ServeSettings,
+    make_settings,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -99,6 +107,17 @@ def test_the_example_plugin_works(tmp_path: Path) -> None:
     assert provider.name == "preview_domain"
 
 
+def test_a_scanner_that_does_what_it_says_finds_keys() -> None:
+    text = (ROOT / "docs" / "access.md").read_text("utf-8")
+    assert f"```\n{PATTERN}\n```" in text
+    (code,) = blocks(ROOT / "docs" / "access.md", "python")
+    space: dict[str, Any] = {}
+    exec(compile(code, "docs/access.md", "exec"), space)
+    key, _ = make_key()
+    assert space["has_its_checksum"](key)
+    assert not space["has_its_checksum"](key.swapcase())
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
     import tomllib
@@ -111,7 +130,12 @@ def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("platform", PlatformSettings), ("serve", ServeSettings), ("mail", MailSettings)],
+    [
+        ("platform", PlatformSettings),
+        ("serve", ServeSettings),
+        ("mail", MailSettings),
+        ("identity", IdentitySettings),
+    ],
 )
 def test_every_key_is_documented(heading: str, model: type[BaseModel]) -> None:
     text = (ROOT / "docs" / "configuration.md").read_text("utf-8")

@@ -27,8 +27,8 @@ def create(
 ) -> None:
     """Make an API key. It is shown this once."""
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    given = {"name": name, "role": role, "actions": action or (), "sites": site or ()}
-    given["expires_at"] = expires
+    given: dict[str, Any] = {"name": name, "role": role, "expires_at": expires}
+    given |= {"actions": action or (), "sites": site or ()}
     made = perform_at("keys.create", tenant, given, as_json=as_json, named=False)
     if as_json:
         print_json(made)

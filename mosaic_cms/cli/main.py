@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mosaic_cms.cli import (
+    accounts,
     content,
     deployment,
     exports,
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume tenants.")
 app.add_typer(members.app, name="member", help="Who belongs to a tenant, and as what.")
 app.add_typer(keys.app, name="key", help="API keys: make, list, revoke.")
+app.add_typer(accounts.app, name="account", help="Accounts of people: list, make, close.")
 app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
 app.add_typer(releases.app, name="release", help="Publish several pages at once.")
 app.add_typer(forms.app, name="form", help="What visitors sent: list, export, delete.")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.identity.roles import Roles
-from mosaic_cms.identity.tables import ApiKey, Invitation, Membership
+from mosaic_cms.identity.tables import Account, ApiKey, Invitation, Membership
 from mosaic_cms.rights import Role
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Denied
@@ -52,8 +52,11 @@ async def authority(session: AsyncSession, actor: Actor, tenant_id: str) -> Role
         key = await session.get(ApiKey, own)
         alive = key is not None and key.revoked_at is None and key.tenant_id == tenant_id
         return key_roles(key) if key is not None and alive else Roles()
+    account = await session.get(Account, own)
     member = await session.get(Membership, (tenant_id, own))
-    return Roles() if member is None else Roles.of(member.role, member.site_roles)
+    if account is None or not account.active or member is None:
+        return Roles()
+    return Roles.of(member.role, member.site_roles)
 
 
 def key_roles(key: ApiKey) -> Roles:

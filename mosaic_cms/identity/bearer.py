@@ -63,7 +63,7 @@ class Bearer:
         self, store: IdentityStore, keys: SigningKeys, settings: IdentitySettings, issuer: str
     ) -> None:
         self._store = store
-        self._keys = keys
+        self.keys = keys
         self._lifetime = timedelta(minutes=settings.token_minutes)
         self._renewable = timedelta(days=settings.refresh_days)
         self.issuer = issuer
@@ -83,7 +83,7 @@ class Bearer:
         Raises:
             Denied: the account does not belong to the tenant.
         """
-        await self._keys.current()
+        await self.keys.current()
 
         async def fn(write: Write) -> tuple[Family, bool]:
             account = await write.session.get(Account, account_id)
@@ -103,7 +103,7 @@ class Bearer:
         Raises:
             Unauthenticated: it is none, has expired, or has come before; then its family is over.
         """
-        await self._keys.current()
+        await self.keys.current()
         outcome = await self._store.write(
             lambda write: refresh.renew(write, token, self._renewable),
             actor=str(by),
@@ -133,7 +133,7 @@ class Bearer:
 
     async def jwks(self) -> dict[str, Any]:
         """The keys by which others can verify a token, as a JWK set."""
-        return await self._keys.published()
+        return await self.keys.published()
 
     async def verify(self, text: str) -> Principal | None:
         """Whose token this is; None when it is none that counts now."""
@@ -169,7 +169,7 @@ class Bearer:
             header = jws.extract_compact(text.encode("ascii")).headers()
             if header.get("alg") != ALGORITHM or header.get("typ") != _TYPE:
                 return None
-            key = await self._keys.find(str(header.get("kid")))
+            key = await self.keys.find(str(header.get("kid")))
             if key is None:
                 return None
             claims = jwt.decode(text, key, algorithms=[ALGORITHM]).claims
@@ -189,7 +189,7 @@ class Bearer:
     async def _tokens(self, made: Family) -> Tokens:
         from joserfc import jwt
 
-        kid, key = await self._keys.current()
+        kid, key = await self.keys.current()
         now = int(datetime.now(UTC).timestamp())
         seconds = int(self._lifetime.total_seconds())
         claims = {

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from mosaic_cms.identity.account_admin import AccountAdmin
+from mosaic_cms.identity.accounts import Accounts
 from mosaic_cms.identity.bearer import Bearer
 from mosaic_cms.identity.invitations import Invitations
 from mosaic_cms.identity.keys import Keys
+from mosaic_cms.identity.lockout import Lockout
 from mosaic_cms.identity.members import Members
+from mosaic_cms.identity.passkeys import Passkeys
+from mosaic_cms.identity.passwords import Passwords
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.roles import Roles
+from mosaic_cms.identity.second_factor import SecondFactor
 from mosaic_cms.identity.secrets import Secrets, open_secrets
+from mosaic_cms.identity.sessions import Sessions
+from mosaic_cms.identity.sign_in import SignIn
 from mosaic_cms.identity.signing import SigningKeys
 from mosaic_cms.identity.site_ends import forget_site
 from mosaic_cms.identity.store import IdentityStore
@@ -19,23 +27,12 @@ from mosaic_core.platform import Platform
 
 
 class Identity:
-    """Accounts, sessions, memberships, keys and tokens."""
+    """Accounts, sessions, memberships, keys and tokens. Each part is made when it is needed."""
 
     def __init__(self, platform: Platform) -> None:
-        self._settings = settings = platform.settings
+        self._platform = platform
+        self._settings = platform.settings
         self.store = IdentityStore(platform.directory)
-        self.members = Members(self.store)
-        self.invitations = Invitations(
-            self.store, lambda: self.secrets, name=settings.platform.name
-        )
-        self.keys = Keys(self.store)
-        self.signing = SigningKeys(self.store, lambda: self.secrets)
-        self.bearer = Bearer(
-            self.store,
-            self.signing,
-            settings.identity,
-            issuer=platform.origin(settings.platform.domain),
-        )
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -45,6 +42,71 @@ class Identity:
             ConfigurationError: there is no secret, or it can be guessed.
         """
         return open_secrets(self._settings)
+
+    @cached_property
+    def members(self) -> Members:
+        return Members(self.store)
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        return Invitations(self.store, self.secrets, self._settings.platform.name)
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys(self.store)
+
+    @cached_property
+    def bearer(self) -> Bearer:
+        issuer = self._platform.origin(self._settings.platform.domain)
+        signing = SigningKeys(self.store, self.secrets)
+        return Bearer(self.store, signing, self._settings.identity, issuer)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        return Passwords()
+
+    @cached_property
+    def lockout(self) -> Lockout:
+        return Lockout(self.store)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        return Sessions(self.store, self.secrets, self._settings.identity)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.store, self.secrets, self.passwords, self.lockout, self.sessions)
+
+    @cached_property
+    def account_admin(self) -> AccountAdmin:
+        return AccountAdmin(self.store, self.secrets, self.sessions)
+
+    @cached_property
+    def second_factor(self) -> SecondFactor:
+        return SecondFactor(self.store, self.secrets, self._settings.platform.name)
+
+    @cached_property
+    def sign_in(self) -> SignIn:
+        return SignIn(
+            self.store,
+            self.secrets,
+            self.passwords,
+            self.lockout,
+            self.sessions,
+            self.second_factor,
+        )
+
+    @cached_property
+    def passkeys(self) -> Passkeys:
+        domain = self._settings.platform.domain
+        return Passkeys(
+            self.store,
+            self.secrets,
+            self.sessions,
+            domain=domain,
+            origin=self._platform.origin(domain),
+            name=self._settings.platform.name,
+        )
 
     async def actor_for(
         self, principal: Principal, tenant_id: str | None, address: str = "", agent: str = ""

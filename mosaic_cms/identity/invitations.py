@@ -7,7 +7,6 @@ is written, and found again by its digest.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -56,7 +55,7 @@ class Invitations:
         name: in whose name invites who runs the installation.
     """
 
-    def __init__(self, store: IdentityStore, secrets: Callable[[], Secrets], name: str) -> None:
+    def __init__(self, store: IdentityStore, secrets: Secrets, name: str) -> None:
         self._store = store
         self._secrets = secrets
         self._name = name
@@ -66,7 +65,6 @@ class Invitations:
         tenant_id: str,
         address: str,
         roles: Roles,
-        check: Callable[[Roles], Awaitable[None]],
         by: Actor,
     ) -> Invited:
         """Invites an address; one that was invited before gets a new mail, and the old one is
@@ -80,14 +78,13 @@ class Invitations:
         email = check_address(address)
         roles.require_sound()
         made = new_id()
-        digest = digest_of(self._secrets().token(letter.PURPOSE, str(made)))
+        digest = digest_of(self._secrets.token(letter.PURPOSE, str(made)))
 
         async def fn(write: Write) -> Invitation:
             session = write.session
             own = await authority(session, by, tenant_id)
             require(str(by), own, Permission("create", "members"))
             require_within(roles, own)
-            await check(roles)
             if await _is_member(session, tenant_id, email.lower()):
                 raise Conflict(f"{email} is a member already.", hint="Change the role instead.")
             await _make_room(write, tenant_id, email.lower())
@@ -138,6 +135,16 @@ class Invitations:
             return _invited(row)
 
         return await self._store.write(fn, actor=str(by), action="invitations.revoke", kept=False)
+
+    async def invites(self, token: str, address: str) -> bool:
+        """Whether a token is that of an invitation of an address which can be accepted now."""
+        query = select(Invitation).where(
+            Invitation.digest == digest_of(token),
+            Invitation.email_key == check_address(address).lower(),
+            Invitation.expires_at > datetime.now(UTC),
+        )
+        async with self._store.session() as session:
+            return await session.scalar(query) is not None
 
     async def accept(self, token: str, by: Actor) -> Invited:
         """Makes who is signed in a member. The address that was invited must be theirs.

@@ -75,9 +75,12 @@ class KeyUses:
         try:
             while True:
                 await asyncio.sleep(_PAUSE)
-                try:
-                    await self.flush()
-                except Exception:  # noqa: BLE001 - whatever it is, the next time tries again
-                    _log.exception("the last uses of keys could not be written; trying again")
+                await self._try_to_flush()
         finally:
+            await self._try_to_flush()
+
+    async def _try_to_flush(self) -> None:
+        try:
             await self.flush()
+        except Exception:  # noqa: BLE001 - whatever it is, the next time tries again
+            _log.exception("the last uses of keys could not be written")

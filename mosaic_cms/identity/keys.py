@@ -1,13 +1,13 @@
 """API keys: how programs act in a tenant.
 
 A key has a role of its own, never more than its maker has. When the maker is removed, or has less
-than the key from then on, the key is revoked: whoever made it may still know it.
+than the key from then on, the key is revoked: whoever made it may still know it. While the maker's
+account is closed, it does not count.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,10 +18,10 @@ from mosaic_cms.identity.acting import authority, key_roles, revoke_key
 from mosaic_cms.identity.key_format import is_key, make_key
 from mosaic_cms.identity.key_uses import KeyUses
 from mosaic_cms.identity.principal import Principal
-from mosaic_cms.identity.roles import Roles, require, require_within
+from mosaic_cms.identity.roles import require, require_within
 from mosaic_cms.identity.secrets import digest_of
 from mosaic_cms.identity.store import IdentityStore, Kept
-from mosaic_cms.identity.tables import ApiKey, KeyUse
+from mosaic_cms.identity.tables import Account, ApiKey, KeyUse
 from mosaic_cms.rights import Permission, Role, Scopes
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, Denied, InvalidInput, NotFound
@@ -88,8 +88,8 @@ class Keys:
     async def _look(self, digest: bytes) -> _Valid | None:
         async with self._store.session() as session:
             row = await session.scalar(select(ApiKey).where(ApiKey.digest == digest))
-        if row is None or row.revoked_at is not None:
-            return None
+            if row is None or row.revoked_at is not None or not await _may(session, row):
+                return None
         principal = Principal(
             kind="key",
             by="key",
@@ -108,13 +108,8 @@ class Keys:
         uses = await self.uses.last([row.id for row in rows])
         return [_key(row, uses.get(row.id)) for row in rows]
 
-    async def create(
-        self, tenant_id: str, wish: Wish, check: Callable[[Roles], Awaitable[None]], by: Actor
-    ) -> tuple[Key, str]:
+    async def create(self, tenant_id: str, wish: Wish, by: Actor) -> tuple[Key, str]:
         """Makes a key; it is returned once, and never shown again.
-
-        Args:
-            check: looks, inside the write, whether the sites are there.
 
         Raises:
             Denied: it would be more than ``by`` has, or ``by`` is a key or a restricted token.
@@ -146,7 +141,6 @@ class Keys:
                 revoked_at=None,
             )
             require_within(key_roles(row), own)
-            await check(key_roles(row))
             await _make_room(write, tenant_id)
             write.session.add(row)
             return row
@@ -173,6 +167,15 @@ class Keys:
 
         row = await self._store.write(fn, actor=str(by), action="keys.revoke")
         return _key(row, (await self.uses.last([row.id])).get(row.id))
+
+
+async def _may(session: AsyncSession, key: ApiKey) -> bool:
+    """Whether its maker may sign in; one that an operator made needs nobody."""
+    kind, _, maker = key.created_by.partition(":")
+    if kind != "account":
+        return True
+    account = await session.get(Account, uuid.UUID(maker))
+    return account is not None and account.active
 
 
 async def _make_room(write: Write, tenant_id: str) -> None:

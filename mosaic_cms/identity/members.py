@@ -7,7 +7,7 @@ Owner always has one, only an Owner touches an Owner, and nobody gives more than
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from sqlalchemy import select
 
@@ -32,8 +32,6 @@ from mosaic_core.head import Write
 
 _UPDATE, _DELETE = Permission("update", "members"), Permission("delete", "members")
 _OWNERS = "owners"
-#: Looks, inside the write, whether the sites are there that roles are for.
-CheckSites = Callable[[Roles], Awaitable[None]]
 
 
 class Members:
@@ -96,9 +94,7 @@ class Members:
 
     # What changes
 
-    async def add(
-        self, tenant_id: str, email_key: str, roles: Roles, check: CheckSites, by: Actor
-    ) -> Member:
+    async def add(self, tenant_id: str, email_key: str, roles: Roles, by: Actor) -> Member:
         """Makes an account a member at once, without asking.
 
         Raises:
@@ -111,7 +107,6 @@ class Members:
             session = write.session
             own = await authority(session, by, tenant_id)
             require_within(roles, own)
-            await check(roles)
             account = await session.scalar(select(Account).where(Account.email_key == email_key))
             if account is None:
                 raise NotFound(
@@ -128,7 +123,6 @@ class Members:
         tenant_id: str,
         account_id: uuid.UUID,
         change: Callable[[Roles], Roles],
-        check: CheckSites,
         by: Actor,
     ) -> Member:
         """Makes a member something else, and takes back what they gave and have no more.
@@ -152,7 +146,6 @@ class Members:
             if Role.OWNER in (before.role, after.role):
                 require(str(by), own, Permission("update", _OWNERS))
             require_within(after, own)
-            await check(after)
             await self._set(write, tenant_id, account_id, before, after)
             return await find_member(session, tenant_id, account_id)
 

@@ -8,7 +8,7 @@ keys of the old one count no more, and neither do the tokens that they signed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ class SigningKeys:
         secrets: opens what the private keys are sealed with.
     """
 
-    def __init__(self, store: IdentityStore, secrets: Callable[[], Secrets]) -> None:
+    def __init__(self, store: IdentityStore, secrets: Secrets) -> None:
         self._store = store
         self._secrets = secrets
         self._kept: Kept[str, tuple[_Key, ...]] = store.keep(Kept())
@@ -101,10 +101,10 @@ class SigningKeys:
     def _opened(self, rows: Sequence[SigningKey]) -> list[_Key]:
         from joserfc.jwk import OKPKey
 
-        opened, secrets = [], self._secrets()
+        opened = []
         for row in rows:
             try:
-                content = secrets.unseal(row.private)
+                content = self._secrets.unseal(row.private)
             except ConfigurationError:  # it was sealed with another secret
                 continue
             opened.append(_Key(row.kid, OKPKey.import_key(json.loads(content)), row.signs_until))
@@ -127,7 +127,7 @@ class SigningKeys:
             SigningKey(
                 kid=key.thumbprint(),
                 public=key.as_dict(private=False),
-                private=self._secrets().seal(private),
+                private=self._secrets.seal(private),
                 created_at=write.at,
                 signs_until=max(last, write.at) + SIGNS,
             )

@@ -1,7 +1,9 @@
 """Accounts, what they sign in with, and where they belong; in the platform database.
 
 No row has a secret that somebody can sign in with: of what others keep there is a digest, and what
-has to be read back is sealed with the platform's secret.
+has to be read back is sealed with the platform's secret. What people sign in with is in tables that
+the change log does not follow: it has that a password was changed, when and by whom, and no image
+from which anybody could guess it later.
 """
 
 from __future__ import annotations
@@ -41,35 +43,45 @@ class Account(PlatformBase):
     email: Mapped[str] = mapped_column(types.Text(254))
     email_key: Mapped[str] = mapped_column(types.Text(254), unique=True)
     name: Mapped[str] = mapped_column(types.Text(100))
-    #: An argon2id hash; None for who signs in otherwise only.
-    password: Mapped[str | None] = mapped_column(types.Text(200))
     #: When it was shown that the address is theirs.
     verified_at: Mapped[datetime | None] = mapped_column(types.UTCDateTime())
+    active: Mapped[bool] = mapped_column(types.Boolean())
+    created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+
+
+class Credentials(PlatformBase):
+    """What an account signs in with, passkeys excepted. Each account has one row."""
+
+    __tablename__ = "credentials"
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
+
+    account_id: Mapped[uuid.UUID] = mapped_column(
+        types.Uuid(), ForeignKey(_ACCOUNT), primary_key=True
+    )
+    #: An argon2id hash; None for who signs in otherwise only.
+    password: Mapped[str | None] = mapped_column(types.Text(200))
     #: The sealed secret of a second factor, and from when on it is asked for.
     totp: Mapped[bytes | None] = mapped_column(types.Bytes())
     totp_since: Mapped[datetime | None] = mapped_column(types.UTCDateTime())
     #: The last time step whose code was used: no code counts twice (RFC 6238, 5.2).
     totp_used: Mapped[int] = mapped_column(types.Integer())
-    active: Mapped[bool] = mapped_column(types.Boolean())
-    created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
 
 
 class RecoveryCode(PlatformBase):
-    """Signs in once in the place of a second factor that was lost."""
+    """Signs in once in the place of a second factor that was lost; the row is gone then."""
 
     __tablename__ = "recovery_codes"
-    __table_args__ = ({"sqlite_strict": True},)
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
 
     digest: Mapped[bytes] = mapped_column(types.Bytes(), primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey(_ACCOUNT), index=True)
-    used_at: Mapped[datetime | None] = mapped_column(types.UTCDateTime())
 
 
 class Passkey(PlatformBase):
     """A WebAuthn credential."""
 
     __tablename__ = "passkeys"
-    __table_args__ = ({"sqlite_strict": True},)
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
 
     credential_id: Mapped[bytes] = mapped_column(types.Bytes(), primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey(_ACCOUNT), index=True)
@@ -95,10 +107,11 @@ class ExternalIdentity(PlatformBase):
 
 
 class OneTimeToken(PlatformBase):
-    """Proves once that somebody reads a mailbox. The token itself is only in the mail."""
+    """Proves once that somebody reads a mailbox. The token itself is only in the mail; the row is
+    gone when it was used."""
 
     __tablename__ = "one_time_tokens"
-    __table_args__ = ({"sqlite_strict": True},)
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
 
     id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
     digest: Mapped[bytes] = mapped_column(types.Bytes(), unique=True)
@@ -109,7 +122,6 @@ class OneTimeToken(PlatformBase):
     email: Mapped[str] = mapped_column(types.Text(254))
     created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
     expires_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
-    used_at: Mapped[datetime | None] = mapped_column(types.UTCDateTime())
 
 
 class SessionRow(PlatformBase):
@@ -238,7 +250,8 @@ class SigningKey(PlatformBase):
 
 
 class Attempts(PlatformBase):
-    """Counts failed sign-ins of one kind, such as from one address, and says how long to wait."""
+    """What is remembered for a while of signing in: how often it failed, such as from one network;
+    from where somebody did; which challenge was answered."""
 
     __tablename__ = "attempts"
     __table_args__ = (Index(None, "until"), {"sqlite_strict": True, "info": derived()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -29,19 +29,15 @@ def roles_of(role: Role | None, sites: dict[str, Role]) -> Roles:
     return Roles(role, tuple(sorted(sites.items())))
 
 
-def sites_of(scope: TenantScope) -> Callable[[Roles], Awaitable[None]]:
-    """Looks whether the sites are there that roles are for: see ``CheckSites``."""
-
-    async def check(roles: Roles) -> None:
-        if not roles.sites:
-            return
-        async with scope.read() as session:
-            there = set(await session.scalars(select(Site.key)))
-        for key, _ in roles.sites:
-            if key not in there:
-                raise InvalidInput(f"There is no site {key!r}{nearest(key, there)}")
-
-    return check
+async def require_sites(scope: TenantScope, keys: Collection[str]) -> None:
+    """Raises InvalidInput for a site that the tenant does not have."""
+    if not keys:
+        return
+    async with scope.read() as session:
+        there = set(await session.scalars(select(Site.key)))
+    for key in keys:
+        if key not in there:
+            raise InvalidInput(f"There is no site {key!r}{nearest(key, there)}")
 
 
 def require_known(scope: TenantScope | PlatformScope, patterns: Iterable[str]) -> None:

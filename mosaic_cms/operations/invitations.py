@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.identity.invitations import Invited
-from mosaic_cms.operations.giving import SiteRoles, roles_of, sites_of
+from mosaic_cms.operations.giving import SiteRoles, require_sites, roles_of
 from mosaic_cms.operations.own_tenants import OwnTenant, own_tenant
 from mosaic_cms.rights import SELF, Permission, Role
 from mosaic_cms.scope import PlatformScope, TenantScope
@@ -57,12 +57,11 @@ class InvitationView(Model):
 @action("invitations.create", needs=Permission("create", "members"), http="POST /invitations")
 async def invite(scope: TenantScope, command: Invite) -> InvitationView:
     """Invites somebody by mail; an earlier invitation of the address counts no more."""
+    await require_sites(scope, command.sites)
     invitations = scope.product.identity.invitations
     roles = roles_of(command.role, command.sites)
     tenant_id = scope.tenant.tenant_id
-    return _view(
-        await invitations.create(tenant_id, command.email, roles, sites_of(scope), scope.actor)
-    )
+    return _view(await invitations.create(tenant_id, command.email, roles, scope.actor))
 
 
 @action(

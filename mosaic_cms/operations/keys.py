@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mosaic_cms.actions import Instant, Model, action
 from mosaic_cms.identity.keys import Key, Wish
-from mosaic_cms.operations.giving import Patterns, SiteKey, require_known, sites_of
+from mosaic_cms.operations.giving import Patterns, SiteKey, require_known, require_sites
 from mosaic_cms.rights import Permission, Role
 from mosaic_cms.scope import TenantScope
 
@@ -71,6 +71,7 @@ class MadeKey(KeyView):
 async def create_key(scope: TenantScope, command: CreateKey) -> MadeKey:
     """Makes an API key, and shows it once."""
     require_known(scope, command.actions)
+    await require_sites(scope, command.sites)
     wish = Wish(
         command.name,
         command.role,
@@ -79,7 +80,7 @@ async def create_key(scope: TenantScope, command: CreateKey) -> MadeKey:
         command.expires_at,
     )
     keys = scope.product.identity.keys
-    key, text = await keys.create(scope.tenant.tenant_id, wish, sites_of(scope), scope.actor)
+    key, text = await keys.create(scope.tenant.tenant_id, wish, scope.actor)
     return MadeKey(**_view(key).model_dump(), key=text)
 
 

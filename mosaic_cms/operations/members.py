@@ -11,7 +11,7 @@ from pydantic import Field
 from mosaic_cms.actions import Model, action
 from mosaic_cms.identity.membership import Member, Parted
 from mosaic_cms.identity.roles import Roles
-from mosaic_cms.operations.giving import SiteRoles, roles_of, sites_of
+from mosaic_cms.operations.giving import SiteRoles, require_sites, roles_of
 from mosaic_cms.rights import SELF, Permission, Role
 from mosaic_cms.scope import TenantScope
 from mosaic_core.mail import check_address
@@ -103,16 +103,16 @@ async def show_member(scope: TenantScope, command: OneMember) -> MemberView:
 async def add_member(scope: TenantScope, command: AddMember) -> MemberView:
     """Makes an account a member at once; only who runs the installation does that unasked."""
     key = check_address(command.email).lower()
+    await require_sites(scope, command.sites)
     roles = roles_of(command.role, command.sites)
     members = scope.product.identity.members
-    return _view(
-        await members.add(scope.tenant.tenant_id, key, roles, sites_of(scope), scope.actor)
-    )
+    return _view(await members.add(scope.tenant.tenant_id, key, roles, scope.actor))
 
 
 @action("members.change", needs=Permission("update", "members"), http="PATCH /members/{account}")
 async def change_member(scope: TenantScope, command: ChangeMember) -> MemberView:
     """Gives a member another role, or other roles at sites."""
+    await require_sites(scope, command.sites)
     given = command.model_fields_set
 
     def changed(before: Roles) -> Roles:
@@ -123,11 +123,8 @@ async def change_member(scope: TenantScope, command: ChangeMember) -> MemberView
         )
 
     members = scope.product.identity.members
-    return _view(
-        await members.change(
-            scope.tenant.tenant_id, command.account, changed, sites_of(scope), scope.actor
-        )
-    )
+    tenant_id = scope.tenant.tenant_id
+    return _view(await members.change(tenant_id, command.account, changed, scope.actor))
 
 
 @action("members.remove", needs=Permission("delete", "members"), http="DELETE /members/{account}")

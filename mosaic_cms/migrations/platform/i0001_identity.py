@@ -26,11 +26,7 @@ def upgrade() -> None:
         sa.Column("email", types.Text(254), nullable=False),
         sa.Column("email_key", types.Text(254), nullable=False),
         sa.Column("name", types.Text(100), nullable=False),
-        sa.Column("password", types.Text(200)),
         sa.Column("verified_at", types.UTCDateTime()),
-        sa.Column("totp", types.Bytes()),
-        sa.Column("totp_since", types.UTCDateTime()),
-        sa.Column("totp_used", types.Integer(), nullable=False),
         sa.Column("active", types.Boolean(), nullable=False),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.UniqueConstraint("email_key", name="uq_accounts_email_key"),
@@ -38,10 +34,22 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "credentials",
+        sa.Column("account_id", types.Uuid(), primary_key=True),
+        sa.Column("password", types.Text(200)),
+        sa.Column("totp", types.Bytes()),
+        sa.Column("totp_since", types.UTCDateTime()),
+        sa.Column("totp_used", types.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["platform.accounts.id"], name="fk_credentials_account_id"
+        ),
+        schema="platform",
+        sqlite_strict=True,
+    )
+    op.create_table(
         "recovery_codes",
         sa.Column("digest", types.Bytes(), primary_key=True),
         sa.Column("account_id", types.Uuid(), nullable=False),
-        sa.Column("used_at", types.UTCDateTime()),
         sa.ForeignKeyConstraint(
             ["account_id"], ["platform.accounts.id"], name="fk_recovery_codes_account_id"
         ),
@@ -95,7 +103,6 @@ def upgrade() -> None:
         sa.Column("email", types.Text(254), nullable=False),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.Column("expires_at", types.UTCDateTime(), nullable=False),
-        sa.Column("used_at", types.UTCDateTime()),
         sa.UniqueConstraint("digest", name="uq_one_time_tokens_digest"),
         sa.ForeignKeyConstraint(
             ["account_id"], ["platform.accounts.id"], name="fk_one_time_tokens_account_id"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from mosaic_cms.identity.accounts import add_account
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.tables import Account
 from mosaic_cms.mailing.invitation import PURPOSE
@@ -13,33 +13,18 @@ from mosaic_cms.product import Product
 from mosaic_cms.rights import Role
 from mosaic_cms.scope import Actor
 from mosaic_core.head import Write
-from mosaic_core.types import new_id
 from tests.cms.deployment import Deployment
 
 
-async def add_account(product: Product, name: str, *, verified: bool = True) -> UUID:
+async def make_account(product: Product, name: str, *, verified: bool = True) -> UUID:
     """An account ``<name>@example.com``; its id."""
-    account_id, now = new_id(), datetime.now(UTC)
 
-    async def fn(write: Write) -> None:
-        write.session.add(
-            Account(
-                id=account_id,
-                email=f"{name}@example.com",
-                email_key=f"{name}@example.com",
-                name=name.title(),
-                password=None,
-                verified_at=now if verified else None,
-                totp=None,
-                totp_since=None,
-                totp_used=0,
-                active=True,
-                created_at=now,
-            )
-        )
+    async def fn(write: Write) -> UUID:
+        account = add_account(write, f"{name}@example.com", name.title())
+        account.verified_at = write.at if verified else None
+        return account.id
 
-    await product.identity.store.write(fn, actor="test", action="accounts.add")
-    return account_id
+    return await product.identity.store.write(fn, actor="test", action="accounts.create")
 
 
 async def set_account(product: Product, account_id: UUID, **values: Any) -> None:
@@ -68,7 +53,7 @@ class People:
         self, name: str, role: Role | None = None, *, verified: bool = True, **sites: Role
     ) -> UUID:
         """An account; with a role, or roles at sites, a member too."""
-        self.ids[name] = await add_account(self.product, name, verified=verified)
+        self.ids[name] = await make_account(self.product, name, verified=verified)
         if role is not None or sites:
             given = {"email": f"{name}@example.com", "role": role, "sites": sites}
             await self.deployment.do("members.add", self.slug, **given)

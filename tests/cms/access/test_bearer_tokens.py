@@ -20,8 +20,8 @@ from mosaic_cms.identity.signing import ALGORITHM
 from mosaic_cms.identity.tables import SigningKey
 from mosaic_cms.rights import Role, Scopes
 from mosaic_core.errors import Denied, InvalidInput, Unauthenticated
+from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments, opened
-from tests.cms.people import People, set_account
 
 OWNER, ADMIN, EDITOR = Role.OWNER, Role.ADMIN, Role.EDITOR
 
@@ -148,7 +148,7 @@ def test_what_we_did_not_sign_for_this_is_no_token(deployments: Deployments) -> 
         bearer = people.identity.bearer
         tokens = await make(people)
         token, claims = tokens.access_token, claims_of(tokens.access_token)
-        kid, own = await people.identity.signing.current()
+        kid, own = await people.identity.bearer.keys.current()
         public = json.dumps((await bearer.jwks())["keys"][0])
         head, body, signature = token.split(".")
         stranger = OKPKey.generate_key("Ed25519")
@@ -242,11 +242,12 @@ Way = Callable[[People, Any], Awaitable[Any]]
     [
         lambda p, t: p.own("edith", "tokens.revoke", refresh_token=t.refresh_token),
         lambda p, t: p.own("edith", "tokens.revoke"),
+        lambda p, t: p.own("edith", "sessions.end_others"),
         lambda p, t: p.do("olga", "members.remove", account=p.ids["edith"]),
         lambda p, t: p.do("edith", "members.leave"),
         lambda p, t: set_account(p.product, p.ids["edith"], active=False),
     ],
-    ids=["revoked", "all revoked", "removed", "left", "deactivated"],
+    ids=["revoked", "all revoked", "signed out", "removed", "left", "deactivated"],
 )
 def test_a_token_ends_at_once_here_and_soon_elsewhere(deployments: Deployments, way: Way) -> None:
     async def scenario(deployment: Deployment) -> None:
@@ -381,7 +382,7 @@ def test_a_refresh_token_ends_when_it_is_not_used(deployments: Deployments) -> N
 def test_signing_keys_take_turns_and_overlap(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         people = await staff(deployment)
-        bearer, signing = people.identity.bearer, people.identity.signing
+        bearer, signing = people.identity.bearer, people.identity.bearer.keys
 
         async def published() -> list[str]:
             return [key["kid"] for key in (await bearer.jwks())["keys"]]
@@ -412,7 +413,7 @@ def test_processes_that_need_a_key_at_once_make_one(deployments: Deployments) ->
     async def scenario(deployment: Deployment) -> None:
         people = await staff(deployment)
         async with opened(deployments.root) as other:
-            both = (people.identity.signing, other.product.identity.signing)
+            both = (people.identity.bearer.keys, other.product.identity.bearer.keys)
             made = await asyncio.gather(*(signing.current() for signing in both * 2))
             assert len({kid for kid, _ in made}) == 1
 

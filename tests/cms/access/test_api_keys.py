@@ -14,8 +14,8 @@ import time_machine
 from mosaic_cms.identity.key_format import PATTERN, checksum, is_key, make_key
 from mosaic_cms.rights import Role
 from mosaic_core.errors import Conflict, Denied, InvalidInput, NotFound
+from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments, opened
-from tests.cms.people import People
 
 OWNER, ADMIN, EDITOR, VIEWER = Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER
 
@@ -258,6 +258,21 @@ def test_a_key_ends_with_what_its_maker_had(
         found = {role: await people.identity.keys.find(key.key) for role, key in made.items()}
         assert sorted(role for role, principal in found.items() if principal) == left
         assert await people.identity.keys.find(others.key) is not None
+
+    deployments(scenario)
+
+
+def test_a_key_does_not_count_while_its_maker_s_account_is_closed(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        people = await staff(deployment)
+        key = await make(people)
+        operator_s = await deployment.do("keys.create", name="Backup", role="owner")
+        for active in (False, True):
+            await set_account(people.product, people.ids["adam"], active=active)
+            assert (await people.identity.keys.find(key.key) is not None) == active
+            assert await people.identity.keys.find(operator_s.key) is not None
 
     deployments(scenario)
 

@@ -10,8 +10,8 @@ import pytest
 
 from mosaic_cms.rights import Role
 from mosaic_core.errors import Conflict, Denied, InvalidInput, NotFound
+from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments, opened
-from tests.cms.people import People, set_account
 
 OWNER, ADMIN, EDITOR, VIEWER = Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER
 
@@ -352,6 +352,27 @@ def test_what_was_given_at_a_site_goes_with_the_site(deployments: Deployments) -
             None,
             *[found[2] and found[2].scopes] * 2,
         ]
+
+    deployments(scenario)
+
+
+def test_a_deletion_that_was_stopped_leaves_nothing_to_inherit(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        people = await staff(deployment)
+        await deployment.do("sites.create", key="shop", title="Shop")
+        await people.add("sara", shop=EDITOR)
+
+        async def killed(*args: Any, **options: Any) -> None:
+            raise RuntimeError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(people.identity, "forget_site", killed)
+            with pytest.raises(RuntimeError):
+                await people.do("adam", "sites.delete", site="shop")
+        await deployment.do("sites.create", key="shop", title="Another")
+        assert not (await people.actor("sara")).belongs
 
     deployments(scenario)
 

@@ -14,10 +14,11 @@ import time_machine
 from mosaic_cms.identity.invitations import MOST
 from mosaic_cms.identity.tables import Invitation
 from mosaic_cms.rights import Role
+from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, Denied, InvalidInput, InvalidMail, NotFound
 from mosaic_core.testing.fakes import MemoryMailer, memory_mailer
+from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments
-from tests.cms.people import People, set_account
 from tests.cms.plugs import plugins_with
 
 OWNER, ADMIN, EDITOR, VIEWER = Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER
@@ -155,6 +156,31 @@ def test_an_invitation_expires_after_a_week(deployments: Deployments) -> None:
             await people.accept("zoe", again.id)
 
     deployments(scenario)
+
+
+def test_who_is_invited_signs_up_where_not_everybody_does(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        people = await staff(deployment)
+        made = await invite(people, "new")
+        right = people.identity.secrets.token("invitation", str(made.id))
+
+        async def sign_up(email: str, **given: Any) -> None:
+            visitor = people.product.platform_scope(Actor("visitor", address="192.0.2.1"))
+            command = {"email": email, "name": "New", "password": "correct horse battery staple"}
+            await people.product.actions.perform("accounts.sign_up", visitor, command | given)
+
+        for email, given in (
+            ("new@example.com", {}),
+            ("new@example.com", {"invitation": "x" * 43}),
+            ("eve@example.com", {"invitation": right}),
+        ):
+            with pytest.raises(Denied, match="Nobody can sign up here"):
+                await sign_up(email, **given)
+        await sign_up("New@example.com", invitation=right)
+        with time_machine.travel(made.expires_at), pytest.raises(Denied):
+            await sign_up("new@example.com", invitation=right)
+
+    deployments(scenario, identity={"sign_up": False})
 
 
 def test_accepted_by_two_at_once_it_makes_one_member(deployments: Deployments) -> None:
