@@ -22,20 +22,28 @@ from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
 from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
+from mosaic_cms.ledger import Ledger
+from mosaic_cms.limits import RateLimits
 from mosaic_cms.mailing.kinds import KINDS
 from mosaic_cms.operations import (
     account_admin,
     accounts,
     arranging,
+    audit,
     bin,
     exports,
     forms,
     imports,
+    invitations,
+    keys,
     mails,
     media,
+    members,
     menus,
+    own_tenants,
     pages,
     passkeys,
+    published,
     redirects,
     references,
     releases,
@@ -47,6 +55,7 @@ from mosaic_cms.operations import (
     sites,
     tenants,
     terms,
+    tokens,
     translations,
     versions,
 )
@@ -54,7 +63,7 @@ from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.postman import Postman
 from mosaic_cms.reminders import Reminders
 from mosaic_cms.renewal import Renewal
-from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
+from mosaic_cms.scope import SYSTEM, Actor, Conditions, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
 from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.database import History, TenantBase, TenantSchema
@@ -71,6 +80,7 @@ _OPERATIONS = (
     tenants,
     sites,
     pages,
+    published,
     arranging,
     versions,
     bin,
@@ -88,6 +98,12 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    audit,
+    members,
+    invitations,
+    keys,
+    tokens,
+    own_tenants,
     accounts,
     sessions,
     second_factors,
@@ -125,6 +141,8 @@ class Product:
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
         self.identity = Identity(platform)
+        self.ledger = Ledger(platform.directory)
+        self.rates = RateLimits(platform.settings.rates, self.ledger)
         self.renditions = Renditions()
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
@@ -133,9 +151,12 @@ class Product:
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 
-    def scope(self, tenant: TenantContext, actor: Actor) -> TenantScope:
+    def scope(
+        self, tenant: TenantContext, actor: Actor, conditions: Conditions | None = None
+    ) -> TenantScope:
         """A scope for one tenant."""
-        return TenantScope(self, tenant, actor, self.platform.tier(tenant).limits)
+        limits = self.platform.tier(tenant).limits
+        return TenantScope(self, tenant, actor, limits, conditions=conditions)
 
     def platform_scope(self, actor: Actor) -> PlatformScope:
         """A scope for the platform as a whole."""

@@ -80,8 +80,11 @@ _ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
 OPEN = frozenset(
     {
         Permission("create", "submissions"),
+        # Of sites that are open: the actions look.
+        Permission("read", "published"),
         Permission("create", "accounts"),
         Permission("create", "sessions"),
+        Permission("update", "tokens"),
     }
 )
 #: What is an account's own: its name, its sessions, where it belongs. Nobody else has it.
@@ -134,6 +137,11 @@ def lowest_with(needs: Permission) -> Role | None:
         if needs in granted(role):
             return role
     return None
+
+
+def attainable(needs: Permission) -> bool:
+    """Whether anybody but those who run the installation can have a permission."""
+    return needs in OPEN or needs.resource == SELF or lowest_with(needs) is not None
 
 
 def decide(who: str, role: Role | None, needs: Permission) -> Decision:

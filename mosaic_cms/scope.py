@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -16,6 +17,7 @@ from mosaic_cms.blocks.stored import Regions
 from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.usage import note_references, watching
 from mosaic_cms.rights import SELF, Decision, Permission, Role, Scopes, decide
+from mosaic_core.errors import Stale
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -38,16 +40,21 @@ class Actor:
     site_roles: tuple[tuple[str, Role], ...] = ()
     #: What it is restricted to, when it acts through a key or a token.
     scopes: Scopes | None = None
-    #: From where on the network it asks, and with what: for who looks after their account.
+    #: Where it asks from, and with what; bounded, and told to nobody but itself.
     address: str = ""
     agent: str = ""
-    #: The session in which an account is signed in, if it is in one.
+    #: The session that a person is signed in with.
     session: uuid.UUID | None = None
 
     @property
     def trusted(self) -> bool:
         """The operator at the command line, and the system's own jobs."""
         return self.kind in {"operator", "system"}
+
+    @property
+    def belongs(self) -> bool:
+        """Whether it has any rights in the tenant that it is about."""
+        return self.trusted or self.role is not None or bool(self.site_roles)
 
     @property
     def differs_by_site(self) -> bool:
@@ -98,6 +105,42 @@ class PlatformScope:
         return dataclasses.replace(self, action=action)
 
 
+@dataclass(slots=True)
+class Conditions:
+    """What a caller says of the writes that are done for them.
+
+    Attributes:
+        seen: the version of the tenant that they have seen: nobody else may have written since.
+        key: makes the ids of the writes, so that what is sent twice is done once.
+    """
+
+    seen: int | None = None
+    key: bytes | None = None
+    writes: int = 0
+
+    def next_id(self) -> uuid.UUID | None:
+        """The id of the next write; None for any."""
+        if self.key is None:
+            return None
+        self.writes += 1
+        made = hashlib.sha256(self.key + self.writes.to_bytes(4)).digest()
+        return uuid.UUID(bytes=made[:16], version=5)
+
+    def require(self, write: Write) -> None:
+        """Raises SeenBefore when somebody else wrote meanwhile."""
+        if self.seen is not None and write.version != self.seen + 1:
+            raise SeenBefore("Somebody wrote meanwhile.", hint="Look again.")
+
+    def committed(self, version: int) -> None:
+        """What the caller wrote themselves they have seen."""
+        if self.seen is not None:
+            self.seen = version
+
+
+class SeenBefore(Stale):
+    """Somebody wrote to the tenant since its caller looked."""
+
+
 @dataclass(frozen=True, slots=True)
 class TenantScope:
     """Something about one tenant; nothing else can be reached through it."""
@@ -109,6 +152,7 @@ class TenantScope:
     action: str = ""
     #: The key of the site that the action is about; None for all of the tenant.
     site: str | None = None
+    conditions: Conditions | None = None
     #: Told how far something long has come: what, done, of how many.
     progress: Callable[[str, int, int], None] = _unseen
 
@@ -140,8 +184,14 @@ class TenantScope:
         """
 
         ahead = Ahead() if ahead is None else ahead
+        conditions = self.conditions or Conditions()
+        write_id = conditions.next_id()
+        version = 0
 
         async def noted(write: Write) -> T:
+            nonlocal version
+            version = write.version
+            conditions.require(write)
             ahead.attend(write.session, writing=True)
             with watching(write.session.sync_session) as touched:
                 result = await fn(write)
@@ -154,16 +204,20 @@ class TenantScope:
 
         while True:
             try:
-                return await self.product.platform.write(
+                result = await self.product.platform.write(
                     self.tenant,
                     noted,
                     actor=str(self.actor),
                     action=self.action or "unnamed",
+                    write_id=write_id,
                     reserve=reserve,
                     coalesce=coalesce,
                 )
             except Unrendered:
                 await ahead.catch_up()
+            else:
+                conditions.committed(version)
+                return result
 
     def kept(self, given: Any, *, before: Any) -> Regions:
         """Regions from outside as they are to be saved, in place of those before.

@@ -54,12 +54,13 @@ class Deployment:
         done = self.run(*words, "--json", status=status)
         return json.loads(done)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, log: Path | None = None) -> subprocess.Popen[str]:
+        """Starts a command; what it says goes into a pipe, or into a file."""
         return subprocess.Popen(
             [MOSAIC, *words],
             cwd=self.folder,
             env=self._environment(),
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if log is None else log.open("w", encoding="utf-8"),
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
@@ -93,8 +94,8 @@ def wait_for(process: subprocess.Popen[str], port: int, seconds: int = 60) -> Ru
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if process.poll() is not None:
-            assert process.stdout is not None
-            pytest.fail(f"the server ended: {process.stdout.read()}")
+            said = process.stdout.read() if process.stdout else "see its log"
+            pytest.fail(f"the server ended: {said}")
         try:
             if running.get("ready.invalid", "/-/ready").status_code == 200:
                 return running

@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from mosaic_cms.identity.key_format import PATTERN, make_key
 from mosaic_cms.themes import Theme
 from mosaic_core.resolution import TenantMatch
 from mosaic_core.settings import (
@@ -103,6 +105,17 @@ def test_the_example_plugin_works(tmp_path: Path) -> None:
     assert resolver.resolve("blue.example.com") is None
     (provider,) = space["mosaic_tenant_resolvers"]()  # type: ignore[operator]
     assert provider.name == "preview_domain"
+
+
+def test_a_scanner_that_does_what_it_says_finds_keys() -> None:
+    text = (ROOT / "docs" / "access.md").read_text("utf-8")
+    assert f"```\n{PATTERN}\n```" in text
+    (code,) = blocks(ROOT / "docs" / "access.md", "python")
+    space: dict[str, Any] = {}
+    exec(compile(code, "docs/access.md", "exec"), space)
+    key, _ = make_key()
+    assert space["has_its_checksum"](key)
+    assert not space["has_its_checksum"](key.swapcase())
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

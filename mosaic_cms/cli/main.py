@@ -16,8 +16,10 @@ from mosaic_cms.cli import (
     exports,
     forms,
     health,
+    keys,
     mails,
     media,
+    members,
     menus,
     pages,
     plugins,
@@ -39,6 +41,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume tenants.")
+app.add_typer(members.app, name="member", help="Who belongs to a tenant, and as what.")
+app.add_typer(keys.app, name="key", help="API keys: make, list, revoke.")
 app.add_typer(accounts.app, name="account", help="Accounts of people: list, make, close.")
 app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
 app.add_typer(releases.app, name="release", help="Publish several pages at once.")

@@ -30,7 +30,7 @@ _FILE = "development.secret"
 def digest_of(token: str) -> bytes:
     """What is kept of a token that somebody else has. Tokens are too long to be guessed, so their
     digest needs no salt and no time."""
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class Secrets:

@@ -21,6 +21,7 @@ from typing import Any
 
 from sqlalchemy import CursorResult, delete, select, update
 
+from mosaic_cms.identity import refresh
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.secrets import Secrets, digest_of
 from mosaic_cms.identity.store import IdentityStore, Kept
@@ -161,7 +162,9 @@ class Sessions:
     async def end_all(
         self, write: Write, account_id: uuid.UUID, *, but: uuid.UUID | None = None
     ) -> int:
-        """Ends an account's sessions in a write, all or all but one; how many there were."""
+        """Ends an account's sessions in a write, all or all but one, and its bearer tokens, which
+        came of such ones; how many sessions there were."""
+        await refresh.end_all(write, account_id)
         query = delete(SessionRow).where(SessionRow.account_id == account_id)
         if but is not None:
             query = query.where(SessionRow.id != but)

@@ -91,22 +91,27 @@ class IdentityStore:
         *,
         actor: str,
         action: str,
-        kept: bool = True,
+        kept: bool | Callable[[T], bool] = True,
     ) -> T:
         """A write, known here when it returns and elsewhere within ``freshness``.
 
         Args:
-            kept: whether it may change what is kept in memory.
+            kept: whether it may change what is kept in memory; a function says so of the result.
         """
 
-        async def noted(write: Write) -> T:
+        async def noted(write: Write) -> tuple[T, bool]:
             result = await fn(write)
-            if kept:
-                await write.session.flush()
-                await write.session.execute(update(IdentityState).values(version=write.version))
-            return result
+            changed = kept(result) if callable(kept) else kept
+            if changed:
+                await self.changed(write)
+            return result, changed
 
-        result = await self.directory.write(noted, actor=actor, action=action)
-        if kept:
+        result, changed = await self.directory.write(noted, actor=actor, action=action)
+        if changed:
             await self.refresh()
         return result
+
+    async def changed(self, write: Write) -> None:
+        """Notes, inside a write, that it changes what is kept in memory."""
+        await write.session.flush()
+        await write.session.execute(update(IdentityState).values(version=write.version))

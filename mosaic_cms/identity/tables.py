@@ -174,8 +174,9 @@ class Invitation(PlatformBase):
     email_key: Mapped[str] = mapped_column(types.Text(254))
     role: Mapped[str | None] = mapped_column(types.Text(16))
     site_roles: Mapped[dict[str, Any]] = mapped_column(types.Json())
-    #: The name of who invited, as the mail says it.
-    invited_by: Mapped[str] = mapped_column(types.Text(200))
+    #: The name of who invited, as the mail says it; and the actor.
+    invited_by: Mapped[str] = mapped_column(types.Text(254))
+    created_by: Mapped[str] = mapped_column(types.Text(200))
     created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
     expires_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
 
@@ -215,7 +216,8 @@ class KeyUse(PlatformBase):
 
 
 class RefreshToken(PlatformBase):
-    """Gets new bearer tokens, once; then its successor does. One that comes twice ends them all."""
+    """Gets new bearer tokens, once; then its successor does. One that comes twice ends them all.
+    Those of a family that was ended are gone."""
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (Index(None, "family"), {"sqlite_strict": True})
@@ -296,3 +298,20 @@ class Usage(PlatformBase):
     #: As in 2026-11.
     month: Mapped[str] = mapped_column(types.Text(7), primary_key=True)
     amount: Mapped[int] = mapped_column(types.Integer())
+
+
+class ApiAnswer(PlatformBase):
+    """What a write over the API was answered, for whoever sends it again."""
+
+    __tablename__ = "api_answers"
+    __table_args__ = (Index(None, "at"), {"sqlite_strict": True, "info": derived()})
+
+    #: A digest of who sent it, and of the key that they gave it.
+    digest: Mapped[bytes] = mapped_column(types.Bytes(), primary_key=True)
+    #: A digest of what was asked.
+    request: Mapped[bytes] = mapped_column(types.Bytes())
+    at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    #: 0 while it is being done.
+    status: Mapped[int] = mapped_column(types.Integer())
+    #: Sealed: it may have a key that is shown once.
+    content: Mapped[bytes | None] = mapped_column(types.Bytes())

@@ -33,6 +33,8 @@ class SignUp(Model):
     email: Email
     name: PersonName
     password: Password
+    #: The token of an invitation of the address: it is needed where not everybody signs up.
+    invitation: Token | None = None
 
 
 class Verify(Model):
@@ -110,7 +112,7 @@ class AccountView(Model):
 @action("accounts.sign_up", needs=_ANYBODY, http="POST /accounts")
 async def sign_up(scope: PlatformScope, command: SignUp) -> Done:
     """Makes an account and sends a mail to its address; who has one gets another mail."""
-    if not scope.product.platform.settings.identity.sign_up:
+    if not scope.product.platform.settings.identity.sign_up and not await _invited(scope, command):
         raise Denied(
             "Nobody can sign up here; accounts are made for who is invited.",
             hint="Ask those who run this installation.",
@@ -119,6 +121,13 @@ async def sign_up(scope: PlatformScope, command: SignUp) -> Done:
         command.email, command.name, command.password.get_secret_value(), scope.actor
     )
     return Done()
+
+
+async def _invited(scope: PlatformScope, command: SignUp) -> bool:
+    if command.invitation is None:
+        return False
+    token = command.invitation.get_secret_value()
+    return await scope.product.identity.invitations.invites(token, command.email)
 
 
 @action("accounts.verify", needs=_ANYBODY, http="POST /accounts/verify")

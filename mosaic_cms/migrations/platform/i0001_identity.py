@@ -163,7 +163,8 @@ def upgrade() -> None:
         sa.Column("email_key", types.Text(254), nullable=False),
         sa.Column("role", types.Text(16)),
         sa.Column("site_roles", types.Json(), nullable=False),
-        sa.Column("invited_by", types.Text(200), nullable=False),
+        sa.Column("invited_by", types.Text(254), nullable=False),
+        sa.Column("created_by", types.Text(200), nullable=False),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.Column("expires_at", types.UTCDateTime(), nullable=False),
         sa.UniqueConstraint("tenant_id", "email_key", name="uq_invitations_tenant_id_email_key"),
@@ -272,3 +273,14 @@ def upgrade() -> None:
         schema="platform",
         sqlite_strict=True,
     )
+    op.create_table(
+        "api_answers",
+        sa.Column("digest", types.Bytes(), primary_key=True),
+        sa.Column("request", types.Bytes(), nullable=False),
+        sa.Column("at", types.UTCDateTime(), nullable=False),
+        sa.Column("status", types.Integer(), nullable=False),
+        sa.Column("content", types.Bytes()),
+        schema="platform",
+        sqlite_strict=True,
+    )
+    op.create_index("ix_api_answers_at", "api_answers", ["at"], schema="platform")
