@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
@@ -20,6 +21,7 @@ from mosaic_core.settings import (
     IdentitySettings,
     MailSettings,
     PlatformSettings,
+    RateSettings,
     ServeSettings,
     make_settings,
 )
@@ -118,6 +120,23 @@ def test_a_scanner_that_does_what_it_says_finds_keys() -> None:
     assert not space["has_its_checksum"](key.swapcase())
 
 
+def test_the_client_of_the_api_renames_a_page_whatever_others_do() -> None:
+    rename, harness = blocks(ROOT / "docs" / "api.md", "python")
+    space: dict[str, Any] = {}
+    exec(compile(rename, "docs/api.md", "exec"), space)
+    tags = iter(['"1"', '"2"'])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, headers={"etag": next(tags)})
+        stale = request.headers["if-match"] == '"1"'
+        return httpx.Response(412 if stale else 200, json={"title": "New"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer), base_url="https://a.test") as client:
+        assert space["rename"](client, "%2Fvisit%2F", "New") == {"title": "New"}
+    exec(compile(harness, "docs/api.md", "exec"), space)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
     import tomllib
@@ -134,6 +153,7 @@ def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
         ("platform", PlatformSettings),
         ("serve", ServeSettings),
         ("mail", MailSettings),
+        ("rates", RateSettings),
         ("identity", IdentitySettings),
     ],
 )

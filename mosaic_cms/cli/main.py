@@ -29,6 +29,7 @@ from mosaic_cms.cli import (
     shared,
     sites,
     tenants,
+    why,
 )
 from mosaic_cms.cli.running import CONFIG_VARIABLE
 
@@ -63,6 +64,7 @@ app.command("serve")(serving.serve)
 app.command("demo")(serving.demo)
 app.command("plugins")(plugins.show_plugins)
 app.command("doctor")(health.doctor)
+app.command("why")(why.why)
 
 
 @app.callback()

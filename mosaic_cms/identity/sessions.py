@@ -25,8 +25,8 @@ from mosaic_cms.identity import refresh
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.secrets import Secrets, digest_of
 from mosaic_cms.identity.store import IdentityStore, Kept
-from mosaic_cms.identity.tables import Account, SessionRow
-from mosaic_core.errors import DatabaseError, NotFound
+from mosaic_cms.identity.tables import Account, Membership, SessionRow
+from mosaic_core.errors import DatabaseError, Denied, NotFound
 from mosaic_core.head import Write
 from mosaic_core.settings import IdentitySettings
 from mosaic_core.types import new_id
@@ -139,6 +139,28 @@ class Sessions:
             )
             return list(rows)
 
+    async def choose(
+        self, account_id: uuid.UUID, session_id: uuid.UUID, tenant_id: str | None, *, actor: str
+    ) -> None:
+        """Says in which tenant a session works from now on; None for none.
+
+        Raises:
+            Denied: the account does not belong to it, or there is no such tenant.
+        """
+
+        async def fn(write: Write) -> None:
+            if tenant_id is not None:
+                member = await write.session.get(Membership, (tenant_id, account_id))
+                if member is None:
+                    raise Denied("You do not belong to this tenant.")
+            await write.session.execute(
+                update(SessionRow)
+                .where(SessionRow.id == session_id, SessionRow.account_id == account_id)
+                .values(tenant_id=tenant_id)
+            )
+
+        await self._store.write(fn, actor=actor, action="sessions.choose")
+
     async def end(
         self, account_id: uuid.UUID, session_id: uuid.UUID, *, actor: str, action: str
     ) -> None:
@@ -188,10 +210,14 @@ class Sessions:
                     .join(Account, Account.id == SessionRow.account_id)
                     .where(SessionRow.id == uuid.UUID(session_id), Account.active.is_(True))
                 )
-            if row is None or not hmac.compare_digest(row.digest, digest_of(secret)):
-                return None
+                if row is None or not hmac.compare_digest(row.digest, digest_of(secret)):
+                    return None
+                tenant_id = row.tenant_id
+                member = (tenant_id, row.account_id)
+                if tenant_id is not None and await session.get(Membership, member) is None:
+                    tenant_id = None  # who does not belong there any more works nowhere
             principal = Principal(
-                "account", "session", row.account_id, row.tenant_id, session_id=row.id
+                "account", "session", row.account_id, tenant_id, session_id=row.id
             )
             return _Known(principal, row.remembered, row.seen_at, row.expires_at)
 

@@ -16,6 +16,7 @@ from mosaic_cms.operations.own import Code, Email, Password, Token, own_account
 from mosaic_cms.operations.tenants import Nothing
 from mosaic_cms.rights import SELF, Permission
 from mosaic_cms.scope import PlatformScope
+from mosaic_core.errors import Denied
 from mosaic_core.head import Write
 
 ANYBODY = Permission("create", "sessions")
@@ -69,6 +70,18 @@ class OneSession(Model):
     """A session, by its id."""
 
     id: uuid.UUID
+
+
+class ChooseTenant(Model):
+    """A tenant that one belongs to, by its slug; None for none."""
+
+    tenant: Annotated[str, Field(max_length=100)] | None
+
+
+class Chosen(Model):
+    """The tenant in which the session works."""
+
+    tenant_id: str | None
 
 
 class SessionView(Model):
@@ -131,6 +144,22 @@ async def list_own(scope: PlatformScope, command: Nothing) -> list[SessionView]:
         )
         for row in rows
     ]
+
+
+@action("sessions.choose", needs=Permission("update", SELF), http="PUT /sessions/tenant")
+async def choose(scope: PlatformScope, command: ChooseTenant) -> Chosen:
+    """Says in which of one's tenants one works from now on, in this browser."""
+    account_id, session_id = own_account(scope), scope.actor.session
+    if session_id is None:
+        raise Denied("What is asked for in no session works in none.", hint="Sign in.")
+    tenant_id = None
+    if command.tenant is not None:
+        match = scope.product.platform.directory.tenant_of_slug(command.tenant)
+        # A tenant that is not there is as one that is somebody else's.
+        tenant_id = match.tenant_id if match is not None else ""
+    sessions = scope.product.identity.sessions
+    await sessions.choose(account_id, session_id, tenant_id, actor=str(scope.actor))
+    return Chosen(tenant_id=tenant_id)
 
 
 @action("sessions.end", needs=_END_OWN, http="DELETE /sessions/{id}")

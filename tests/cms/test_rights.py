@@ -117,6 +117,7 @@ TABLE = {
     "releases.remove": EDITOR,
     "releases.schedule": EDITOR,
     "releases.show": VIEWER,
+    "sessions.choose": SIGNED_IN,
     "sessions.create": EVERYBODY,
     "sessions.end": SIGNED_IN,
     "sessions.end_others": SIGNED_IN,
