@@ -10,7 +10,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from mosaic_cms.identity.account_rows import add_account, by_key, email_key, own, tell
-from mosaic_cms.identity.lockout import Allowance, Lockout, Window, network_of
+from mosaic_cms.identity.lockout import Allowance, Lockout, Window
 from mosaic_cms.identity.one_time import find_token, issue, redeem, withdraw
 from mosaic_cms.identity.passwords import Passwords
 from mosaic_cms.identity.secrets import Secrets
@@ -18,12 +18,15 @@ from mosaic_cms.identity.sessions import Sessions
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Account, Credentials
 from mosaic_cms.scope import Actor
+from mosaic_cms.web.limits import neighbourhood
 from mosaic_core.errors import Conflict, TooManyRequests, Unauthenticated
 from mosaic_core.head import Write
 from mosaic_core.mail import check_address
 
-#: Mails that one address gets, and that are asked for from one network.
+#: Mails that one address gets, and that are asked for from one network. Links to set a password are
+#: counted apart: whoever signs up again and again with somebody's address does not keep them out.
 _TO_ADDRESS = Allowance(Window("mails to", 5, timedelta(hours=1)))
+_RESETS_TO = Allowance(Window("resets to", 5, timedelta(hours=1)))
 _FROM_NETWORK = Allowance(Window("mails from", 30, timedelta(hours=1)))
 
 
@@ -37,7 +40,7 @@ def too_many_mails(seconds: int) -> TooManyRequests:
 
 
 class Accounts:
-    """Makes accounts and changes what they are; each method is one write at most."""
+    """Makes accounts and changes what they are. A change is one write, whole or not at all."""
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class Accounts:
         """
         address, key = check_address(email), email_key(email)
         async with self._store.session() as session:  # before the work that it costs
-            network = network_of(asker.address)
+            network = neighbourhood(asker.address)
             if wait := await _FROM_NETWORK.wait(session, network, datetime.now(UTC)):
                 raise too_many_mails(wait)
         await self._passwords.require_good(password, about=(address, name))
@@ -135,9 +138,9 @@ class Accounts:
         key = email_key(email)
 
         async def fn(write: Write) -> int:
-            if wait := await _FROM_NETWORK.take(write, network_of(asker.address)):
+            if wait := await _FROM_NETWORK.take(write, neighbourhood(asker.address)):
                 return wait
-            full = await _TO_ADDRESS.take(write, key)
+            full = await _RESETS_TO.take(write, key)
             account = await by_key(write.session, key)
             if account is None or not account.active or full:
                 return 0
@@ -226,7 +229,7 @@ class Accounts:
         await self.require_password(account_id, password, asker)
 
         async def fn(write: Write) -> int:
-            if wait := await _FROM_NETWORK.take(write, network_of(asker.address)):
+            if wait := await _FROM_NETWORK.take(write, neighbourhood(asker.address)):
                 return wait
             if await _TO_ADDRESS.take(write, key):
                 return 0

@@ -19,7 +19,6 @@ wait which addresses are known here.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Attempts
+from mosaic_cms.web.limits import neighbourhood
 from mosaic_core.errors import TooManyRequests
 from mosaic_core.head import Write
 
@@ -79,7 +79,7 @@ class Lockout:
         Raises:
             TooManyRequests: it has to wait.
         """
-        network = network_of(address)
+        network = neighbourhood(address)
         async with self._store.session() as session:  # a flood is refused without a write
             await self._require_patience(session, account, network, datetime.now(UTC))
 
@@ -95,7 +95,7 @@ class Lockout:
 
     async def succeeded(self, write: Write, account: str, address: str) -> None:
         """Takes back a try in the write that signs in; its network is one of the owner's."""
-        network = network_of(address)
+        network = neighbourhood(address)
         if not await _is_known(write.session, account, network, write.at):
             for window, of in self._windows(account, network):
                 found = await write.session.get(Attempts, _key(window.name, of))
@@ -105,7 +105,7 @@ class Lockout:
 
     async def admit(self, write: Write, account: str, address: str) -> None:
         """Remembers that the owner of an account was in a network, and forgets who tried there."""
-        network = network_of(address)
+        network = neighbourhood(address)
         row = await write.session.get(Attempts, _key("row", account, network))
         if row is not None:
             await write.session.delete(row)
@@ -165,19 +165,6 @@ async def once(write: Write, what: str, until: datetime) -> bool:
         return False
     write.session.add(Attempts(key=key, failures=0, until=until))
     return True
-
-
-def network_of(address: str) -> str:
-    """What one party is supposed to have of a network: an IPv4 address, or the /64 of IPv6. What is
-    no address is one network."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        mapped = parsed.ipv4_mapped
-        return str(mapped or ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
-    return str(parsed)
 
 
 def too_many(seconds: int) -> TooManyRequests:

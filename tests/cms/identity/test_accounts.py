@@ -135,10 +135,14 @@ def test_a_request_to_reset_says_nothing_about_who_has_an_account(meet: Meet) ->
 
 def test_an_address_gets_only_so_many_mails(meet: Meet) -> None:
     async def scenario(people: People) -> None:
-        await people.signed_up()  # that was the first one
+        await people.signed_up()
+        for number in range(8):
+            given = {"email": ADA, "name": "Ada", "password": PASSWORD}
+            await people.ask("accounts.sign_up", f"192.0.2.{number + 9}", **given)
+        assert len(await people.mails()) == 4  # and the one before
         for number in range(8):
             await people.ask("accounts.request_reset", f"192.0.2.{number + 9}", email=ADA)
-        assert len(await people.mails()) == 4
+        assert len(await people.mails()) == 5
         for number in range(29):  # with the one who signed up
             await people.ask("accounts.request_reset", email=f"a{number}@example.com")
         with pytest.raises(TooManyRequests) as refused:

@@ -14,7 +14,6 @@ from mosaic_cms.identity.lockout import (
     OF_ACCOUNT,
     Lockout,
     Window,
-    network_of,
 )
 from mosaic_cms.identity.tables import Attempts
 from mosaic_core.errors import TooManyRequests, Unauthenticated
@@ -158,13 +157,18 @@ def test_the_table_names_nobody_and_is_emptied(meet: Meet) -> None:
     meet(scenario)
 
 
-def test_a_network_is_an_address_or_what_one_subscriber_has_of_ipv6() -> None:
-    assert network_of("192.0.2.1") == "192.0.2.1"
-    assert network_of("::ffff:192.0.2.1") == "192.0.2.1"
-    assert network_of("2001:db8:1:2:aaaa::1") == network_of("2001:db8:1:2:bbbb::2")
-    assert network_of("2001:db8:1:2::1") != network_of("2001:db8:1:3::1")
-    assert network_of("fe80::1%eth0") == network_of("fe80::2")
-    assert {network_of(odd) for odd in ("", "x", "\ud800", "999.1.1.1")} == {"unknown"}
+def test_a_network_is_an_address_or_what_one_subscriber_has_of_ipv6(meet: Meet) -> None:
+    """However a face writes it: as an address, or as the network that it made of one."""
+
+    async def scenario(people: People) -> None:
+        with time_machine.travel(START, tick=False):
+            await people.signed_up()
+            same = ("2001:db8:1:2::1", "2001:db8:1:2:aaaa::9", "2001:db8:1:2::/64")
+            assert [await guess(people, same[number % 3]) for number in range(6)] == [0] * 5 + [30]
+            for other in ("2001:db8:1:3::1", "2001:db8:1:4::/64", "", "x", "\ud800"):
+                assert await guess(people, other) == 0
+
+    meet(scenario)
 
 
 def test_the_right_password_takes_a_try_back(meet: Meet) -> None:
