@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,15 +57,16 @@ class Deployment:
 
     def start(self, *words: str, log: Path | None = None) -> subprocess.Popen[str]:
         """Starts a command; what it says goes into a pipe, or into a file."""
-        return subprocess.Popen(
-            [MOSAIC, *words],
-            cwd=self.folder,
-            env=self._environment(),
-            stdout=subprocess.PIPE if log is None else log.open("w", encoding="utf-8"),
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with nullcontext() if log is None else log.open("w", encoding="utf-8") as file:
+            return subprocess.Popen(
+                [MOSAIC, *words],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=file or subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
 
     def _environment(self) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("MOSAIC_") and k != "PORT"}
