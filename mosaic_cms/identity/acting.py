@@ -59,6 +59,21 @@ async def authority(session: AsyncSession, actor: Actor, tenant_id: str) -> Role
     return Roles.of(member.role, member.site_roles)
 
 
+async def giver_may(session: AsyncSession, giver: str) -> bool:
+    """Whether an actor who gave something may still act: an account is open, a key is not revoked
+    and its maker may. Operators always may."""
+    kind, _, given_id = giver.partition(":")
+    if kind == "account":
+        account = await session.get(Account, uuid.UUID(given_id))
+        return account is not None and account.active
+    if kind == "key":
+        key = await session.get(ApiKey, uuid.UUID(given_id))
+        if key is None or key.revoked_at is not None:
+            return False
+        return await giver_may(session, key.created_by)
+    return True
+
+
 def key_roles(key: ApiKey) -> Roles:
     """What a key is: its role, in all of the tenant or at its sites alone."""
     role = Role(key.role)

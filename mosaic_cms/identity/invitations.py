@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.identity.acting import account_of, authority, id_of
+from mosaic_cms.identity.acting import account_of, authority, giver_may, id_of
 from mosaic_cms.identity.membership import join
 from mosaic_cms.identity.roles import Roles, require, require_within
 from mosaic_cms.identity.secrets import Secrets, digest_of
@@ -159,7 +159,8 @@ class Invitations:
         async def fn(write: Write) -> Invited:
             session = write.session
             row = await session.scalar(select(Invitation).where(Invitation.digest == digest))
-            if row is None or row.expires_at <= write.at:
+            may = row is not None and await giver_may(session, row.created_by)
+            if row is None or not may or row.expires_at <= write.at:
                 raise NotFound(
                     "This invitation does not count any more.", hint="Ask for another one."
                 )
