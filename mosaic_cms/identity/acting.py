@@ -11,6 +11,7 @@ import uuid
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.identity.recorded import record
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.tables import Account, ApiKey, Invitation, Membership
 from mosaic_cms.rights import Role
@@ -114,4 +115,5 @@ async def withdraw(write: Write, tenant_id: str, giver: str, left: Roles) -> int
 async def revoke_key(write: Write, key: ApiKey) -> None:
     """Ends a key, and with it what it gave: invitations, since no key makes another one."""
     key.revoked_at = write.at
+    await record(write, key.tenant_id, f"the key {key.name} ({key.prefix}…) revoked")
     await withdraw(write, key.tenant_id, f"key:{key.id}", Roles())

@@ -18,6 +18,7 @@ from mosaic_cms.identity.acting import authority, giver_may, key_roles, revoke_k
 from mosaic_cms.identity.key_format import is_key, make_key
 from mosaic_cms.identity.key_uses import KeyUses
 from mosaic_cms.identity.principal import Principal
+from mosaic_cms.identity.recorded import record
 from mosaic_cms.identity.roles import require, require_within
 from mosaic_cms.identity.secrets import digest_of
 from mosaic_cms.identity.store import IdentityStore, Kept
@@ -147,6 +148,7 @@ class Keys:
             require_within(key_roles(row), own)
             await _make_room(write, tenant_id)
             write.session.add(row)
+            await record(write, tenant_id, f"the key {row.name} ({prefix}…) made", by.address)
             return row
 
         row = await self._store.write(fn, actor=str(by), action="keys.create", kept=False)
