@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cached_property, partial
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -117,6 +117,8 @@ class Api:
             _tell_limits(response, caller)
             if caller.principal is not None and caller.principal.by == "session":
                 response.headers[CSRF_HEADER] = self._callers.csrf_token(caller.principal)
+            elif COOKIE in request.cookies and "set-cookie" not in response.headers:
+                response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax")
             await self._cors.allow(request, caller, response)
         response.headers["content-version"] = "1"
         return response
@@ -124,7 +126,7 @@ class Api:
     async def _answer(self, request: Request, shape: Shape, caller: Caller) -> Response:
         given, face = await requests.input_of(request, shape, caller.site)
         if not shape.writes:
-            value = await self._perform(shape, caller, given, face, None)
+            value, _ = await self._perform(shape, caller, given, face, None)
             return answers.response(request, shape, value)
         conditions = Conditions()
         key = request.headers.get("idempotency-key")
@@ -152,11 +154,11 @@ class Api:
             if wanted is not None:
                 await self._require_seen(request, caller, wanted, conditions)
             try:
-                value = await self._perform(shape, caller, given, face, conditions)
+                value, result = await self._perform(shape, caller, given, face, conditions)
             except SeenBefore:  # by a write to something else, perhaps
                 continue
             response = answers.response(request, shape, value)
-            self._set_session(shape, value, response)
+            _set_session(response, result)
             return response
         raise HttpError(
             503, "busy", "Others write to this tenant all the time.", hint="Try again in a moment."
@@ -186,7 +188,7 @@ class Api:
         if site is not None and "site" in shape.in_query:
             texts["site"] = site
         given = shape.command(texts, {})
-        value = await self._perform(shape, caller, given, {}, None)
+        value, _ = await self._perform(shape, caller, given, {}, None)
         if not answers.matches(wanted, answers.tag_of_value(value)):
             raise Stale("It is not any more what you have seen.", hint="Get it again, and merge.")
 
@@ -197,10 +199,11 @@ class Api:
         given: BaseModel,
         face: dict[str, str],
         conditions: Conditions | None,
-    ) -> Any:
+    ) -> tuple[Any, Any]:
+        """What an action returns, as it is answered and as it is."""
         scope = self._scope(shape.action, caller, conditions)
         result = await self._product.actions.perform(shape.action.name, scope, given)
-        return answers.shaped(shape, result, face)
+        return answers.shaped(shape, result, face), result
 
     def _scope(
         self, action: Action, caller: Caller, conditions: Conditions | None
@@ -215,17 +218,6 @@ class Api:
                 hint="Send X-Tenant-Id, or a token or key of the tenant.",
             )
         return self._product.scope(caller.tenant, caller.actor, conditions)
-
-    def _set_session(self, shape: Shape, value: Any, response: Response) -> None:
-        """A session goes into a cookie, where no script reads it."""
-        cookie = value.pop("cookie", None) if isinstance(value, dict) else None
-        if cookie is None:
-            return
-        response.body = response.render(answers.encoded(value))
-        response.headers["content-length"] = str(len(response.body))
-        response.set_cookie(
-            COOKIE, cookie, max_age=value.get("max_age"), secure=True, httponly=True, samesite="lax"
-        )
 
     # Errors
 
@@ -266,6 +258,20 @@ class Api:
         keys = await self._product.identity.bearer.jwks()
         headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
         return JSONResponse(keys, headers=_SAFETY | headers, media_type="application/jwk-set+json")
+
+
+def _set_session(response: Response, result: Any) -> None:
+    """A session goes into a cookie, where no script reads it."""
+    cookie = getattr(result, "cookie", None)
+    if isinstance(cookie, SecretStr):
+        response.set_cookie(
+            COOKIE,
+            cookie.get_secret_value(),
+            max_age=result.max_age,
+            secure=True,
+            httponly=True,
+            samesite="lax",
+        )
 
 
 def _allowed(shapes: Iterable[str]) -> str:

@@ -137,8 +137,9 @@ class Callers:
         if key is not None:
             found.append(await self._identity.keys.find(key.strip()))
         cookie = request.cookies.get(COOKIE)
-        if cookie is not None:
-            found.append(await self._identity.sessions.find(cookie))
+        session = await self._identity.sessions.find(cookie) if cookie is not None else None
+        if session is not None:  # one that has ended is as good as none: signing in comes with it
+            found.append(session)
         principals = [principal for principal in found if principal is not None]
         if len(principals) < len(found):
             raise Unauthenticated(

@@ -25,7 +25,7 @@ from mosaic_core.head import Write
 #: How long an answer is kept, and how long a request may take.
 _KEPT, _RUNNING = timedelta(days=1), timedelta(minutes=1)
 #: Of an answer: these come back with it.
-_HEADERS = ("content-type", "cache-control", "etag")
+_HEADERS = ("content-type", "cache-control", "etag", "set-cookie")
 
 
 def key_of(given: str, who: str, where: str) -> bytes:
