@@ -75,6 +75,16 @@ def activate(address: Address, as_json: AsJson = False) -> None:
     _shown(_perform("accounts.activate", {"email": address}, as_json=as_json), as_json=as_json)
 
 
+@app.command("reset-factor")
+def reset_factor(address: Address, as_json: AsJson = False) -> None:
+    """Have the password alone sign in again, for who has lost their second factor."""
+    view = _perform("accounts.reset_factor", {"email": address}, as_json=as_json)
+    if as_json:
+        print_json(view)
+    else:
+        say(f"[green]✓[/] {view.email} signs in with the password alone.")
+
+
 @app.command("end-sessions")
 def end_sessions(address: Address, as_json: AsJson = False) -> None:
     """Sign an account out everywhere."""

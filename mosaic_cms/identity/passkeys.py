@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.identity.account_rows import own
+from mosaic_cms.identity.account_rows import own, tell
 from mosaic_cms.identity.lockout import once
 from mosaic_cms.identity.secrets import Secrets
 from mosaic_cms.identity.sessions import Sessions, Started
@@ -119,7 +119,7 @@ class Passkeys:
             )
 
         async def fn(write: Write) -> Passkey:
-            await own(write.session, account_id)
+            account, _ = await own(write.session, account_id)
             if not await once(write, challenge.decode(), until):
                 raise InvalidInput("This challenge was answered already.", hint="Begin again.")
             if await write.session.get(Passkey, made.credential_id) is not None:
@@ -135,6 +135,7 @@ class Passkeys:
                 used_at=None,
             )
             write.session.add(row)
+            await tell(write, "sign-in-changed", account, what="passkey-on")
             return row
 
         return await self._store.write(fn, actor=str(asker), action="passkeys.add", kept=False)
@@ -224,6 +225,8 @@ class Passkeys:
             if row is None or row.account_id != account_id:
                 raise NotFound("There is no such passkey.", hint="List them again.")
             await write.session.delete(row)
+            account, _ = await own(write.session, account_id)
+            await tell(write, "sign-in-changed", account, what="passkey-off")
 
         await self._store.write(fn, actor=str(asker), action="passkeys.remove", kept=False)
 

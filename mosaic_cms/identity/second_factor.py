@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import pyotp
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete
 
-from mosaic_cms.identity.account_rows import own
+from mosaic_cms.identity.account_rows import own, tell
 from mosaic_cms.identity.secrets import Secrets, digest_of
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Credentials, RecoveryCode
@@ -76,7 +76,7 @@ class SecondFactor:
         """
 
         async def fn(write: Write) -> list[str]:
-            _, credentials = await own(write.session, account_id)
+            account, credentials = await own(write.session, account_id)
             if credentials.totp is None or credentials.totp_since is not None:
                 raise Conflict("No second factor is being set up.", hint="Begin with a new secret.")
             if not self._is_shown(write, credentials, code):
@@ -86,6 +86,7 @@ class SecondFactor:
                     problems=(("code", "It is not the one that the app shows now"),),
                 )
             credentials.totp_since = write.at
+            await tell(write, "sign-in-changed", account, what="factor-on")
             return await _new_codes(write, account_id)
 
         return await self._write(fn, asker, "accounts.totp_confirm")
@@ -94,7 +95,9 @@ class SecondFactor:
         """Has no second factor asked for any more."""
 
         async def fn(write: Write) -> None:
-            _, credentials = await own(write.session, account_id)
+            account, credentials = await own(write.session, account_id)
+            if credentials.totp_since is not None:
+                await tell(write, "sign-in-changed", account, what="factor-off")
             credentials.totp, credentials.totp_since, credentials.totp_used = None, None, 0
             await _forget_codes(write, account_id)
 
@@ -108,18 +111,13 @@ class SecondFactor:
         """
 
         async def fn(write: Write) -> list[str]:
-            _, credentials = await own(write.session, account_id)
+            account, credentials = await own(write.session, account_id)
             if credentials.totp_since is None:
                 raise Conflict("The account has no second factor.", hint="Set one up first.")
+            await tell(write, "sign-in-changed", account, what="codes")
             return await _new_codes(write, account_id)
 
         return await self._write(fn, asker, "accounts.recovery_codes")
-
-    async def codes_left(self, account_id: uuid.UUID) -> int:
-        """How many recovery codes have not been used."""
-        async with self._store.session() as session:
-            count = select(func.count()).where(RecoveryCode.account_id == account_id)
-            return int(await session.scalar(count) or 0)
 
     async def accept(self, write: Write, credentials: Credentials, code: str) -> bool:
         """Whether a code counts, of the app or for recovery; in the write that signs in, after

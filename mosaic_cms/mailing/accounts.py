@@ -76,6 +76,14 @@ _WORDS = {
         "",
         "If it was not you, tell those who run {platform}.",
     ),
+    "sign-in-changed": _Words(
+        "How you sign in to your account at {platform} was changed",
+        "{what} the account of {to} at {platform}. If it was you, there is nothing to do.",
+        "Ask for a new password",
+        "reset",
+        "If it was not you, somebody else knows your password: set a new one with the link, sign "
+        "in, and see what else was changed.",
+    ),
     "password-changed": _Words(
         "The password of your account at {platform} was changed",
         "The password of the account of {to} at {platform} was changed, and it is signed out "
@@ -85,6 +93,16 @@ _WORDS = {
         "If it was not you, somebody else can read your mail or knows your password: set a new "
         "one with the link, and change the password of your mailbox.",
     ),
+}
+
+
+#: What was changed, as a letter begins with it.
+_CHANGES: Mapping[str, str] = {
+    "factor-on": "A second factor is asked for from now on when somebody signs in to",
+    "factor-off": "No second factor is asked for any more when somebody signs in to",
+    "codes": "There are new recovery codes, and the old ones count no more, for",
+    "passkey-on": "A new passkey signs in to",
+    "passkey-off": "A passkey was removed, and does not sign in any more to",
 }
 
 
@@ -109,6 +127,7 @@ async def _compose(
         "platform": one_line(settings.name),
         "to": one_line(about["to"]),
         "new": one_line(about.get("new", "")),
+        "what": _CHANGES.get(about.get("what", ""), ""),
     }
     text, html = render(
         "account",

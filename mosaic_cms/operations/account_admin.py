@@ -94,6 +94,15 @@ async def end_sessions(scope: PlatformScope, command: AccountOf) -> Ended:
     return Ended(count=await admin.end_sessions(command.email, scope.actor))
 
 
+@action("accounts.reset_factor", needs=_CHANGE, http="POST /accounts/{email}/reset-factor")
+async def reset_factor(scope: PlatformScope, command: AccountOf) -> AccountView:
+    """Has the password alone sign in again, for who has lost app and recovery codes."""
+    identity = scope.product.identity
+    account, _ = await identity.account_admin.find(command.email)
+    await identity.second_factor.remove(account.id, scope.actor)
+    return AccountView.of(*await identity.account_admin.find(command.email))
+
+
 async def _set_active(scope: PlatformScope, command: AccountOf, *, active: bool) -> AccountView:
     admin = scope.product.identity.account_admin
     await admin.set_active(command.email, active=active, asker=scope.actor)

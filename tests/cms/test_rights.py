@@ -35,6 +35,7 @@ TABLE = {
     "accounts.recovery_codes": SIGNED_IN,
     "accounts.request_reset": EVERYBODY,
     "accounts.reset": EVERYBODY,
+    "accounts.reset_factor": OPERATOR,
     "accounts.show": SIGNED_IN,
     "accounts.sign_up": EVERYBODY,
     "accounts.totp_begin": SIGNED_IN,

@@ -11,6 +11,7 @@ import time_machine
 
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, InvalidInput, TooManyRequests, Unauthenticated
+from tests.cms.identity.authenticator import Authenticator
 from tests.cms.identity.people import ADA, ELSEWHERE, HOME, PASSWORD, Meet, People
 
 START = datetime(2031, 1, 15, 8, 0, tzinfo=UTC)
@@ -173,5 +174,30 @@ def test_a_second_factor_is_confirmed_before_it_is_asked_for(meet: Meet) -> None
             await people.ask("accounts.totp_begin", ada, **OWN)
         await people.ask("accounts.totp_remove", ada, **OWN)
         await people.browser()
+
+    meet(scenario)
+
+
+def test_whoever_changes_how_an_account_is_signed_in_to_its_owner_is_told(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        ada, app, _ = await with_factor(people)
+        (mail,) = await people.mails()
+        assert mail.subject == "How you sign in to your account at MOSAIC was changed"
+        assert "A second factor is asked for from now on" in mail.text
+        await people.ask("accounts.recovery_codes", ada, **OWN)
+        assert "new recovery codes" in (await people.mails())[0].text
+        first = await people.ask("sessions.create", **GIVEN)
+        await people.rule("accounts.reset_factor", email=ADA)
+        assert "No second factor is asked for" in (await people.mails())[0].text
+        with pytest.raises(Unauthenticated):
+            await people.ask("sessions.second_step", pending=first.pending, code=app.now())
+        await people.browser()
+        device = Authenticator()
+        begun = await people.ask("passkeys.begin", ada, **OWN)
+        made = device.make(begun.options)
+        view = await people.ask("passkeys.add", ada, name="Key", credential=made)
+        assert "A new passkey signs in to" in (await people.mails())[0].text
+        await people.ask("passkeys.remove", ada, id=view.id, **OWN)
+        assert "A passkey was removed" in (await people.mails())[0].text
 
     meet(scenario)

@@ -21,7 +21,7 @@ NEW = "canary-Berg-Fluss-4712"
 WRONG = "canary-falsch-4713"
 
 
-async def a_life(people: People, caplog: pytest.LogCaptureFixture) -> tuple[list[str], list[Any]]:
+async def a_life(people: People) -> tuple[list[str], list[Any]]:
     """Somebody does all there is with an account, also wrongly; their secrets, and the answers."""
     answers: list[Any] = []
 
@@ -68,7 +68,7 @@ def test_nothing_that_signs_in_is_anywhere_but_with_its_owner(
     caplog.set_level(logging.DEBUG)
 
     async def scenario(people: People) -> None:
-        secrets, answers = await a_life(people, caplog)
+        secrets, answers = await a_life(people)
         said = "\n".join(str(answer) + repr(answer) for answer in answers)
         said += "\n".join(str(a.model_dump(mode="json")) for a in answers if hasattr(a, "id"))
         logged = "\n".join(record.getMessage() for record in caplog.records)
