@@ -11,6 +11,7 @@ import uuid
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.identity.recorded import record
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.tables import Account, ApiKey, Invitation, Membership
 from mosaic_cms.rights import Role
@@ -59,6 +60,21 @@ async def authority(session: AsyncSession, actor: Actor, tenant_id: str) -> Role
     return Roles.of(member.role, member.site_roles)
 
 
+async def giver_may(session: AsyncSession, giver: str) -> bool:
+    """Whether an actor who gave something may still act: an account is open, a key is not revoked
+    and its maker may. Operators always may."""
+    kind, _, given_id = giver.partition(":")
+    if kind == "account":
+        account = await session.get(Account, uuid.UUID(given_id))
+        return account is not None and account.active
+    if kind == "key":
+        key = await session.get(ApiKey, uuid.UUID(given_id))
+        if key is None or key.revoked_at is not None:
+            return False
+        return await giver_may(session, key.created_by)
+    return True
+
+
 def key_roles(key: ApiKey) -> Roles:
     """What a key is: its role, in all of the tenant or at its sites alone."""
     role = Role(key.role)
@@ -99,4 +115,5 @@ async def withdraw(write: Write, tenant_id: str, giver: str, left: Roles) -> int
 async def revoke_key(write: Write, key: ApiKey) -> None:
     """Ends a key, and with it what it gave: invitations, since no key makes another one."""
     key.revoked_at = write.at
+    await record(write, key.tenant_id, f"the key {key.name} ({key.prefix}…) revoked")
     await withdraw(write, key.tenant_id, f"key:{key.id}", Roles())

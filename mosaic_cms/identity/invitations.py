@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.identity.acting import account_of, authority, id_of
+from mosaic_cms.identity.acting import account_of, authority, giver_may, id_of
 from mosaic_cms.identity.membership import join
+from mosaic_cms.identity.recorded import record
 from mosaic_cms.identity.roles import Roles, require, require_within
 from mosaic_cms.identity.secrets import Secrets, digest_of
 from mosaic_cms.identity.store import IdentityStore
@@ -102,6 +103,7 @@ class Invitations:
                 expires_at=write.at + LIFETIME,
             )
             session.add(row)
+            await record(write, tenant_id, f"{email} invited: {roles}", by.address)
             await post(write, PLATFORM, letter.KIND, letter.about(row))
             return row
 
@@ -132,6 +134,7 @@ class Invitations:
             if row is None or row.tenant_id != tenant_id:
                 raise NotFound(f"There is no invitation {invitation_id}.", hint="List them all.")
             await write.session.delete(row)
+            await record(write, tenant_id, f"{row.email} not invited any more", by.address)
             return _invited(row)
 
         return await self._store.write(fn, actor=str(by), action="invitations.revoke", kept=False)
@@ -159,7 +162,8 @@ class Invitations:
         async def fn(write: Write) -> Invited:
             session = write.session
             row = await session.scalar(select(Invitation).where(Invitation.digest == digest))
-            if row is None or row.expires_at <= write.at:
+            may = row is not None and await giver_may(session, row.created_by)
+            if row is None or not may or row.expires_at <= write.at:
                 raise NotFound(
                     "This invitation does not count any more.", hint="Ask for another one."
                 )
@@ -177,7 +181,7 @@ class Invitations:
                     hint="Follow the link in the mail that asks for it; then accept.",
                 )
             invited = _invited(row)
-            await join(write, row.tenant_id, account, invited.roles)
+            await join(write, row.tenant_id, account, invited.roles, by.address)
             return invited
 
         return await self._store.write(fn, actor=str(by), action="invitations.accept")

@@ -14,14 +14,15 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.identity.acting import authority, key_roles, revoke_key
+from mosaic_cms.identity.acting import authority, giver_may, key_roles, revoke_key
 from mosaic_cms.identity.key_format import is_key, make_key
 from mosaic_cms.identity.key_uses import KeyUses
 from mosaic_cms.identity.principal import Principal
+from mosaic_cms.identity.recorded import record
 from mosaic_cms.identity.roles import require, require_within
 from mosaic_cms.identity.secrets import digest_of
 from mosaic_cms.identity.store import IdentityStore, Kept
-from mosaic_cms.identity.tables import Account, ApiKey, KeyUse
+from mosaic_cms.identity.tables import ApiKey, KeyUse
 from mosaic_cms.rights import Permission, Role, Scopes
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, Denied, InvalidInput, NotFound
@@ -88,7 +89,11 @@ class Keys:
     async def _look(self, digest: bytes) -> _Valid | None:
         async with self._store.session() as session:
             row = await session.scalar(select(ApiKey).where(ApiKey.digest == digest))
-            if row is None or row.revoked_at is not None or not await _may(session, row):
+            if (
+                row is None
+                or row.revoked_at is not None
+                or not await giver_may(session, row.created_by)
+            ):
                 return None
         principal = Principal(
             kind="key",
@@ -116,7 +121,7 @@ class Keys:
             Conflict: the tenant has as many as it may.
         """
         text, prefix = make_key()
-        if by.scopes is not None and (by.kind == "key" or by.scopes != Scopes()):
+        if by.kind == "key" or by.scopes not in (None, Scopes()):
             raise Denied("Neither a key nor a restricted token makes keys.", hint="Sign in.")
         if wish.role is Role.OWNER and wish.sites:
             raise InvalidInput("Nobody is Owner of a site alone.", hint="Make it an Admin's key.")
@@ -143,6 +148,7 @@ class Keys:
             require_within(key_roles(row), own)
             await _make_room(write, tenant_id)
             write.session.add(row)
+            await record(write, tenant_id, f"the key {row.name} ({prefix}…) made", by.address)
             return row
 
         row = await self._store.write(fn, actor=str(by), action="keys.create", kept=False)
@@ -167,15 +173,6 @@ class Keys:
 
         row = await self._store.write(fn, actor=str(by), action="keys.revoke")
         return _key(row, (await self.uses.last([row.id])).get(row.id))
-
-
-async def _may(session: AsyncSession, key: ApiKey) -> bool:
-    """Whether its maker may sign in; one that an operator made needs nobody."""
-    kind, _, maker = key.created_by.partition(":")
-    if kind != "account":
-        return True
-    account = await session.get(Account, uuid.UUID(maker))
-    return account is not None and account.active
 
 
 async def _make_room(write: Write, tenant_id: str) -> None:

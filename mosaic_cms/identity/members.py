@@ -6,6 +6,7 @@ Owner always has one, only an Owner touches an Owner, and nobody gives more than
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ from mosaic_cms.identity.membership import (
     part,
     require_another_owner,
 )
+from mosaic_cms.identity.recorded import record
 from mosaic_cms.identity.roles import Roles, require, require_within
 from mosaic_cms.identity.store import IdentityStore, Kept
 from mosaic_cms.identity.tables import Account, Membership
@@ -112,7 +114,7 @@ class Members:
                 raise NotFound(
                     f"There is no account {email_key!r}.", hint="Invite whoever has the address."
                 )
-            await join(write, tenant_id, account, roles)
+            await join(write, tenant_id, account, roles, by.address)
             await session.flush()
             return await find_member(session, tenant_id, account.id)
 
@@ -140,14 +142,13 @@ class Members:
             session = write.session
             own = await authority(session, by, tenant_id)
             require(str(by), own, _UPDATE)
-            before = (await find_member(session, tenant_id, account_id)).roles
-            after = change(before)
+            member = await find_member(session, tenant_id, account_id)
+            after = change(member.roles)
             after.require_sound()
-            if Role.OWNER in (before.role, after.role):
+            if Role.OWNER in (member.roles.role, after.role):
                 require(str(by), own, Permission("update", _OWNERS))
             require_within(after, own)
-            await self._set(write, tenant_id, account_id, before, after)
-            return await find_member(session, tenant_id, account_id)
+            return await self._set(write, tenant_id, member, after, by)
 
         return await self._store.write(fn, actor=str(by), action="members.change")
 
@@ -166,7 +167,7 @@ class Members:
             member = await find_member(write.session, tenant_id, account_id)
             if member.roles.role is Role.OWNER:
                 require(str(by), own, Permission("delete", _OWNERS))
-            return await part(write, tenant_id, member)
+            return await part(write, tenant_id, member, by.address)
 
         return await self._store.write(fn, actor=str(by), action="members.remove")
 
@@ -180,9 +181,8 @@ class Members:
         account_id = account_of(by)
 
         async def fn(write: Write) -> Parted:
-            return await part(
-                write, tenant_id, await find_member(write.session, tenant_id, account_id)
-            )
+            own = await find_member(write.session, tenant_id, account_id)
+            return await part(write, tenant_id, own, by.address)
 
         return await self._store.write(fn, actor=str(by), action="members.leave")
 
@@ -204,22 +204,22 @@ class Members:
                 raise Conflict("You own this tenant already.", hint="Name another member.")
             if not member.active:
                 raise Conflict(f"{member.email} may not sign in.", hint="Name another member.")
-            owner, admin = Roles(Role.OWNER), Roles(Role.ADMIN)
-            await self._set(write, tenant_id, to, member.roles, owner)
-            await self._set(write, tenant_id, account_id, own, admin)
-            return await find_member(write.session, tenant_id, to)
+            before = await find_member(write.session, tenant_id, account_id)
+            made = await self._set(write, tenant_id, member, Roles(Role.OWNER), by)
+            await self._set(write, tenant_id, before, Roles(Role.ADMIN), by)
+            return made
 
         return await self._store.write(fn, actor=str(by), action="members.transfer")
 
     @staticmethod
-    async def _set(
-        write: Write, tenant_id: str, account_id: uuid.UUID, before: Roles, after: Roles
-    ) -> None:
+    async def _set(write: Write, tenant_id: str, member: Member, after: Roles, by: Actor) -> Member:
         session = write.session
-        if before.role is Role.OWNER and after.role is not Role.OWNER:
-            await require_another_owner(session, tenant_id, account_id)
-        row = await session.get_one(Membership, (tenant_id, account_id))
+        if member.roles.role is Role.OWNER and after.role is not Role.OWNER:
+            await require_another_owner(session, tenant_id, member.account_id)
+        row = await session.get_one(Membership, (tenant_id, member.account_id))
         row.role = None if after.role is None else after.role.value
         row.site_roles = after.by_site
-        await withdraw(write, tenant_id, f"account:{account_id}", after)
+        await record(write, tenant_id, f"{member.email}: {after}", by.address)
+        await withdraw(write, tenant_id, f"account:{member.account_id}", after)
         await session.flush()
+        return dataclasses.replace(member, roles=after)

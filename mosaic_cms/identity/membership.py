@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.identity import refresh
 from mosaic_cms.identity.acting import withdraw
+from mosaic_cms.identity.recorded import record
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.tables import Account, Invitation, Membership
 from mosaic_cms.rights import Role
@@ -39,7 +40,9 @@ class Parted:
     keys: int
 
 
-async def join(write: Write, tenant_id: str, account: Account, roles: Roles) -> None:
+async def join(
+    write: Write, tenant_id: str, account: Account, roles: Roles, address: str = ""
+) -> None:
     """Makes an account a member, inside a write; what invited its address is used up.
 
     Raises:
@@ -58,6 +61,7 @@ async def join(write: Write, tenant_id: str, account: Account, roles: Roles) -> 
         )
     )
     await _uninvite(session, tenant_id, account.email_key)
+    await record(write, tenant_id, f"{account.email}: {roles}", address)
 
 
 async def owned(session: AsyncSession, account_id: uuid.UUID) -> int:
@@ -70,7 +74,7 @@ async def owned(session: AsyncSession, account_id: uuid.UUID) -> int:
     return count or 0
 
 
-async def part(write: Write, tenant_id: str, member: Member) -> Parted:
+async def part(write: Write, tenant_id: str, member: Member, address: str = "") -> Parted:
     """Everything that the membership gave ends with it: nobody comes back by an old invitation,
     and a new membership finds no old token alive."""
     session = write.session
@@ -80,6 +84,7 @@ async def part(write: Write, tenant_id: str, member: Member) -> Parted:
     account = await session.get_one(Account, member.account_id)
     await _uninvite(session, tenant_id, account.email_key)
     await refresh.end_all(write, member.account_id, tenant_id)
+    await record(write, tenant_id, f"{member.email}: no member", address)
     keys = await withdraw(write, tenant_id, f"account:{member.account_id}", Roles())
     return Parted(member, keys)
 

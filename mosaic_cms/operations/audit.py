@@ -35,7 +35,7 @@ class AuditView(Model):
     entity_id: str
     #: insert, update, delete, or what the log itself notes.
     operation: str
-    #: Why it was refused.
+    #: Why it was refused; of what is not in the tenant's own database, what was done.
     reason: str
     #: From where, of what was refused.
     address: str

@@ -78,7 +78,7 @@ async def found_tenant(scope: PlatformScope, command: FoundTenant) -> OwnTenant:
                 hint="Ask those who run this installation.",
             )
         await session.flush()  # the tenant comes before its first member
-        await join(write, tenant_id, account, owner)
+        await join(write, tenant_id, account, owner, scope.actor.address)
         await identity.store.changed(write)
 
     given = CreateTenant(

@@ -47,24 +47,37 @@ class Tenant:
     """Each method says whether it may be, and does it if so."""
 
     members: dict[str, Role] = field(default_factory=dict)
+    #: Whose accounts are closed: they keep their memberships, and can do nothing.
+    closed: set[str] = field(default_factory=set)
     #: Those that count, by whom they invite.
     invitations: dict[str, Invitation] = field(default_factory=dict)
     keys: list[Key] = field(default_factory=list)
     families: list[Family] = field(default_factory=list)
 
-    def manages(self, who: str) -> bool:
-        return self.members.get(who) in {OWNER, ADMIN}
+    def role(self, who: str) -> Role | None:
+        return None if who in self.closed else self.members.get(who)
 
-    @property
-    def owners(self) -> list[str]:
-        return [who for who, role in self.members.items() if role is OWNER]
+    def manages(self, who: str) -> bool:
+        return self.role(who) in {OWNER, ADMIN}
+
+    def counts(self, key: Key) -> bool:
+        return key.alive and key.maker not in self.closed
+
+    def is_last_owner(self, who: str) -> bool:
+        others = (one for one, role in self.members.items() if role is OWNER and one != who)
+        return self.members.get(who) is OWNER and not any(self.role(one) for one in others)
+
+    # Accounts
+
+    def close(self, who: str) -> None:
+        self.closed.add(who)
+        self.revoke_tokens(who, None)
 
     # Invitations
 
     def invite(self, by: str | Key, invitation: Invitation) -> bool:
-        own = by.role if isinstance(by, Key) else self.members.get(by)
-        alive = not isinstance(by, Key) or by.alive
-        if not alive or own not in {OWNER, ADMIN} or more(invitation.role, own):
+        own = by.role if isinstance(by, Key) else self.role(by)
+        if own not in {OWNER, ADMIN} or more(invitation.role, own):
             return False
         if invitation.who in self.members:
             return False
@@ -72,7 +85,8 @@ class Tenant:
         return True
 
     def accept(self, who: str, invitation: Invitation) -> bool:
-        if self.invitations.get(who) is not invitation:
+        giver = invitation.by.maker if isinstance(invitation.by, Key) else invitation.by
+        if self.invitations.get(who) is not invitation or self.closed & {who, giver}:
             return False
         self.members[who] = invitation.role
         del self.invitations[who]
@@ -87,10 +101,12 @@ class Tenant:
     # Members
 
     def change(self, by: str, who: str, role: Role) -> bool:
-        before, own = self.members.get(who), self.members.get(by)
+        before, own = self.members.get(who), self.role(by)
         if before is None or not self.manages(by) or more(role, own):
             return False
-        if before is OWNER and (own is not OWNER or (role is not OWNER and self.owners == [who])):
+        if before is OWNER and own is not OWNER:
+            return False
+        if role is not OWNER and self.is_last_owner(who):
             return False
         self.members[who] = role
         self._withdraw(who, role)
@@ -104,7 +120,7 @@ class Tenant:
         return self.leave(who)
 
     def leave(self, who: str) -> bool:
-        if who not in self.members or self.owners == [who]:
+        if who not in self.members or self.is_last_owner(who):
             return False
         del self.members[who]
         self.invitations.pop(who, None)
@@ -114,7 +130,7 @@ class Tenant:
         return True
 
     def transfer(self, by: str, to: str) -> bool:
-        if self.members.get(by) is not OWNER or to not in self.members or by == to:
+        if self.role(by) is not OWNER or self.role(to) is None or by == to:
             return False
         self.members |= {to: OWNER, by: ADMIN}
         self._withdraw(by, ADMIN)
@@ -123,7 +139,7 @@ class Tenant:
     # Keys and tokens
 
     def make_key(self, by: str, role: Role) -> bool:
-        if not self.manages(by) or more(role, self.members.get(by)):
+        if not self.manages(by) or more(role, self.role(by)):
             return False
         self.keys.append(Key(by, role))
         return True
@@ -135,7 +151,7 @@ class Tenant:
         return True
 
     def make_tokens(self, who: str) -> bool:
-        if who not in self.members:
+        if self.role(who) is None:
             return False
         self.families.append(Family(who))
         return True

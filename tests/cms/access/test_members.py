@@ -265,6 +265,41 @@ def test_an_account_is_made_a_member_unasked_by_operators_only(deployments: Depl
     deployments(scenario)
 
 
+def test_the_audit_log_has_who_made_whom_what(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        people = await staff(deployment)
+        others = People(deployment, "bread")
+        await others.add("olaf", OWNER)
+        vera = people.ids["vera"]
+        await people.do("adam", "members.change", account=vera, role="editor")
+        invited = await people.do(
+            "adam", "invitations.create", email="x@example.com", role="viewer"
+        )
+        await people.do("adam", "invitations.revoke", id=invited.id)
+        key = await people.do("adam", "keys.create", name="Import", role="admin")
+        await people.do("olga", "members.remove", account=people.ids["adam"])
+        entries = await people.do("olga", "audit.list", limit=200)
+        told = [
+            (entry.action, entry.reason)
+            for entry in entries
+            if entry.actor in {f"account:{people.ids[who]}" for who in ("adam", "olga")}
+        ]
+        assert told == [
+            ("members.remove", f"the key Import ({key.prefix}…) revoked"),
+            ("members.remove", "adam@example.com: no member"),
+            ("keys.create", f"the key Import ({key.prefix}…) made"),
+            ("invitations.revoke", "x@example.com not invited any more"),
+            ("invitations.create", "x@example.com invited: Viewer"),
+            ("members.change", "vera@example.com: Editor"),
+        ]
+        assert {entry.address for entry in entries if entry.action == "members.change"} == {
+            "192.0.2.7"
+        }
+        assert not any("olaf" in entry.reason for entry in entries)
+
+    deployments(scenario)
+
+
 # One's own tenants
 
 

@@ -109,7 +109,7 @@ class MembersMachine(RuleBasedStateMachine):
     @rule(process=processes, number=numbers, who=names, role=roles)
     def invite_with_a_key(self, process: int, number: int, who: str, role: Role) -> None:
         key, _, text = self.keys[number % len(self.keys)]
-        if not key.alive:
+        if not self.model.counts(key):
             return
         invitation = Invitation(who, role, key)
         allowed = self.model.invite(key, invitation)
@@ -152,12 +152,28 @@ class MembersMachine(RuleBasedStateMachine):
 
     @rule(process=processes, who=names)
     def leave(self, process: int, who: str) -> None:
+        if who in self.model.closed:  # nobody acts in its name
+            return
         self.do(process, who, "members.leave", allowed=self.model.leave(who))
 
     @rule(process=processes, by=names, to=names)
     def transfer(self, process: int, by: str, to: str) -> None:
         allowed, account = self.model.transfer(by, to), self.people[0].ids[to]
         self.do(process, by, "members.transfer", allowed=allowed, to=account)
+
+    # Accounts
+
+    @rule(process=processes, who=names)
+    def close(self, process: int, who: str) -> None:
+        self.model.close(who)
+        deployment = self.looking(process).deployment
+        self.world.run(deployment.rule("accounts.deactivate", email=self.emails[who]))
+
+    @rule(process=processes, who=names)
+    def open(self, process: int, who: str) -> None:
+        self.model.closed.discard(who)
+        deployment = self.looking(process).deployment
+        self.world.run(deployment.rule("accounts.activate", email=self.emails[who]))
 
     # Keys and tokens
 
@@ -210,16 +226,17 @@ class MembersMachine(RuleBasedStateMachine):
     @invariant()
     def every_process_knows_what_the_model_says(self) -> None:
         if self.model.members:
-            assert self.model.owners
+            assert Role.OWNER in self.model.members.values()
             for process in range(2):
                 self.world.run(self.compare(self.looking(process)))
 
     async def compare(self, people: People) -> None:
         roles = {name: await people.role(name) for name in NAMES}
-        assert roles == {name: self.model.members.get(name) for name in NAMES}
+        assert roles == {name: self.model.role(name) for name in NAMES}
         for key, _, text in self.keys:
             principal = await people.identity.keys.find(text)
-            assert (principal.role if principal else None) == (key.role if key.alive else None)
+            expected = key.role if self.model.counts(key) else None
+            assert (principal.role if principal else None) == expected
         for family, made in self.tokens:
             for tokens in made[-2:]:
                 found = await people.identity.bearer.verify(tokens.access_token)
