@@ -294,7 +294,7 @@ def search(deployments: Deployments, examples: int, steps: int) -> None:
 
 
 def test_members_are_what_the_model_says(deployments: Deployments) -> None:
-    search(deployments, 10, 25)
+    search(deployments, 6, 25)
 
 
 @pytest.mark.campaign
