@@ -19,8 +19,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Vali
 
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.ledger import Entry
-from mosaic_cms.rights import Permission
-from mosaic_cms.scope import PlatformScope, TenantScope
+from mosaic_cms.rights import Decision, Permission
+from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_core.errors import (
     Denied,
     InvalidInput,
@@ -133,6 +133,14 @@ class Actions:
             raise NotFound(f"There is no action {name!r}{nearest(name, self._actions)}")
         return found
 
+    def require(self, name: str, actor: Actor) -> None:
+        """Raises Denied when an actor may do something nowhere: whoever may not learns nothing of
+        what it takes."""
+        found = self.get(name)
+        decisions = [actor.may(found.needs, name, site) for site in (None, *actor.sites)]
+        if not any(decision.allowed for decision in decisions):
+            _require(found, decisions[0])
+
     async def perform(
         self, name: str, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
     ) -> Any:
@@ -156,11 +164,13 @@ class Actions:
     async def _perform(
         self, found: Action, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
     ) -> Any:
-        command = _validated(found, given)
+        try:
+            command = _validated(found, given)
+        except InvalidInput:
+            self.require(found.name, scope.actor)
+            raise
         command, site = await _about_site(scope, command)
-        decision = scope.actor.may(found.needs, found.name, site)
-        if not decision.allowed:
-            raise Denied(f"{found.name} was refused: {decision.reason}")
+        _require(found, scope.actor.may(found.needs, found.name, site))
         if not isinstance(scope, found.scope):
             raise InvalidInput(f"{found.name} needs a {found.scope.__name__}.")
         if isinstance(scope, TenantScope) and (
@@ -172,6 +182,11 @@ class Actions:
         if isinstance(scope, TenantScope) and found.effect == "write":
             await scope.settle()
         return result
+
+
+def _require(found: Action, decision: Decision) -> None:
+    if not decision.allowed:
+        raise Denied(f"{found.name} was refused: {decision.reason}")
 
 
 async def _about_site(

@@ -199,9 +199,9 @@ class Harness:
         for shape in self._api.shapes:
             if not shape.action.name.startswith(self._only):
                 continue
-            for given in _inputs(shape, names[:_MOST]):
+            for given in inputs(shape, names[:_MOST]):
                 yield self._call(shape, ours, given, f"{OURS}.{_DOMAIN}")
-            for given in _inputs(shape, names[:3]):
+            for given in inputs(shape, names[:3]):
                 yield self._call(shape, None, given, f"{THEIRS}.{_DOMAIN}")
                 yield self._call(shape, ours, given, f"{THEIRS}.{_DOMAIN}")
                 yield self._call(shape, ours, given, _DOMAIN, tenant=theirs)
@@ -264,7 +264,7 @@ def _named_in(value: Any, key: str = "") -> Iterator[str]:
         yield value
 
 
-def _inputs(shape: Shape, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+def inputs(shape: Shape, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Inputs of an action: each name in every place that may have one."""
     schema = shape.action.input.model_json_schema()
     definitions, fields = schema.get("$defs", {}), schema.get("properties", {})

@@ -59,7 +59,13 @@ class Actor:
     @property
     def differs_by_site(self) -> bool:
         """Whether what it may depends on the site."""
-        return bool(self.site_roles) or bool(self.scopes and self.scopes.sites)
+        return bool(self.sites)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The keys of the sites at which it may do other things than in the tenant."""
+        own = tuple(site for site, _ in self.site_roles)
+        return own + (self.scopes.sites if self.scopes else ())
 
     def role_at(self, site: str | None) -> Role | None:
         """The role at a site, or in the tenant as a whole."""

@@ -29,6 +29,7 @@ from mosaic_cms.product import Product
 from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope
 from mosaic_core.errors import (
     Denied,
+    InvalidInput,
     MosaicError,
     RequestError,
     Stale,
@@ -124,7 +125,11 @@ class Api:
         return response
 
     async def _answer(self, request: Request, shape: Shape, caller: Caller) -> Response:
-        given, face = await requests.input_of(request, shape, caller.site)
+        try:
+            given, face = await requests.input_of(request, shape, caller.site)
+        except InvalidInput:
+            self._product.actions.require(shape.action.name, caller.actor)
+            raise
         if not shape.writes:
             value, _ = await self._perform(shape, caller, given, face, None)
             return answers.response(request, shape, value)
