@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from sqlalchemy import select
 
@@ -101,8 +103,9 @@ def test_what_was_done_and_what_was_refused_are_one_audit_log(deployments: Deplo
         scope = deployment.scope(actor=VERA)
         with pytest.raises(Denied):
             await product.actions.perform("pages.publish", scope, {"path": "/"})
+        may = deployment.scope(actor=dataclasses.replace(VERA, role=Role.EDITOR))
         with pytest.raises(InvalidInput):
-            await product.actions.perform("pages.publish", scope, {"secret": "hunter2 hunter2"})
+            await product.actions.perform("pages.publish", may, {"secret": "hunter2 hunter2"})
         await deployment.do("pages.edit", path="/", title="Welcome")
         log = await deployment.do("audit.list", limit=10)
         newest, *_ = log
