@@ -62,16 +62,19 @@ class _Declaration:
     needs: Permission
     effect: Effect
     http: str | None
+    suspended: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A declared action. ``http`` is its shape for the REST face, such as ``GET /pages``."""
+    """A declared action. ``http`` is its shape for the REST face, such as ``GET /pages``;
+    ``suspended`` says that a tenant takes it while it is read-only."""
 
     name: str
     needs: Permission
     effect: Effect
     http: str | None
+    suspended: bool
     input: type[BaseModel]
     output: Any
     scope: type[PlatformScope] | type[TenantScope]
@@ -80,12 +83,22 @@ class Action:
 
 
 def action(
-    name: str, *, needs: Permission, effect: Effect = "write", http: str | None = None
+    name: str,
+    *,
+    needs: Permission,
+    effect: Effect = "write",
+    http: str | None = None,
+    suspended: bool = False,
 ) -> Callable[[F], F]:
-    """Declares a function as an action. It takes a scope and one model, and is typed."""
+    """Declares a function as an action. It takes a scope and one model, and is typed.
+
+    Args:
+        suspended: a tenant takes it while it is read-only: it changes none of its content, and
+            waiting would do harm.
+    """
 
     def mark(function: F) -> F:
-        setattr(function, _MARK, _Declaration(name, needs, effect, http))
+        setattr(function, _MARK, _Declaration(name, needs, effect, http, suspended))
         return function
 
     return mark
@@ -174,7 +187,7 @@ class Actions:
         if not isinstance(scope, found.scope):
             raise InvalidInput(f"{found.name} needs a {found.scope.__name__}.")
         if isinstance(scope, TenantScope) and (
-            found.effect == "write"
+            (found.effect == "write" and not found.suspended)
             or (scope.tenant.status is TenantStatus.CLOSED and not scope.actor.trusted)
         ):
             require_writable(scope.tenant)
@@ -269,6 +282,7 @@ def _make(function: Callable[..., Awaitable[Any]]) -> Action:
         declaration.needs,
         declaration.effect,
         declaration.http,
+        declaration.suspended,
         model,  # type: ignore[arg-type]
         hints["return"],
         scope,  # type: ignore[arg-type]

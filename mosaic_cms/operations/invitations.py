@@ -77,7 +77,10 @@ async def list_invitations(scope: TenantScope, command: EveryInvitation) -> list
 
 
 @action(
-    "invitations.revoke", needs=Permission("delete", "members"), http="DELETE /invitations/{id}"
+    "invitations.revoke",
+    needs=Permission("delete", "members"),
+    http="DELETE /invitations/{id}",
+    suspended=True,
 )
 async def revoke_invitation(scope: TenantScope, command: OneInvitation) -> InvitationView:
     """Has an invitation count no more."""

@@ -90,7 +90,7 @@ async def list_keys(scope: TenantScope, command: EveryKey) -> list[KeyView]:
     return [_view(key) for key in await scope.product.identity.keys.list(scope.tenant.tenant_id)]
 
 
-@action("keys.revoke", needs=Permission("delete", "keys"), http="DELETE /keys/{id}")
+@action("keys.revoke", needs=Permission("delete", "keys"), http="DELETE /keys/{id}", suspended=True)
 async def revoke_key(scope: TenantScope, command: OneKey) -> KeyView:
     """Has an API key count no more."""
     keys = scope.product.identity.keys

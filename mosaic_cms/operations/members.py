@@ -127,7 +127,12 @@ async def change_member(scope: TenantScope, command: ChangeMember) -> MemberView
     return _view(await members.change(tenant_id, command.account, changed, scope.actor))
 
 
-@action("members.remove", needs=Permission("delete", "members"), http="DELETE /members/{account}")
+@action(
+    "members.remove",
+    needs=Permission("delete", "members"),
+    http="DELETE /members/{account}",
+    suspended=True,
+)
 async def remove_member(scope: TenantScope, command: OneMember) -> Gone:
     """Removes a member, with their API keys, bearer tokens and invitations."""
     members = scope.product.identity.members

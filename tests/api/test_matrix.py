@@ -106,7 +106,7 @@ def test_the_matrix_holds(services: Services, role: Role) -> None:
                 response = await somebody.ask(shape)
                 if TABLE[shape.action.name] > LEVELS[role]:
                     assert refused(response, shape), shape.action.name
-                elif shape.writes and response.status_code != 422:
+                elif shape.writes and not shape.action.suspended and response.status_code != 422:
                     told = problem(response, 403)["detail"]
                     assert told == "'aurora' is read-only: Unpaid.", shape.action.name
                 else:

@@ -241,7 +241,12 @@ def test_a_suspended_tenant_says_so(services: Services) -> None:
         assert (await service.get("/pages", x_api_key=key)).status_code == 200
         told = problem(await service.ask("POST", "/pages", json=NEW, x_api_key=key), 403)
         assert "read-only: Unpaid" in told["detail"]
+        leaked = await service.get("/keys", x_api_key=key)
+        (one,) = leaked.json()["items"]
+        done = await service.ask("DELETE", f"/keys/{one['id']}", x_api_key=key)
+        assert done.status_code == 200, "what leaked is taken back, whoever pays"
+        problem(await service.get("/pages", x_api_key=key), 401)
         await service.deployment.rule("tenants.suspend", slug="aurora", status="closed")
-        problem(await service.get("/pages", x_api_key=key), 503)
+        problem(await service.get("/content/pages"), 503)
 
     services(scenario)
