@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.benchmarks import (
+    api,
     cached_page,
     fleet,
     lighthouse,
@@ -34,6 +35,7 @@ _BENCHMARKS = (
     publishing,
     lighthouse,
     pictures,
+    api,
 )
 _RESULTS = Path(__file__).parent / "results.json"
 

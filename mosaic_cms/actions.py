@@ -9,22 +9,45 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from mosaic_cms.rights import Permission
-from mosaic_cms.scope import PlatformScope, TenantScope
-from mosaic_core.errors import Denied, InvalidInput, NotFound, PluginConflict, PluginInvalid
+from mosaic_cms.content.tree import find_site
+from mosaic_cms.ledger import Entry
+from mosaic_cms.rights import Decision, Permission
+from mosaic_cms.scope import Actor, PlatformScope, TenantScope
+from mosaic_core.errors import (
+    Denied,
+    InvalidInput,
+    NotFound,
+    PluginConflict,
+    PluginInvalid,
+    RequestError,
+    TenantError,
+)
 from mosaic_core.platform import require_writable
 from mosaic_core.settings import nearest
+from mosaic_core.tenants import TenantStatus
 
 Effect = Literal["read", "write"]
 _MARK = "__mosaic_action__"
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+
+def _written_out(value: Any) -> Any:
+    if isinstance(value, str) and not _INSTANT.match(value):
+        raise ValueError("write it as in 2026-11-29T18:00:00Z")
+    return value
+
+
+#: An aware time as text, as RFC 3339 has it; no count of seconds.
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
 class Model(BaseModel):
@@ -39,16 +62,19 @@ class _Declaration:
     needs: Permission
     effect: Effect
     http: str | None
+    suspended: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A declared action. ``http`` is its shape for the REST face, such as ``GET /pages``."""
+    """A declared action. ``http`` is its shape for the REST face, such as ``GET /pages``;
+    ``suspended`` says that a tenant takes it while it is read-only."""
 
     name: str
     needs: Permission
     effect: Effect
     http: str | None
+    suspended: bool
     input: type[BaseModel]
     output: Any
     scope: type[PlatformScope] | type[TenantScope]
@@ -57,12 +83,22 @@ class Action:
 
 
 def action(
-    name: str, *, needs: Permission, effect: Effect = "write", http: str | None = None
+    name: str,
+    *,
+    needs: Permission,
+    effect: Effect = "write",
+    http: str | None = None,
+    suspended: bool = False,
 ) -> Callable[[F], F]:
-    """Declares a function as an action. It takes a scope and one model, and is typed."""
+    """Declares a function as an action. It takes a scope and one model, and is typed.
+
+    Args:
+        suspended: a tenant takes it while it is read-only: it changes none of its content, and
+            waiting would do harm.
+    """
 
     def mark(function: F) -> F:
-        setattr(function, _MARK, _Declaration(name, needs, effect, http))
+        setattr(function, _MARK, _Declaration(name, needs, effect, http, suspended))
         return function
 
     return mark
@@ -110,12 +146,20 @@ class Actions:
             raise NotFound(f"There is no action {name!r}{nearest(name, self._actions)}")
         return found
 
+    def require(self, name: str, actor: Actor) -> None:
+        """Raises Denied when an actor may do something nowhere: whoever may not learns nothing of
+        what it takes."""
+        found = self.get(name)
+        decisions = [actor.may(found.needs, name, site) for site in (None, *actor.sites)]
+        if not any(decision.allowed for decision in decisions):
+            _require(found, decisions[0])
+
     async def perform(
         self, name: str, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
     ) -> Any:
         """The only way in: validates, decides, checks the tenant, and runs.
 
-        What an action writes is logged with its name and its actor.
+        What an action writes is logged with its name and its actor; what is refused is noted.
 
         Raises:
             InvalidInput: with every problem of the input.
@@ -123,18 +167,66 @@ class Actions:
             TenantReadOnly, TenantClosed: the tenant does not take it now.
         """
         found = self.get(name)
-        command = _validated(found, given)
-        decision = scope.actor.may(found.needs)
-        if not decision.allowed:
-            raise Denied(f"{name} was refused: {decision.reason}")
+        try:
+            return await self._perform(found, scope, given)
+        except (RequestError, TenantError) as error:
+            if not scope.actor.trusted and (found.effect == "write" or isinstance(error, Denied)):
+                scope.product.ledger.note(_refusal(found, scope, error))
+            raise
+
+    async def _perform(
+        self, found: Action, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
+    ) -> Any:
+        try:
+            command = _validated(found, given)
+        except InvalidInput:
+            self.require(found.name, scope.actor)
+            raise
+        command, site = await _about_site(scope, command)
+        _require(found, scope.actor.may(found.needs, found.name, site))
         if not isinstance(scope, found.scope):
-            raise InvalidInput(f"{name} needs a {found.scope.__name__}.")
-        if isinstance(scope, TenantScope) and found.effect == "write":
+            raise InvalidInput(f"{found.name} needs a {found.scope.__name__}.")
+        if isinstance(scope, TenantScope) and (
+            (found.effect == "write" and not found.suspended)
+            or (scope.tenant.status is TenantStatus.CLOSED and not scope.actor.trusted)
+        ):
             require_writable(scope.tenant)
-        result = await found.run(scope.during(name), command)
+        result = await found.run(scope.during(found.name, site), command)
         if isinstance(scope, TenantScope) and found.effect == "write":
             await scope.settle()
         return result
+
+
+def _require(found: Action, decision: Decision) -> None:
+    if not decision.allowed:
+        raise Denied(f"{found.name} was refused: {decision.reason}")
+
+
+async def _about_site(
+    scope: PlatformScope | TenantScope, command: BaseModel
+) -> tuple[BaseModel, str | None]:
+    """A command with the site that it is about.
+
+    Who may do different things at different sites has to name one, or means the first: what is
+    meant for all of them would be decided by the rights at one.
+    """
+    site = getattr(command, "site", None)
+    named = "site" in type(command).model_fields and isinstance(scope, TenantScope)
+    if not named or site is not None or not scope.actor.differs_by_site:
+        return command, site if named else None
+    assert isinstance(scope, TenantScope)
+    async with scope.read() as session:
+        site = (await find_site(session)).key
+    return command.model_copy(update={"site": site}), site
+
+
+def _refusal(
+    found: Action, scope: PlatformScope | TenantScope, error: RequestError | TenantError
+) -> Entry:
+    tenant_id = scope.tenant.tenant_id if isinstance(scope, TenantScope) else None
+    # Of a refusal, why; of anything else the kind: a message may have what was sent.
+    reason = error.message if isinstance(error, Denied) else error.code
+    return Entry(tenant_id, str(scope.actor), found.name, "refused", reason, scope.actor.address)
 
 
 def _validated(found: Action, given: BaseModel | dict[str, Any]) -> BaseModel:
@@ -143,11 +235,17 @@ def _validated(found: Action, given: BaseModel | dict[str, Any]) -> BaseModel:
     try:
         return found.input.model_validate(given)
     except ValidationError as error:
-        problems = tuple(
-            (".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()
-        )
-        first = "; ".join(f"{where}: {what}" for where, what in problems)
-        raise InvalidInput(f"{found.name}: {first}.", problems=problems) from error
+        raise misfit(found.name, error) from error
+
+
+def misfit(what: str, error: ValidationError) -> InvalidInput:
+    """Says of an action's input, or of something like it, everything that does not fit."""
+    problems = tuple(
+        (".".join(str(part) for part in item["loc"]), item["msg"])
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    told = "; ".join(f"{where}: {why}" if where else why for where, why in problems)
+    return InvalidInput(f"{what}: {told}.", problems=problems)
 
 
 def _make(function: Callable[..., Awaitable[Any]]) -> Action:
@@ -184,6 +282,7 @@ def _make(function: Callable[..., Awaitable[Any]]) -> Action:
         declaration.needs,
         declaration.effect,
         declaration.http,
+        declaration.suspended,
         model,  # type: ignore[arg-type]
         hints["return"],
         scope,  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import os
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from mosaic_cms.api.app import Api
 from mosaic_cms.product import Product, open_product
 from mosaic_cms.web.responses import Receive, Scope, Send
 from mosaic_cms.web.site_app import SiteApp
@@ -30,11 +31,13 @@ class Application:
         self._tasks: list[asyncio.Task[None]] = []
         self.product: Product | None = None
         self.site: SiteApp | None = None
+        self.api: Api | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            assert self.site is not None, "the server did not run the lifespan"
-            await self.site(scope, receive, send)
+            face = self.api if Api.serves(scope["path"]) else self.site
+            assert face is not None, "the server did not run the lifespan"
+            await face(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:  # there are no websockets
@@ -51,11 +54,14 @@ class Application:
         self.product = await self._opened.__aenter__()
         self.product.themes.check()
         self.site = SiteApp(self.product)
+        self.api = Api(self.product)
         self._tasks = [
             asyncio.create_task(self._sweep(self.product)),
             asyncio.create_task(self.product.timekeeper.run()),
             asyncio.create_task(self.product.postman.run()),
             asyncio.create_task(self.product.renewal.run()),
+            asyncio.create_task(self.product.ledger.run()),
+            asyncio.create_task(self.product.identity.keys.uses.run()),
         ]
 
     async def stop(self) -> None:

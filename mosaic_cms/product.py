@@ -20,27 +20,42 @@ from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
+from mosaic_cms.ledger import Ledger
+from mosaic_cms.limits import RateLimits
 from mosaic_cms.mailing.kinds import KINDS
 from mosaic_cms.operations import (
+    account_admin,
+    accounts,
     arranging,
+    audit,
     bin,
     exports,
     forms,
     imports,
+    invitations,
+    keys,
     mails,
     media,
+    members,
     menus,
+    own_tenants,
     pages,
+    passkeys,
+    published,
     redirects,
     references,
     releases,
     schedules,
+    second_factors,
+    sessions,
     shared,
     site_life,
     sites,
     tenants,
     terms,
+    tokens,
     translations,
     versions,
 )
@@ -48,14 +63,14 @@ from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.postman import Postman
 from mosaic_cms.reminders import Reminders
 from mosaic_cms.renewal import Renewal
-from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
+from mosaic_cms.scope import SYSTEM, Actor, Conditions, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
 from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.database import History, TenantBase, TenantSchema
 from mosaic_core.errors import ConfigurationError
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.outbox import Message
-from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform
+from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform, platform_history
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings
 from mosaic_core.tenants import TenantContext, TenantStatus
@@ -65,6 +80,7 @@ _OPERATIONS = (
     tenants,
     sites,
     pages,
+    published,
     arranging,
     versions,
     bin,
@@ -82,17 +98,35 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    audit,
+    members,
+    invitations,
+    keys,
+    tokens,
+    own_tenants,
+    accounts,
+    sessions,
+    second_factors,
+    passkeys,
+    account_admin,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)
 #: Clocks of several processes may differ so much; nothing of this is ever put off.
 _AHEAD = timedelta(minutes=1)
-_MIGRATIONS = Path(__file__).parent / "migrations" / "tenant"
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def tenant_schema() -> TenantSchema:
     """The tenant tables of kernel and product, and the migrations that lead to them."""
-    return TenantSchema(TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS]))
+    return TenantSchema(
+        TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS / "tenant"])
+    )
+
+
+def platform_schema() -> History:
+    """The migrations of the platform database, with the product's tables in it."""
+    return platform_history(_MIGRATIONS / "platform")
 
 
 class Product:
@@ -106,6 +140,9 @@ class Product:
         self.markup = Markup()
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
+        self.identity = Identity(platform)
+        self.ledger = Ledger(platform.directory)
+        self.rates = RateLimits(platform.settings.rates, self.ledger)
         self.renditions = Renditions()
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
@@ -114,9 +151,12 @@ class Product:
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 
-    def scope(self, tenant: TenantContext, actor: Actor) -> TenantScope:
+    def scope(
+        self, tenant: TenantContext, actor: Actor, conditions: Conditions | None = None
+    ) -> TenantScope:
         """A scope for one tenant."""
-        return TenantScope(self, tenant, actor, self.platform.tier(tenant).limits)
+        limits = self.platform.tier(tenant).limits
+        return TenantScope(self, tenant, actor, limits, conditions=conditions)
 
     def platform_scope(self, actor: Actor) -> PlatformScope:
         """A scope for the platform as a whole."""
@@ -206,5 +246,6 @@ async def open_product(
     settings: Settings, *, plugins: Plugins | None = None
 ) -> AsyncIterator[Product]:
     """Opens the platform and the product on it."""
-    async with open_platform(settings, tenant_schema(), plugins=plugins) as platform:
+    opened = open_platform(settings, tenant_schema(), plugins=plugins, history=platform_schema())
+    async with opened as platform:
         yield Product(platform)

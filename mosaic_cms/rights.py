@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
 
 
 class Role(enum.StrEnum):
@@ -75,11 +77,48 @@ _ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
 }
 
 #: Everybody may do this, visitors among them.
-OPEN = frozenset({Permission("create", "submissions")})
+OPEN = frozenset(
+    {
+        Permission("create", "submissions"),
+        # Of sites that are open: the actions look.
+        Permission("read", "published"),
+        Permission("create", "accounts"),
+        Permission("create", "sessions"),
+        Permission("update", "tokens"),
+    }
+)
+#: What is an account's own: its name, its sessions, where it belongs. Nobody else has it.
+SELF = "self"
 #: What nobody has by a role: it is for those who run the installation.
 SERVER_FILES = "server_files"
 
 
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """What a key or a token is restricted to, beside its role.
+
+    Attributes:
+        actions: patterns of actions' names, as in ``pages.*``; empty for all.
+        sites: keys of sites; empty for all.
+    """
+
+    actions: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+
+    def refusal(self, action: str, site: str | None) -> str | None:
+        """Why an action is out of reach; None when it is not.
+
+        Args:
+            site: the one that it is about; None for all of the tenant.
+        """
+        if self.actions and not any(fnmatchcase(action, pattern) for pattern in self.actions):
+            return f"it is for {', '.join(self.actions)} only"
+        if self.sites and site not in self.sites:
+            return f"it is for the sites {', '.join(self.sites)} only"
+        return None
+
+
+@cache
 def granted(role: Role) -> frozenset[Permission]:
     """All that a role may do."""
     roles = list(Role)
@@ -91,12 +130,18 @@ def granted(role: Role) -> frozenset[Permission]:
     )
 
 
+@cache
 def lowest_with(needs: Permission) -> Role | None:
     """The role with the fewest rights that has this one; None when no role has it."""
     for role in reversed(Role):
         if needs in granted(role):
             return role
     return None
+
+
+def attainable(needs: Permission) -> bool:
+    """Whether anybody but those who run the installation can have a permission."""
+    return needs in OPEN or needs.resource == SELF or lowest_with(needs) is not None
 
 
 def decide(who: str, role: Role | None, needs: Permission) -> Decision:
@@ -107,6 +152,8 @@ def decide(who: str, role: Role | None, needs: Permission) -> Decision:
     """
     if needs in OPEN:
         return Decision(True, f"Everybody may {needs.verb} {needs.resource}.")
+    if needs.resource == SELF:
+        return Decision(False, f"{who} lacks {needs}; whoever is signed in has it.")
     lowest = lowest_with(needs)
     if lowest is None:
         return Decision(False, f"{who} lacks {needs}; it is for those who run this installation.")

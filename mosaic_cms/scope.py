@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from mosaic_cms.blocks.permissions import require_permitted
 from mosaic_cms.blocks.stored import Regions
 from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.usage import note_references, watching
-from mosaic_cms.rights import Decision, Permission, Role, decide
+from mosaic_cms.rights import SELF, Decision, Permission, Role, Scopes, decide
+from mosaic_core.errors import Stale
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -29,20 +32,60 @@ class Actor:
     """Who acts. ``kind`` is operator, system, account, key or visitor."""
 
     kind: str
+    #: An account's or a key's id; for others, what they are called.
     name: str = ""
     #: In the tenant that it is about; None for whoever does not belong to it.
     role: Role | None = None
+    #: By the keys of sites, where the role is another than in the tenant.
+    site_roles: tuple[tuple[str, Role], ...] = ()
+    #: What it is restricted to, when it acts through a key or a token.
+    scopes: Scopes | None = None
+    #: Where it asks from, and with what; bounded, and told to nobody but itself.
+    address: str = ""
+    agent: str = ""
+    #: The session that a person is signed in with.
+    session: uuid.UUID | None = None
 
     @property
     def trusted(self) -> bool:
         """The operator at the command line, and the system's own jobs."""
         return self.kind in {"operator", "system"}
 
-    def may(self, needs: Permission) -> Decision:
-        """Whether this actor has a permission, and why."""
+    @property
+    def belongs(self) -> bool:
+        """Whether it has any rights in the tenant that it is about."""
+        return self.trusted or self.role is not None or bool(self.site_roles)
+
+    @property
+    def differs_by_site(self) -> bool:
+        """Whether what it may depends on the site."""
+        return bool(self.sites)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The keys of the sites at which it may do other things than in the tenant."""
+        own = tuple(site for site, _ in self.site_roles)
+        return own + (self.scopes.sites if self.scopes else ())
+
+    def role_at(self, site: str | None) -> Role | None:
+        """The role at a site, or in the tenant as a whole."""
+        return dict(self.site_roles).get(site, self.role) if site else self.role
+
+    def may(self, needs: Permission, action: str = "", site: str | None = None) -> Decision:
+        """Whether this actor has a permission, and why.
+
+        Args:
+            action: for what it is needed.
+            site: the key of the site that it is about; None for the tenant as a whole.
+        """
         if self.trusted:
             return Decision(True, f"{self} runs this installation.")
-        return decide(str(self), self.role, needs)
+        refusal = self.scopes.refusal(action, site) if self.scopes else None
+        if refusal is not None:
+            return Decision(False, f"{self} may not do this: {refusal}.")
+        if needs.resource == SELF and self.kind == "account":
+            return Decision(True, f"It is {self}'s own.")
+        return decide(str(self), self.role_at(site), needs)
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}" if self.name else self.kind
@@ -63,9 +106,45 @@ class PlatformScope:
     actor: Actor
     action: str = ""
 
-    def during(self, action: str) -> PlatformScope:
+    def during(self, action: str, site: str | None = None) -> PlatformScope:
         """The same scope, its changes logged under an action's name."""
         return dataclasses.replace(self, action=action)
+
+
+@dataclass(slots=True)
+class Conditions:
+    """What a caller says of the writes that are done for them.
+
+    Attributes:
+        seen: the version of the tenant that they have seen: nobody else may have written since.
+        key: makes the ids of the writes, so that what is sent twice is done once.
+    """
+
+    seen: int | None = None
+    key: bytes | None = None
+    writes: int = 0
+
+    def next_id(self) -> uuid.UUID | None:
+        """The id of the next write; None for any."""
+        if self.key is None:
+            return None
+        self.writes += 1
+        made = hashlib.sha256(self.key + self.writes.to_bytes(4)).digest()
+        return uuid.UUID(bytes=made[:16], version=5)
+
+    def require(self, write: Write) -> None:
+        """Raises SeenBefore when somebody else wrote meanwhile."""
+        if self.seen is not None and write.version != self.seen + 1:
+            raise SeenBefore("Somebody wrote meanwhile.", hint="Look again.")
+
+    def committed(self, version: int) -> None:
+        """What the caller wrote themselves they have seen."""
+        if self.seen is not None:
+            self.seen = version
+
+
+class SeenBefore(Stale):
+    """Somebody wrote to the tenant since its caller looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +156,19 @@ class TenantScope:
     actor: Actor
     limits: Limits
     action: str = ""
+    #: The key of the site that the action is about; None for all of the tenant.
+    site: str | None = None
+    conditions: Conditions | None = None
     #: Told how far something long has come: what, done, of how many.
     progress: Callable[[str, int, int], None] = _unseen
 
-    def during(self, action: str) -> TenantScope:
+    def during(self, action: str, site: str | None = None) -> TenantScope:
         """The same scope, its changes logged under an action's name."""
-        return dataclasses.replace(self, action=action)
+        return dataclasses.replace(self, action=action, site=site)
+
+    def may(self, needs: Permission) -> Decision:
+        """Whether the actor has a permission for what is being done, and why."""
+        return self.actor.may(needs, self.action, self.site)
 
     def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session that sees one snapshot and cannot write."""
@@ -104,8 +190,14 @@ class TenantScope:
         """
 
         ahead = Ahead() if ahead is None else ahead
+        conditions = self.conditions or Conditions()
+        write_id = conditions.next_id()
+        version = 0
 
         async def noted(write: Write) -> T:
+            nonlocal version
+            version = write.version
+            conditions.require(write)
             ahead.attend(write.session, writing=True)
             with watching(write.session.sync_session) as touched:
                 result = await fn(write)
@@ -118,16 +210,20 @@ class TenantScope:
 
         while True:
             try:
-                return await self.product.platform.write(
+                result = await self.product.platform.write(
                     self.tenant,
                     noted,
                     actor=str(self.actor),
                     action=self.action or "unnamed",
+                    write_id=write_id,
                     reserve=reserve,
                     coalesce=coalesce,
                 )
             except Unrendered:
                 await ahead.catch_up()
+            else:
+                conditions.committed(version)
+                return result
 
     def kept(self, given: Any, *, before: Any) -> Regions:
         """Regions from outside as they are to be saved, in place of those before.
@@ -143,7 +239,7 @@ class TenantScope:
     def require_permitted(self, after: Any, *, before: Any) -> None:
         """Raises Denied for a block that the actor may not make (see
         :mod:`mosaic_cms.blocks.permissions`)."""
-        require_permitted(self.product.blocks, self.actor.may, after, before)
+        require_permitted(self.product.blocks, self.may, after, before)
 
     async def settle(self) -> None:
         """Does what the writes left to be done, when there is something."""

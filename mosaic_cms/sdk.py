@@ -23,6 +23,9 @@ contract (tenancy, storage, …) needs :mod:`mosaic_core` alone. A plugin that a
         return [greet]
 """
 
+from pathlib import Path
+from typing import Any
+
 from mosaic_cms.actions import Effect, Model, action
 from mosaic_cms.blocks.base import (
     Block,
@@ -45,6 +48,16 @@ from mosaic_core.errors import Conflict, Denied, InvalidInput, MosaicError, NotF
 from mosaic_core.head import Write
 from mosaic_core.hooks import HOOK_API, ThemeFolder, hookimpl
 from mosaic_core.tenants import Limits, TenantContext
+from mosaic_core.testing.asgi import Findings
+
+
+def check_isolation(folder: Path, **options: Any) -> Findings:
+    """See :func:`mosaic_cms.isolation.check_isolation`: tries whether, with a plugin, one tenant's
+    people get anything of another's."""
+    from mosaic_cms import isolation
+
+    return isolation.check_isolation(folder, **options)
+
 
 __all__ = [
     "HOOK_API",
@@ -77,5 +90,6 @@ __all__ = [
     "Words",
     "Write",
     "action",
+    "check_isolation",
     "hookimpl",
 ]

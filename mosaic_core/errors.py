@@ -19,7 +19,11 @@ names the thing; ``hint`` says what to do next.
     │   ├── InvalidInput              the input does not fit, with every problem
     │   ├── NotFound                  no such thing in this tenant
     │   ├── Conflict                  the thing exists already, or has changed meanwhile
-    │   └── Denied                    the actor may not do this
+    │   ├── Stale                     it is not any more what the caller has seen of it
+    │   ├── Unauthenticated           nobody knows who asks, or what they show is not valid
+    │   ├── Denied                    the actor may not do this
+    │   ├── UsageExceeded             what the tier includes in a month is used up
+    │   └── TooManyRequests           too much at once; it says when to try again
     ├── TenantError                   the tenant does not take this now
     │   ├── TenantClosed              suspended: nobody reads it
     │   ├── TenantReadOnly            visitors read it, nobody writes
@@ -135,9 +139,35 @@ class Conflict(RequestError):
     status = 409
 
 
+class Stale(RequestError):
+    code = "stale"
+    status = 412
+
+
+class Unauthenticated(RequestError):
+    code = "unauthenticated"
+    status = 401
+
+
 class Denied(RequestError):
     code = "denied"
     status = 403
+
+
+class UsageExceeded(RequestError):
+    code = "usage-exceeded"
+    status = 402
+
+
+class TooManyRequests(RequestError):
+    """``retry_after`` are the seconds after which it is worth another try."""
+
+    code = "too-many-requests"
+    status = 429
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: int = 1) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class TenantError(MosaicError):
@@ -199,7 +229,7 @@ class DiskFull(DatabaseError):
 
 class QuotaExceeded(DatabaseError):
     code = "quota-exceeded"
-    status = 507
+    status = 402
 
 
 class WriteTimeout(DatabaseError):

@@ -36,9 +36,9 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 TENANT_MIGRATIONS = _MIGRATIONS / "tenant"
 
 
-def platform_history() -> History:
-    """The migrations of the platform database."""
-    return History("platform", [_MIGRATIONS / "platform"])
+def platform_history(*folders: Path) -> History:
+    """The migrations of the platform database, with those of a product that are in ``folders``."""
+    return History("platform", [_MIGRATIONS / "platform", *folders])
 
 
 class Platform:
@@ -266,9 +266,16 @@ def require_writable(tenant: TenantContext) -> None:
 
 @asynccontextmanager
 async def open_platform(
-    settings: Settings, schema: TenantSchema, *, plugins: Plugins | None = None
+    settings: Settings,
+    schema: TenantSchema,
+    *,
+    plugins: Plugins | None = None,
+    history: History | None = None,
 ) -> AsyncIterator[Platform]:
     """Opens the selected providers in order and closes them in reverse.
+
+    Args:
+        history: the migrations of the platform database, when it has more than the kernel's tables.
 
     Raises:
         PluginError, ConfigurationError: naming the plugin and what to do.
@@ -277,7 +284,9 @@ async def open_platform(
     plugins = plugins or Plugins(settings.platform.plugins)
     _check_tables(settings, plugins)
     async with AsyncExitStack() as stack:
-        database = PlatformDatabase(settings.data_dir / "platform.db", platform_history())
+        database = PlatformDatabase(
+            settings.data_dir / "platform.db", history or platform_history()
+        )
         stack.push_async_callback(database.close)
         directory = await stack.enter_async_context(
             open_directory(database, settings.platform.domain, settings.platform.freshness)

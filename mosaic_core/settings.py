@@ -13,7 +13,7 @@ import tomllib
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -59,6 +59,8 @@ class PlatformSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    #: What kind of deployment this is. Only one in development does without secrets of its own.
+    environment: Literal["development", "staging", "production"] = "development"
     #: Shown on the platform's own pages.
     name: str = "MOSAIC"
     #: Every tenant has ``<slug>.<domain>``.
@@ -120,6 +122,36 @@ class MailSettings(BaseModel):
             raise ValueError(str(error).rstrip(".")) from error
 
 
+class IdentitySettings(BaseModel):
+    """``[identity]``: accounts, sessions, tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: What cookies and tokens are made with. It belongs into the environment, not into a file.
+    secret: SecretStr = SecretStr("")
+    #: Whether anybody may make an account; if not, only who is invited.
+    sign_up: bool = True
+    #: Tenants that an account may own before it founds no more by itself.
+    own_tenants: Annotated[Whole, Field(ge=0, le=10_000)] = 3
+    #: Hours that a session lasts after it was last used, and days when it is remembered.
+    session_hours: Annotated[Whole, Field(ge=1, le=24 * 7)] = 8
+    remembered_days: Annotated[Whole, Field(ge=1, le=365)] = 30
+    #: Minutes that a bearer token lives, and days within which it is renewed.
+    token_minutes: Annotated[Whole, Field(ge=1, le=60)] = 10
+    refresh_days: Annotated[Whole, Field(ge=1, le=365)] = 30
+
+
+class RateSettings(BaseModel):
+    """``[rates]``: what is let in at once; what a tier includes is among its limits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Requests a minute in the name of one tenant, by all of its people and programs together.
+    tenant: Annotated[Whole, Field(ge=1)] = 3_000
+    #: Requests a minute of one person, program or network.
+    actor: Annotated[Whole, Field(ge=1)] = 600
+
+
 class Settings(BaseSettings):
     """The whole configuration of a deployment."""
 
@@ -130,6 +162,8 @@ class Settings(BaseSettings):
     platform: PlatformSettings = PlatformSettings()
     serve: ServeSettings = ServeSettings()
     mail: MailSettings = MailSettings()
+    identity: IdentitySettings = IdentitySettings()
+    rates: RateSettings = RateSettings()
     tiers: dict[str, Tier] = Field(default_factory=default_tiers)
     plans: dict[str, Plan] = Field(default_factory=dict)
     #: Each plugin's own settings, validated when it is opened.

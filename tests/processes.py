@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,16 +55,18 @@ class Deployment:
         done = self.run(*words, "--json", status=status)
         return json.loads(done)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [MOSAIC, *words],
-            cwd=self.folder,
-            env=self._environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    def start(self, *words: str, log: Path | None = None) -> subprocess.Popen[str]:
+        """Starts a command; what it says goes into a pipe, or into a file."""
+        with nullcontext() if log is None else log.open("w", encoding="utf-8") as file:
+            return subprocess.Popen(
+                [MOSAIC, *words],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=file or subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
 
     def _environment(self) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("MOSAIC_") and k != "PORT"}
@@ -93,8 +96,8 @@ def wait_for(process: subprocess.Popen[str], port: int, seconds: int = 60) -> Ru
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if process.poll() is not None:
-            assert process.stdout is not None
-            pytest.fail(f"the server ended: {process.stdout.read()}")
+            said = process.stdout.read() if process.stdout else "see its log"
+            pytest.fail(f"the server ended: {said}")
         try:
             if running.get("ready.invalid", "/-/ready").status_code == 200:
                 return running

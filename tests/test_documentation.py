@@ -8,13 +8,23 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
+from mosaic_cms.identity.key_format import PATTERN, make_key
 from mosaic_cms.themes import Theme
 from mosaic_core.resolution import TenantMatch
-from mosaic_core.settings import MailSettings, PlatformSettings, ServeSettings, make_settings
+from mosaic_core.settings import (
+    IdentitySettings,
+    MailSettings,
+    PlatformSettings,
+    RateSettings,
+    ServeSettings,
+    make_settings,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -99,6 +109,34 @@ def test_the_example_plugin_works(tmp_path: Path) -> None:
     assert provider.name == "preview_domain"
 
 
+def test_a_scanner_that_does_what_it_says_finds_keys() -> None:
+    text = (ROOT / "docs" / "access.md").read_text("utf-8")
+    assert f"```\n{PATTERN}\n```" in text
+    (code,) = blocks(ROOT / "docs" / "access.md", "python")
+    space: dict[str, Any] = {}
+    exec(compile(code, "docs/access.md", "exec"), space)
+    key, _ = make_key()
+    assert space["has_its_checksum"](key)
+    assert not space["has_its_checksum"](key.swapcase())
+
+
+def test_the_client_of_the_api_renames_a_page_whatever_others_do() -> None:
+    rename, harness = blocks(ROOT / "docs" / "api.md", "python")
+    space: dict[str, Any] = {}
+    exec(compile(rename, "docs/api.md", "exec"), space)
+    tags = iter(['"1"', '"2"'])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, headers={"etag": next(tags)})
+        stale = request.headers["if-match"] == '"1"'
+        return httpx.Response(412 if stale else 200, json={"title": "New"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer), base_url="https://a.test") as client:
+        assert space["rename"](client, "%2Fvisit%2F", "New") == {"title": "New"}
+    exec(compile(harness, "docs/api.md", "exec"), space)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
     import tomllib
@@ -111,7 +149,13 @@ def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("platform", PlatformSettings), ("serve", ServeSettings), ("mail", MailSettings)],
+    [
+        ("platform", PlatformSettings),
+        ("serve", ServeSettings),
+        ("mail", MailSettings),
+        ("rates", RateSettings),
+        ("identity", IdentitySettings),
+    ],
 )
 def test_every_key_is_documented(heading: str, model: type[BaseModel]) -> None:
     text = (ROOT / "docs" / "configuration.md").read_text("utf-8")

@@ -85,10 +85,10 @@ def migrate(as_json: AsJson = False) -> None:
 
 async def migrate_platform(settings: Settings) -> str:
     """Makes the platform database, or brings it to the current revision."""
+    from mosaic_cms.product import platform_schema
     from mosaic_core.directory import PlatformDatabase
-    from mosaic_core.platform import platform_history
 
-    database = PlatformDatabase(settings.data_dir / "platform.db", platform_history())
+    database = PlatformDatabase(settings.data_dir / "platform.db", platform_schema())
     try:
         return await database.migrate()
     finally:

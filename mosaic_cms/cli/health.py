@@ -88,6 +88,7 @@ async def _examine(progress: Callable[[str, int, int], None], *, mend: bool) -> 
             return _Found(problems=refused)
         async with open_product(settings) as product:
             product.themes.check()
+            _ = product.identity.secrets
             return await _examine_databases(product, progress, mend=mend)
     except MosaicError as error:
         return _Found(problems=[Problem("the deployment", error.message, error.hint)])

@@ -10,13 +10,16 @@ from typing import Annotated
 import typer
 
 from mosaic_cms.cli import (
+    accounts,
     content,
     deployment,
     exports,
     forms,
     health,
+    keys,
     mails,
     media,
+    members,
     menus,
     pages,
     plugins,
@@ -26,6 +29,7 @@ from mosaic_cms.cli import (
     shared,
     sites,
     tenants,
+    why,
 )
 from mosaic_cms.cli.running import CONFIG_VARIABLE
 
@@ -38,6 +42,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume tenants.")
+app.add_typer(members.app, name="member", help="Who belongs to a tenant, and as what.")
+app.add_typer(keys.app, name="key", help="API keys: make, list, revoke.")
+app.add_typer(accounts.app, name="account", help="Accounts of people: list, make, close.")
 app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
 app.add_typer(releases.app, name="release", help="Publish several pages at once.")
 app.add_typer(forms.app, name="form", help="What visitors sent: list, export, delete.")
@@ -57,6 +64,7 @@ app.command("serve")(serving.serve)
 app.command("demo")(serving.demo)
 app.command("plugins")(plugins.show_plugins)
 app.command("doctor")(health.doctor)
+app.command("why")(why.why)
 
 
 @app.callback()

@@ -142,12 +142,14 @@ def run_server(target: str, chosen: ServeSettings) -> None:
 async def _opens(settings: Settings, *, whole: bool) -> None:
     """Raises what keeps the platform, or the whole product, from opening: here it is told as it
     should be, and no worker would be started again and again to say the same."""
-    from mosaic_cms.product import open_product, tenant_schema
+    from mosaic_cms.identity.secrets import open_secrets
+    from mosaic_cms.product import open_product, platform_schema, tenant_schema
     from mosaic_core.platform import open_platform
 
+    open_secrets(settings)
     if whole:
         async with open_product(settings) as product:
             product.themes.check()
     else:
-        async with open_platform(settings, tenant_schema()):
+        async with open_platform(settings, tenant_schema(), history=platform_schema()):
             pass

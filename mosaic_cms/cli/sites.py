@@ -59,6 +59,16 @@ def set_up(
         list[str] | None, typer.Option(help="One of the theme's own, as in palette=cobalt.")
     ] = None,
     footer: Annotated[str | None, typer.Option(help="Markdown.")] = None,
+    api_public: Annotated[
+        bool | None,
+        typer.Option(
+            "--api-public/--api-closed", help="Whether everybody may read it over the API."
+        ),
+    ] = None,
+    api_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A host whose pages may read it, as in https://app.example."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a site's settings; what is left out stays."""
@@ -69,6 +79,8 @@ def set_up(
         "time_zone": time_zone,
         "theme": theme,
         "footer": footer,
+        "api_public": api_public,
+        "api_origins": api_origin or None,
     }
     if languages is not None:
         given["languages"] = [tag.strip() for tag in languages.split(",") if tag.strip()]

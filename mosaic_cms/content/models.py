@@ -43,6 +43,9 @@ class Site(TenantBase):
     theme_settings: Mapped[dict[str, Any]] = mapped_column(types.Json())
     #: Markdown.
     footer: Mapped[str] = mapped_column(types.Text())
+    #: ``{"public", "origins"}``: whether anybody may read what is published over the API, and whose
+    #: pages a browser lets do so. None is nobody.
+    api: Mapped[dict[str, Any] | None] = mapped_column(types.Json())
 
 
 class Menu(TenantBase):

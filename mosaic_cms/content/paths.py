@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from mosaic_cms.content.models import MAX_PATH
@@ -11,6 +12,8 @@ from mosaic_core.errors import InvalidInput
 RESERVED_SEGMENT = "-"
 #: Characters of a requested path that are looked at; its one form may be shorter.
 _MAX_REQUEST = 4 * MAX_PATH
+#: A page's id where its path could be.
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FORBIDDEN = set('\\?#%<>"{}|^`')
 
 
@@ -34,12 +37,12 @@ def normalise_path(path: str) -> str | None:
 
 
 def path_of(written: str) -> str:
-    """A page's path as somebody wrote it, in its one form.
+    """A page's path as somebody wrote it, in its one form; a page's id is as good.
 
     Raises:
         InvalidInput: no page can have it.
     """
-    found = normalise_path(written)
+    found = f"/{written}/" if ID.fullmatch(written) else normalise_path(written)
     if found is None:
         raise InvalidInput(
             f"{written[:80]!r} is no path of a page.", hint="Write it as in '/visit/hours/'."

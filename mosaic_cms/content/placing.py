@@ -166,6 +166,7 @@ async def place_site(
             "theme_settings": site.theme_settings,
             "footer": footer,
             "languages": languages,
+            "api": site.api or {},
             "menus": {
                 menu.place: shown_menu(menu.items, paths)
                 for menu in menus

@@ -15,7 +15,7 @@ from mosaic_cms.content.drafts import step_back
 from mosaic_cms.content.language_tags import language_of_path
 from mosaic_cms.content.models import MAX_TITLE, Page, Site
 from mosaic_cms.content.page_language import language_at, speak
-from mosaic_cms.content.paths import check_slug, join
+from mosaic_cms.content.paths import ID, check_slug, join
 from mosaic_cms.content.references import in_chunks
 from mosaic_cms.content.terms import term_problems
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
@@ -43,14 +43,15 @@ async def find_site(session: AsyncSession, key: str | None = None) -> Site:
 
 
 async def find_page(session: AsyncSession, site: Site, path: str) -> Page:
-    """The page with this path.
+    """The page with this path, or with this id when no page has it as its path.
 
     Raises:
         NotFound: there is none.
     """
-    page = await session.scalar(
-        select(Page).where(Page.site_id == site.id, Page.path == path, Page.binned_at.is_(None))
-    )
+    there = (Page.site_id == site.id, Page.binned_at.is_(None))
+    page = await session.scalar(select(Page).where(*there, Page.path == path))
+    if page is None and ID.fullmatch(name := path.strip("/")):
+        page = await session.scalar(select(Page).where(*there, Page.id == uuid.UUID(name)))
     if page is None:
         raise NotFound(
             f"There is no page {path!r} on the site {site.key!r}.",

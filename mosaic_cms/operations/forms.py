@@ -13,7 +13,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, action
+from mosaic_cms.actions import Instant, Model, action
 from mosaic_cms.blocks.standard.more import Form
 from mosaic_cms.content.forms import check
 from mosaic_cms.content.models import Page, Submission
@@ -63,7 +63,7 @@ class ListSubmissions(WhichSubmissions):
     """The newest, or those before a time."""
 
     limit: Annotated[int, Field(ge=1, le=500)] = 100
-    before: datetime | None = None
+    before: Instant | None = None
 
 
 class SubmissionAt(Model):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Base64Bytes, Field
 
 from mosaic_cms.actions import Model, action
+from mosaic_cms.importing.archive import unpack
 from mosaic_cms.importing.folder import read_folder
 from mosaic_cms.importing.markdown import write_folder
 from mosaic_cms.importing.wordpress import read_wordpress
@@ -21,6 +25,15 @@ class ImportMarkdown(Model):
     """A folder on this machine, and the site that it becomes pages of."""
 
     folder: Path
+    site: str | None = None
+    publish: bool = True
+
+
+class ImportArchive(Model):
+    """A ZIP archive of such a folder, and the site that it becomes pages of."""
+
+    #: Base64, of at most 12 MB.
+    archive: Annotated[Base64Bytes, Field(max_length=12_000_000)]
     site: str | None = None
     publish: bool = True
 
@@ -70,6 +83,26 @@ async def import_markdown(scope: TenantScope, command: ImportMarkdown) -> Import
     writer = Writer(scope, command.site, found.report, publish=command.publish)
     await write_folder(writer, found)
     return _told(writer)
+
+
+@action(
+    "content.import_archive", needs=Permission("create", "sites"), http="POST /imports/markdown"
+)
+async def import_archive(scope: TenantScope, command: ImportArchive) -> ImportReport:
+    """Makes pages of a folder of Markdown that comes as an archive."""
+    with tempfile.TemporaryDirectory(prefix="mosaic-import-") as name:
+        folder = Path(name)
+        await asyncio.to_thread(unpack, command.archive, folder)
+        found = await asyncio.to_thread(read_folder, _inner(folder))
+        writer = Writer(scope, command.site, found.report, publish=command.publish)
+        await write_folder(writer, found)
+        return _told(writer)
+
+
+def _inner(folder: Path) -> Path:
+    """The folder itself, or the one that is all there is in it."""
+    inside = list(folder.iterdir())
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
 
 
 @action("content.import_wordpress", needs=Permission("read", SERVER_FILES))

@@ -109,6 +109,7 @@ async def create_site(scope: TenantScope, command: CreateSite) -> SiteView:
             theme=command.theme,
             zone=zone,
         )
+        await _forget(scope, command.key)  # a deletion that was stopped may not have come to it
         if command.home:
             regions = with_body({}, _WELCOME)
             home = first_page(write, site, title=command.title, layout="home", regions=regions)
@@ -143,6 +144,7 @@ async def delete_site(scope: TenantScope, command: DeleteSite) -> DeletedSite:
         )
         scope.progress("pages", start + len(batch), len(ids))
     keys = await scope.write(drop, reserve=True)
+    await _forget(scope, command.site)
     storage = scope.product.platform.storage(scope.tenant)
     for number, key in enumerate(keys, 1):
         await storage.delete(scope.tenant, key)
@@ -177,6 +179,12 @@ async def render_sites(scope: TenantScope, command: RenderSites) -> Rendered:
         waiting = await session.scalars(select(outbox.payload).where(outbox.topic == RENDER))
         left = sum(len(payload["pages"]) for payload in waiting)
     return Rendered(pages=total, left=left)
+
+
+async def _forget(scope: TenantScope, key: str) -> None:
+    """Nobody has a role at the next site of this key because they had one at this."""
+    identity = scope.product.identity
+    await identity.forget_site(scope.tenant.tenant_id, key, actor=str(scope.actor))
 
 
 async def _place_again(scope: TenantScope, key: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -21,9 +22,10 @@ from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
+from mosaic_core.resolution import normalise_host
 
 #: What a command says that is not a column of the site.
-_ELSEWHERE = {"site", "redirects", "menu", "footer_menu"}
+_ELSEWHERE = {"site", "redirects", "menu", "footer_menu", "api_public", "api_origins"}
 Language = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
@@ -48,6 +50,19 @@ class RedirectRule(Model):
     target: Annotated[str, Field(max_length=2000)]
 
 
+def _origin(text: str) -> str:
+    match = re.fullmatch(r"(https?)://([^/?#@\s:]+)(?::(\d{1,5}))?", text.strip().lower())
+    if text == "*":
+        return text
+    if match is None:
+        raise ValueError("it is no origin; write it as in 'https://app.example'")
+    scheme, host, port = match.groups()
+    return f"{scheme}://{normalise_host(host)}" + (f":{int(port)}" if port else "")
+
+
+Origin = Annotated[str, Field(max_length=300), AfterValidator(_origin)]
+
+
 class ConfigureSite(Model):
     """What to change; None leaves a thing as it is."""
 
@@ -66,6 +81,10 @@ class ConfigureSite(Model):
     footer_menu: tuple[MenuItem, ...] | None = None
     #: Those to add, change or take away; an import adds others, which stay.
     redirects: tuple[RedirectRule, ...] | None = None
+    #: Whether anybody may read what is published over the API.
+    api_public: bool | None = None
+    #: Whose pages a browser lets do so, as in ``https://app.example``; ``*`` is everybody's.
+    api_origins: Annotated[tuple[Origin, ...], Field(max_length=50)] | None = None
 
 
 class SiteView(Model):
@@ -80,6 +99,8 @@ class SiteView(Model):
     theme: str
     theme_settings: dict[str, Any]
     footer: str
+    api_public: bool
+    api_origins: tuple[str, ...]
 
 
 @action("sites.configure", needs=Permission("update", "settings"), http="PATCH /sites/{site}")
@@ -104,6 +125,8 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
         for name, value in given.items():
             if getattr(site, name) != value:
                 setattr(site, name, value)
+        if command.api_public is not None or command.api_origins is not None:
+            site.api = _opened(site.api or {}, command)
         if site.language != before[0]:
             await _speak(write.session, site, before[0])
         for place, entries in (("header", command.menu), ("footer", command.footer_menu)):
@@ -132,7 +155,18 @@ def site_view(site: Site) -> SiteView:
         theme=site.theme,
         theme_settings=site.theme_settings,
         footer=site.footer,
+        api_public=bool((site.api or {}).get("public")),
+        api_origins=tuple((site.api or {}).get("origins", ())),
     )
+
+
+def _opened(before: dict[str, Any], command: ConfigureSite) -> dict[str, Any] | None:
+    public = before.get("public", False) if command.api_public is None else command.api_public
+    origins = command.api_origins
+    if origins is None:
+        origins = tuple(before.get("origins", ()))
+    after = {"public": public, "origins": list(dict.fromkeys(origins))}
+    return after if any(after.values()) else None
 
 
 def _items(entries: tuple[MenuItem, ...]) -> list[dict[str, Any]]:

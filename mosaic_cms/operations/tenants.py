@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -23,13 +24,18 @@ from mosaic_core.types import new_id
 MAIN_SITE = "main"
 
 
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+#: Notes more of a tenant of this id, in the write that makes it known.
+Beside = Callable[[Write, str], Awaitable[None]]
+
+
 class CreateTenant(Model):
     """A new tenant with one site. Without ``home``, the site has no pages yet."""
 
     slug: str
     name: Annotated[str, Field(min_length=1, max_length=200)]
     tier: str | None = None
-    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    language: Language = "en"
     theme: str = "iznik"
     home: bool = True
     #: Custom domains; the tier must allow them.
@@ -72,6 +78,13 @@ class TenantView(Model):
 @action("tenants.create", needs=Permission("create", "tenants"), http="POST /tenants")
 async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantView:
     """Makes a tenant with a site, and a published home page."""
+    return await make_tenant(scope, command)
+
+
+async def make_tenant(
+    scope: PlatformScope, command: CreateTenant, beside: Beside | None = None
+) -> TenantView:
+    """Makes a tenant, with what is noted beside it or not at all."""
     product, platform = scope.product, scope.product.platform
     tenant = TenantContext(
         new_id().hex, command.slug, command.name, command.tier or _default_tier(scope)
@@ -102,8 +115,14 @@ async def create_tenant(scope: PlatformScope, command: CreateTenant) -> TenantVi
         home = first_page(write, site, title=command.name, layout="home", regions=regions)
         await product.publisher.open_site(write, site, home)
 
-    beside = await product.kept.needing(tenant)
-    await platform.create(tenant, first, actor=str(scope.actor), beside=beside)
+    needing = await product.kept.needing(tenant)
+
+    async def noted(write: Write) -> None:
+        await needing(write)
+        if beside is not None:
+            await beside(write, tenant.tenant_id)
+
+    await platform.create(tenant, first, actor=str(scope.actor), beside=noted)
     for domain in domains:
         await platform.directory.add_domain(tenant.tenant_id, domain, actor=str(scope.actor))
     return _view(scope, tenant, domains)

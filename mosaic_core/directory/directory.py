@@ -105,6 +105,11 @@ class Directory:
     def platform_domain(self) -> str:
         return self._domain
 
+    @property
+    def version(self) -> int:
+        """The version of the platform database that is known."""
+        return self._known
+
     def tenant_of_domain(self, host: str) -> TenantMatch | None:
         return self._domains.get(host)
 

@@ -24,7 +24,7 @@ from mosaic_core.database import (
 )
 from mosaic_core.directory import PlatformDatabase
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
-from mosaic_core.platform import TENANT_MIGRATIONS, platform_history
+from mosaic_core.platform import TENANT_MIGRATIONS
 from tests.core.head.toys import ToyBase, opened, toy_schema, toy_tenant
 
 
@@ -38,8 +38,10 @@ def _file_of(schema: TenantSchema, folder: Path) -> Path:
 
 
 def _platform_file(folder: Path) -> Path:
+    from mosaic_cms.product import platform_schema
+
     async def main() -> None:
-        database = PlatformDatabase(folder / "platform.db", platform_history())
+        database = PlatformDatabase(folder / "platform.db", platform_schema())
         await database.migrate()
         await database.close()
 

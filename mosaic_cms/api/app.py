@@ -1,0 +1,325 @@
+"""The REST face as an ASGI application: every action with a shape, under ``/api/v1``."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Iterable
+from functools import cached_property, partial
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from mosaic_cms.actions import Action
+from mosaic_cms.api import answers, once, problems, requests
+from mosaic_cms.api.callers import COOKIE, CSRF_HEADER, Caller, Callers
+from mosaic_cms.api.cors import Cors
+from mosaic_cms.api.openapi import document
+from mosaic_cms.api.problems import HttpError
+from mosaic_cms.api.reference import Reference
+from mosaic_cms.api.shapes import Shape, shapes_of
+from mosaic_cms.product import Product
+from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope
+from mosaic_core.errors import (
+    Denied,
+    InvalidInput,
+    MosaicError,
+    RequestError,
+    Stale,
+    TenantError,
+    Unauthenticated,
+)
+
+_log = logging.getLogger("mosaic.api")
+PREFIX = "/api/v1"
+JWKS = "/.well-known/jwks.json"
+#: How often a write with If-Match looks again, when others write to the tenant all the time.
+_LOOKS = 20
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+_VERSIONS = frozenset({"1", "v1", "1.0"})
+_SHOW = "Show who you are: a token, a key or a session."
+_SAFETY = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Api:
+    """Answers requests below ``/api/`` and for the public keys of tokens."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        self._callers = Callers(product)
+        self._once = once.Once(product)
+        self._cors = Cors(product)
+        self.shapes = shapes_of(product.actions)
+        self._app = Starlette(
+            routes=[
+                Route(f"{PREFIX}/openapi.json", self._openapi),
+                Route(f"{PREFIX}/docs", self._docs),
+                Route(JWKS, self._jwks),
+                *self._routes(),
+            ],
+            exception_handlers={HTTPException: _unrouted},
+        )
+
+    @staticmethod
+    def serves(path: str) -> bool:
+        """Whether a path is the API's, on whichever host."""
+        return path.startswith("/api/") or path == JWKS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Matched as it came, so that a parameter can have an encoded slash in it.
+        raw = scope.get("raw_path") or scope["path"].encode()
+        asked = dict(scope, path=raw.partition(b"?")[0].decode("latin-1"), root_path="")
+        await self._app(asked, receive, send)
+
+    def _routes(self) -> list[Route]:
+        by_path: dict[str, dict[str, Shape]] = {}
+        for shape in self.shapes:
+            by_path.setdefault(shape.path, {})[shape.method] = shape
+        return [
+            # All methods: what is a path of its own is no parameter of another, whatever is asked.
+            Route(PREFIX + path, partial(self._endpoint, shapes), methods=_METHODS)
+            for path, shapes in by_path.items()
+        ]
+
+    async def _endpoint(self, shapes: dict[str, Shape], request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return await self._cors.preflight(request, _allowed(shapes))
+        shape = shapes.get("GET" if request.method == "HEAD" else request.method)
+        if shape is None:
+            raise HTTPException(405, headers={"Allow": _allowed(shapes)})
+        caller: Caller | None = None
+        try:
+            _require_version(request)
+            caller = await self._callers.of(request)
+            response = await self._answer(request, shape, caller)
+        except Denied as error:
+            unknown = caller is not None and caller.principal is None
+            told = Unauthenticated(error.message, hint=_SHOW) if unknown else error
+            response = self._problem(request, told)
+        except MosaicError as error:
+            response = self._problem(request, error)
+        except Exception as error:  # noqa: BLE001 - a caller gets a reference, the log the cause
+            response = self._failure(request, error)
+        for name, value in _SAFETY.items():
+            response.headers.setdefault(name, value)
+        if caller is not None:
+            _tell_limits(response, caller)
+            if caller.principal is not None and caller.principal.by == "session":
+                response.headers[CSRF_HEADER] = self._callers.csrf_token(caller.principal)
+            elif COOKIE in request.cookies and "set-cookie" not in response.headers:
+                response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax")
+            await self._cors.allow(request, caller, response)
+        response.headers["content-version"] = "1"
+        return response
+
+    async def _answer(self, request: Request, shape: Shape, caller: Caller) -> Response:
+        try:
+            given, face = await requests.input_of(request, shape, caller.site)
+        except InvalidInput:
+            self._product.actions.require(shape.action.name, caller.actor)
+            raise
+        if not shape.writes:
+            value, _ = await self._perform(shape, caller, given, face, None)
+            return answers.response(request, shape, value)
+        conditions = Conditions()
+        key = request.headers.get("idempotency-key")
+        run = partial(self._write, request, shape, caller, given, face, conditions)
+        if key is None:
+            return await run()
+        who = str(caller.actor) if caller.principal else f"visitor:{caller.actor.address}"
+        where = caller.tenant.tenant_id if caller.tenant else ""
+        conditions.key = once.key_of(key, who, where)
+        asked = "\0".join((request.method, request.scope["path"], str(request.query_params)))
+        body = hashlib.sha256(getattr(request.state, "body", b"")).digest()
+        return await self._once.answer(conditions.key, asked.encode() + body, run)
+
+    async def _write(
+        self,
+        request: Request,
+        shape: Shape,
+        caller: Caller,
+        given: BaseModel,
+        face: dict[str, str],
+        conditions: Conditions,
+    ) -> Response:
+        wanted = request.headers.get("if-match")
+        for _ in range(_LOOKS):
+            if wanted is not None:
+                await self._require_seen(request, caller, wanted, conditions)
+            try:
+                value, result = await self._perform(shape, caller, given, face, conditions)
+            except SeenBefore:  # by a write to something else, perhaps
+                continue
+            response = answers.response(request, shape, value)
+            _set_session(response, result)
+            return response
+        raise HttpError(
+            503, "busy", "Others write to this tenant all the time.", hint="Try again in a moment."
+        )
+
+    async def _require_seen(
+        self, request: Request, caller: Caller, wanted: str, conditions: Conditions
+    ) -> None:
+        """Looks at what the caller has seen, and from which version of the tenant on nobody may
+        have written: so nobody can between this look and the write."""
+        shape = next(
+            (
+                shape
+                for shape in self.shapes
+                if shape.method == "GET" and PREFIX + shape.path == request.scope["route"].path
+            ),
+            None,
+        )
+        if shape is None or caller.tenant is None or shape.action.scope is not TenantScope:
+            raise HttpError(
+                400, "no-entity-tag", "Nothing here has an entity tag.", hint="Leave out If-Match."
+            )
+        head = await self._product.platform.persistence(caller.tenant).head(caller.tenant)
+        conditions.seen = head.version
+        texts: dict[str, Any] = {n: requests.text(raw) for n, raw in request.path_params.items()}
+        site = request.query_params.get("site", caller.site)
+        if site is not None and "site" in shape.in_query:
+            texts["site"] = site
+        given = shape.command(texts, {})
+        value, _ = await self._perform(shape, caller, given, {}, None)
+        if not answers.matches(wanted, answers.tag_of_value(value)):
+            raise Stale("It is not any more what you have seen.", hint="Get it again, and merge.")
+
+    async def _perform(
+        self,
+        shape: Shape,
+        caller: Caller,
+        given: BaseModel,
+        face: dict[str, str],
+        conditions: Conditions | None,
+    ) -> tuple[Any, Any]:
+        """What an action returns, as it is answered and as it is."""
+        scope = self._scope(shape.action, caller, conditions)
+        result = await self._product.actions.perform(shape.action.name, scope, given)
+        return answers.shaped(shape, result, face), result
+
+    def _scope(
+        self, action: Action, caller: Caller, conditions: Conditions | None
+    ) -> PlatformScope | TenantScope:
+        if action.scope is PlatformScope:
+            return self._product.platform_scope(caller.actor)
+        if caller.tenant is None:
+            raise HttpError(
+                400,
+                "no-tenant",
+                "It is not said which tenant this is about.",
+                hint="Send X-Tenant-Id, or a token or key of the tenant.",
+            )
+        return self._product.scope(caller.tenant, caller.actor, conditions)
+
+    # Errors
+
+    def _problem(self, request: Request, error: MosaicError) -> Response:
+        reference = ""
+        if not isinstance(error, RequestError | TenantError) and error.status >= 500:
+            reference = secrets.token_hex(6)
+            _log.error("%s %s: %s", reference, error.code, error)
+        return problems.answer(error, request.scope["path"], reference)
+
+    def _failure(self, request: Request, error: Exception) -> Response:
+        reference = secrets.token_hex(6)
+        _log.error("%s", reference, exc_info=error)
+        return problems.answer(MosaicError("It failed."), request.scope["path"], reference)
+
+    # What is about the API itself
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        return document(self.shapes, self._product.platform.settings.platform.name)
+
+    async def _openapi(self, request: Request) -> Response:
+        headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
+        return JSONResponse(self.document, headers=_SAFETY | headers)
+
+    @cached_property
+    def _reference(self) -> Reference:
+        return Reference(self.document)
+
+    async def _docs(self, request: Request) -> Response:
+        headers = {"cache-control": "public, max-age=300"}
+        policy = f"default-src 'none'; style-src '{self._reference.style_hash}'; base-uri 'none'"
+        safety = _SAFETY | {"content-security-policy": f"{policy}; frame-ancestors 'none'"}
+        return HTMLResponse(self._reference.html, headers=safety | headers)
+
+    async def _jwks(self, request: Request) -> Response:
+        keys = await self._product.identity.bearer.jwks()
+        headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
+        return JSONResponse(keys, headers=_SAFETY | headers, media_type="application/jwk-set+json")
+
+
+def _set_session(response: Response, result: Any) -> None:
+    """A session goes into a cookie, where no script reads it."""
+    cookie = getattr(result, "cookie", None)
+    if isinstance(cookie, SecretStr):
+        response.set_cookie(
+            COOKIE,
+            cookie.get_secret_value(),
+            max_age=result.max_age,
+            secure=True,
+            httponly=True,
+            samesite="lax",
+        )
+
+
+def _allowed(shapes: Iterable[str]) -> str:
+    methods = {*shapes, "OPTIONS"}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _require_version(request: Request) -> None:
+    wanted = request.headers.get("accept-version")
+    if wanted is not None and wanted.strip().lower() not in _VERSIONS:
+        raise HttpError(
+            406,
+            "no-such-version",
+            f"There is no version {wanted[:20]!r} of this API.",
+            hint="Send 1, or nothing.",
+        )
+
+
+def _tell_limits(response: Response, caller: Caller) -> None:
+    """What is left, as the draft of the IETF has it (draft-ietf-httpapi-ratelimit-headers)."""
+    left = caller.allowance
+    response.headers["ratelimit-policy"] = f'"{left.name}";q={left.limit};w=60'
+    response.headers["ratelimit"] = f'"{left.name}";r={left.remaining};t={left.reset}'
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        problem = HttpError(
+            405,
+            "method-not-allowed",
+            f"{request.method[:20]} is not allowed here.",
+            hint=f"Allowed: {headers.get('Allow', '')}.",
+            headers=headers,
+        )
+    else:
+        problem = HttpError(
+            404,
+            "not-found",
+            "There is nothing at this address.",
+            hint=f"{PREFIX}/openapi.json says what there is.",
+        )
+    response = problems.answer(problem, request.scope["path"])
+    response.headers.update(_SAFETY)
+    return response

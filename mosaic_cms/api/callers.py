@@ -1,0 +1,181 @@
+"""Who asks, and for which tenant.
+
+The tenant comes from the host, from what somebody shows to be who they are (a token, a key, a
+session), and from a header. All that name one have to name the same; a header counts only for
+somebody who belongs to its tenant. Whatever does not agree is refused, and noted.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from mosaic_cms.identity.principal import Principal
+from mosaic_cms.ledger import Entry
+from mosaic_cms.limits import Allowance
+from mosaic_cms.product import Product
+from mosaic_cms.scope import Actor
+from mosaic_cms.web.hosts import Hosts
+from mosaic_cms.web.limits import neighbourhood
+from mosaic_core.errors import Denied, Unauthenticated
+from mosaic_core.resolution import normalise_host
+from mosaic_core.tenants import TenantContext
+
+#: Sent to no other host, by https only, to no script (RFC 6265bis, 4.1.3.2).
+COOKIE = "__Host-mosaic-session"
+KEY_HEADER = "x-api-key"
+TENANT_HEADER = "x-tenant-id"
+CSRF_HEADER = "x-csrf-token"
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, where, and how much more they may.
+
+    Attributes:
+        tenant: None on a shared host when nothing names one.
+        site: the key of the site whose host it is; None for the tenant's first, or no host's.
+        by_host: whether it was asked at a host of the tenant's.
+    """
+
+    actor: Actor
+    tenant: TenantContext | None
+    allowance: Allowance
+    principal: Principal | None = None
+    site: str | None = None
+    by_host: bool = False
+
+
+class Callers:
+    """Finds out who sends a request."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        self._directory = product.platform.directory
+        self._identity = product.identity
+        self._hosts = Hosts(product.platform)
+        domain = product.platform.settings.platform.domain
+        self._shared = frozenset({domain, f"api.{domain}", f"www.{domain}"})
+
+    async def of(self, request: Request) -> Caller:
+        """Who sends a request, let in once.
+
+        Raises:
+            InvalidHost, UnknownHost: nothing is at its host.
+            Unauthenticated: what they show is not valid, or not any more.
+            Denied: the tenants that it names do not agree, or they do not belong to it.
+            TooManyRequests, UsageExceeded: they may not now.
+        """
+        await self._identity.store.refresh()
+        headers = dict(request.scope["headers"])
+        address = neighbourhood(self._hosts.client_of(request.scope, headers))
+        site, named = self._by_host(request, headers)
+        shown = await self._shown(request)
+        for one in shown:
+            if one.tenant_id is not None:
+                named[f"the {one.by}"] = one.tenant_id
+        wanted = request.headers.get(TENANT_HEADER)
+        if wanted is not None:
+            named["the header X-Tenant-Id"] = wanted
+        principal = shown[0] if shown else None
+        agent = request.headers.get("user-agent", "")[:200]
+        who = str(principal.id) if principal else address
+        if len(set(named.values())) > 1:
+            raise self._refused(principal, named, address, "do not name the same tenant")
+        tenant_id = next(iter(named.values()), None)
+        tenant = self._directory.tenant(tenant_id) if tenant_id is not None else None
+        allowance = await self._product.rates.enter(tenant, who)
+        if principal is None:
+            if wanted is not None and "the host" not in named:
+                raise Unauthenticated(
+                    "A tenant is named by a header, by nobody that is known.",
+                    hint="Send a token, a key or a session; the header alone proves nothing.",
+                )
+            actor = Actor("visitor", address=address, agent=agent)
+        else:
+            actor = await self._identity.actor_for(principal, tenant_id, address, agent)
+            proven = set(named) - {"the host"}
+            if proven and (tenant is None or not actor.belongs):
+                raise self._refused(principal, named, address, "name a tenant that is not theirs")
+            self._require_own_page(request, principal)
+        if tenant is not None and (principal is None or principal.by != "session"):
+            limits = self._product.platform.tier(tenant).limits
+            await self._product.rates.count(tenant, limits)
+        return Caller(actor, tenant, allowance, principal, site, by_host="the host" in named)
+
+    def csrf_token(self, principal: Principal) -> str:
+        """What a page that was signed in sends along, so that no other page can write in its
+        name."""
+        return self._identity.secrets.token("csrf", str(principal.session_id))
+
+    def _by_host(
+        self, request: Request, headers: dict[bytes, bytes]
+    ) -> tuple[str | None, dict[str, str]]:
+        host = self._hosts.host_of(request.scope, headers)
+        if normalise_host(host.decode("utf-8", "surrogateescape")) in self._shared:
+            return None, {}
+        handle = self._hosts.find(host, self._hosts.scheme_of(request.scope, headers))
+        return handle.site, {"the host": handle.tenant.tenant_id}
+
+    async def _shown(self, request: Request) -> list[Principal]:
+        """Everybody that the request shows to be, the most particular first."""
+        found: list[Principal | None] = []
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        if scheme and scheme.lower() != "bearer":
+            raise Unauthenticated(
+                f"The scheme {scheme[:20]!r} is not known here.", hint="Send 'Bearer' and a token."
+            )
+        text = text.strip()
+        if text.startswith("mosaic_"):
+            found.append(await self._identity.keys.find(text))
+        elif scheme:
+            found.append(await self._identity.bearer.verify(text))
+        key = request.headers.get(KEY_HEADER)
+        if key is not None:
+            found.append(await self._identity.keys.find(key.strip()))
+        cookie = request.cookies.get(COOKIE)
+        session = await self._identity.sessions.find(cookie) if cookie is not None else None
+        if session is not None:  # one that has ended is as good as none: signing in comes with it
+            found.append(session)
+        principals = [principal for principal in found if principal is not None]
+        if len(principals) < len(found):
+            raise Unauthenticated(
+                "What was shown is not valid, or not any more.",
+                hint="Sign in again, or ask for another key.",
+            )
+        if len({principal.id for principal in principals if principal.kind == "key"}) > 1:
+            raise Unauthenticated("Two keys were shown.", hint="Send one.")
+        return principals
+
+    def _require_own_page(self, request: Request, principal: Principal) -> None:
+        """A browser sends its cookie for any page; only the platform's own may write with it."""
+        if principal.by != "session" or request.method in _READS:
+            return
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        own = origin is None or origin.partition("://")[2] == request.headers.get("host")
+        given = request.headers.get(CSRF_HEADER, "")
+        right = hmac.compare_digest(given.encode(), self.csrf_token(principal).encode())
+        if not own or site not in {"same-origin", "none"} or not right:
+            raise Denied(
+                "The request does not come from a page of this host that was signed in.",
+                hint="Send the X-CSRF-Token that the last answer had.",
+            )
+
+    def _refused(
+        self, principal: Principal | None, named: dict[str, str], address: str, why: str
+    ) -> Denied:
+        actor = f"{principal.kind}:{principal.id}" if principal else "visitor"
+        sources = " and ".join(named)
+        for tenant_id in set(named.values()):
+            known = tenant_id if self._directory.tenant(tenant_id) else None
+            self._product.ledger.note(
+                Entry(known, actor, "tenant.resolve", "refused", f"{sources} {why}", address)
+            )
+        return Denied(
+            f"{sources[0].upper()}{sources[1:]} {why}.",
+            hint="Leave out what does not belong to this request.",
+        )

@@ -1,0 +1,199 @@
+"""The OpenAPI document (version 3.1), made from the registry of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from mosaic_cms.api import problems
+from mosaic_cms.api.answers import ITEMS, MEDIA_TYPE, MOST_ITEMS
+from mosaic_cms.api.requests import AFTER, FIELDS, LIMIT
+from mosaic_cms.api.shapes import Shape
+
+Json = dict[str, Any]
+_REF = "#/components/schemas/{model}"
+#: What may go wrong everywhere, and what it means.
+_PROBLEMS = {
+    "400": "The request cannot be read, or does not say what it is about.",
+    "401": "What was shown is not valid, or not any more.",
+    "402": "What the tier includes in a month is used up.",
+    "403": "Whoever asks may not do this; it says why.",
+    "404": "There is no such thing.",
+    "406": "There is no such version of the API.",
+    "409": "The thing exists already, or has changed meanwhile.",
+    "422": "The input does not fit; every problem is named.",
+    "429": "Too much at once; Retry-After says when to try again.",
+    "503": "It is not possible at the moment.",
+}
+_WRITE_PROBLEMS = {
+    "408": "The body did not come in time.",
+    "412": "It is not any more what If-Match says.",
+    "413": "The body is too long.",
+    "415": "The body is of another kind than JSON.",
+    "507": "What the tier has room for is used up.",
+}
+_PROBLEM: Json = {
+    "type": "object",
+    "description": "Problem details (RFC 9457).",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "description": "Tells kinds of problems apart."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "Names the thing that is wrong."},
+        "hint": {"type": "string", "description": "Says what to do."},
+        "problems": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["where", "what"],
+                "properties": {"where": {"type": "string"}, "what": {"type": "string"}},
+            },
+        },
+        "instance": {"type": "string"},
+        "reference": {"type": "string", "description": "For the operator, to find it in the log."},
+    },
+}
+_SECURITY: Json = {
+    "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-mosaic-session"},
+}
+
+
+def document(shapes: Iterable[Shape], title: str) -> Json:
+    """The whole document: every shape, with all that may be answered."""
+    found = list(shapes)
+    adapters: list[tuple[Any, Any, TypeAdapter[Any]]] = []
+    for shape in found:
+        adapters.append((f"in {shape.action.name}", "validation", TypeAdapter(shape.action.input)))
+        adapters.append((f"out {shape.action.name}", "serialization", TypeAdapter(shape.item)))
+    schemas, shared = TypeAdapter.json_schemas(adapters, ref_template=_REF)
+    components: Json = dict(shared.get("$defs", {}))
+    components["Problem"] = _PROBLEM
+    paths: Json = {}
+    for shape in found:
+        given = schemas[f"in {shape.action.name}", "validation"]
+        made = schemas[f"out {shape.action.name}", "serialization"]
+        operation = _operation(shape, _resolved(given, components), made, components)
+        paths.setdefault(f"/api/v1{shape.path}", {})[shape.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"{title} API",
+            "version": "1",
+            "description": "Everything that can be done, with one set of rights.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": _SECURITY},
+        "security": [{"token": []}, {"key": []}, {"session": []}, {}],
+        "tags": [{"name": name} for name in sorted({_tag(shape) for shape in found})],
+    }
+
+
+def _operation(shape: Shape, given: Json, made: Json, components: Json) -> Json:
+    operation: Json = {
+        "operationId": shape.action.name,
+        "tags": [_tag(shape)],
+        "summary": shape.action.summary,
+        "description": f"Needs: {shape.action.needs}.",
+        "parameters": _parameters(shape, given),
+        "responses": _responses(shape, _answer(shape, made, components)),
+    }
+    if shape.has_body:
+        fields = {k: v for k, v in given.get("properties", {}).items() if k in shape.in_body}
+        required = [name for name in given.get("required", ()) if name in shape.in_body]
+        body = {"type": "object", "properties": fields, "additionalProperties": False}
+        if required:
+            body["required"] = required
+        operation["requestBody"] = {
+            "required": bool(required),
+            "content": {MEDIA_TYPE: {"schema": body}},
+        }
+    return operation
+
+
+def _tag(shape: Shape) -> str:
+    return shape.action.name.partition(".")[0]
+
+
+def _parameters(shape: Shape, given: Json) -> list[Json]:
+    fields, required = given.get("properties", {}), given.get("required", ())
+    found: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": _plain(fields[name])}
+        for name in shape.in_path
+    ]
+    found += [
+        {"name": name, "in": "query", "required": name in required, "schema": _plain(fields[name])}
+        for name in shape.in_query
+    ]
+    if shape.method == "GET":
+        found.append(_query(FIELDS, {"type": "string"}, "Only these fields, with commas."))
+        if shape.lists and LIMIT not in shape.in_query:
+            limit = {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": ITEMS}
+            found.append(_query(LIMIT, limit, "Items of a page."))
+        if shape.lists and AFTER not in shape.in_query:
+            found.append(_query(AFTER, {"type": "string"}, "The cursor `next` of a page."))
+    return found
+
+
+def _query(name: str, schema: Json, description: str) -> Json:
+    found = {"name": name, "in": "query", "required": False, "schema": schema}
+    return found | {"description": description}
+
+
+def _plain(schema: Json) -> Json:
+    """The schema of what comes as text: nothing says None there but its absence."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    if "anyOf" not in schema or len(kinds) == len(schema["anyOf"]):
+        return schema
+    rest = {key: value for key, value in schema.items() if key not in {"anyOf", "default"}}
+    return rest | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
+
+
+def _answer(shape: Shape, made: Json, components: Json) -> Json:
+    """The schema of an answer; of what is read, also with some of its fields only."""
+    if shape.method == "GET" and "$ref" in made:
+        name = made["$ref"].rpartition("/")[2]
+        whole = components[name]
+        partial = {key: value for key, value in whole.items() if key != "required"}
+        components[f"{name}Fields"] = partial | {"title": f"{name}Fields"}
+        made = {"anyOf": [made, {"$ref": _REF.format(model=f"{name}Fields")}]}
+    if not shape.lists:
+        return made
+    return {
+        "type": "object",
+        "required": ["items", "next"],
+        "properties": {
+            "items": {"type": "array", "items": made},
+            "next": {
+                "type": ["string", "null"],
+                "description": "The cursor of the next page; null on the last one.",
+            },
+        },
+    }
+
+
+def _responses(shape: Shape, answer: Json) -> Json:
+    told = _PROBLEMS | (_WRITE_PROBLEMS if shape.has_body or shape.writes else {})
+    responses: Json = {
+        str(shape.status): {
+            "description": "Done." if shape.writes else "What was asked for.",
+            "content": {MEDIA_TYPE: {"schema": answer}},
+        }
+    }
+    if shape.method == "GET":
+        responses["304"] = {"description": "It is what If-None-Match says."}
+    problem = {problems.MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
+    for status, meaning in told.items():
+        responses[status] = {"description": meaning, "content": problem}
+    return responses
+
+
+def _resolved(schema: Json, components: Json) -> Json:
+    while "$ref" in schema:
+        schema = components[schema["$ref"].rpartition("/")[2]]
+    return schema

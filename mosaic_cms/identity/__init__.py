@@ -1,0 +1,1 @@
+"""Who somebody is: accounts and how they prove it, and what they belong to."""

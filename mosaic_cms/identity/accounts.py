@@ -1,0 +1,284 @@
+"""Accounts: people who can sign in, one for each address.
+
+Whoever asks about an address that is not theirs gets the same answer, after the same work, whether
+or not there is an account: what differs is said by mail, to who reads the mailbox.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from mosaic_cms.identity.account_rows import add_account, by_key, email_key, own, tell
+from mosaic_cms.identity.lockout import Allowance, Lockout, Window
+from mosaic_cms.identity.one_time import find_token, issue, redeem, withdraw
+from mosaic_cms.identity.passwords import Passwords
+from mosaic_cms.identity.secrets import Secrets
+from mosaic_cms.identity.sessions import Sessions
+from mosaic_cms.identity.store import IdentityStore
+from mosaic_cms.identity.tables import Account, Credentials
+from mosaic_cms.scope import Actor
+from mosaic_cms.web.limits import neighbourhood
+from mosaic_core.errors import Conflict, TooManyRequests, Unauthenticated
+from mosaic_core.head import Write
+from mosaic_core.mail import check_address
+
+#: Mails that one address gets, and that are asked for from one network. Links to set a password are
+#: counted apart: whoever signs up again and again with somebody's address does not keep them out.
+_TO_ADDRESS = Allowance(Window("mails to", 5, timedelta(hours=1)))
+_RESETS_TO = Allowance(Window("resets to", 5, timedelta(hours=1)))
+_FROM_NETWORK = Allowance(Window("mails from", 30, timedelta(hours=1)))
+
+
+def too_many_mails(seconds: int) -> TooManyRequests:
+    """The error for a network that asks for too many mails."""
+    return TooManyRequests(
+        "Too many mails were asked for from this network.",
+        hint=f"Try again in {seconds} s.",
+        retry_after=seconds,
+    )
+
+
+class Accounts:
+    """Makes accounts and changes what they are. A change is one write, whole or not at all."""
+
+    def __init__(
+        self,
+        store: IdentityStore,
+        secrets: Secrets,
+        passwords: Passwords,
+        lockout: Lockout,
+        sessions: Sessions,
+    ) -> None:
+        self._store = store
+        self._secrets = secrets
+        self._passwords = passwords
+        self._lockout = lockout
+        self._sessions = sessions
+
+    # Without being signed in
+
+    async def sign_up(self, email: str, name: str, password: str, asker: Actor) -> None:
+        """Makes an account whose address is to be verified, or tells who has the address already
+        that somebody tried.
+
+        An account whose address was never verified is made anew: it is nobody's yet.
+
+        Raises:
+            InvalidInput, InvalidMail: the password or the address cannot be.
+            TooManyRequests: this network asks for too many mails.
+        """
+        address, key = check_address(email), email_key(email)
+        async with self._store.session() as session:  # before the work that it costs
+            network = neighbourhood(asker.address)
+            if wait := await _FROM_NETWORK.wait(session, network, datetime.now(UTC)):
+                raise too_many_mails(wait)
+        await self._passwords.require_good(password, about=(address, name))
+        made = await self._passwords.hash(password)
+
+        async def fn(write: Write) -> int:
+            if wait := await _FROM_NETWORK.take(write, network):
+                return wait
+            if await _TO_ADDRESS.take(write, key):
+                return 0  # it has got enough; nobody is told
+            account = await by_key(write.session, key)
+            if account is not None and account.verified_at is not None:
+                await tell(write, "address-known", account)
+                return 0
+            if account is None:
+                account = add_account(write, address, name)
+            account.email, account.name = address, name
+            credentials = await write.session.get_one(Credentials, account.id)
+            credentials.password = made
+            await self._ask_to_verify(write, account, address)
+            return 0
+
+        action = "accounts.sign_up"
+        if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
+            raise too_many_mails(wait)
+
+    async def verify(self, token: str, password: str, asker: Actor) -> uuid.UUID:
+        """Takes an address as the account's, once it is shown that it is read by who knows the
+        account's password: neither alone is enough. So nobody can have somebody else's mailbox
+        confirm an account, nor get one by a mail that went astray.
+
+        Raises:
+            InvalidInput: the link does not count.
+            Unauthenticated: the password is another one.
+            Conflict: the address has become somebody else's meanwhile.
+        """
+        async with self._store.session() as session:
+            found = await find_token(session, "verify", token, datetime.now(UTC))
+            account_id = found.account_id
+        await self.require_password(account_id, password, asker)
+
+        async def fn(write: Write) -> uuid.UUID:
+            row = await redeem(write, "verify", token)
+            account = await write.session.get_one(Account, row.account_id)
+            key = email_key(row.email)
+            other = await by_key(write.session, key)
+            if other is not None and other.id != account.id:
+                raise Conflict(f"{row.email} is in use.", hint="Use another address.")
+            if key != account.email_key:
+                await tell(write, "address-changed", account, new=row.email)
+            account.email, account.email_key = row.email, key
+            account.verified_at = write.at
+            await withdraw(write, account.id, "verify", "reset")
+            return account.id
+
+        return await self._store.write(fn, actor=f"account:{account_id}", action="accounts.verify")
+
+    async def request_reset(self, email: str, asker: Actor) -> None:
+        """Sends a link by which a password can be set, to an address that has an account.
+
+        Raises:
+            InvalidMail: it is no address.
+            TooManyRequests: this network asks for too many mails.
+        """
+        key = email_key(email)
+
+        async def fn(write: Write) -> int:
+            if wait := await _FROM_NETWORK.take(write, neighbourhood(asker.address)):
+                return wait
+            full = await _RESETS_TO.take(write, key)
+            account = await by_key(write.session, key)
+            if account is None or not account.active or full:
+                return 0
+            row_id = issue(write, self._secrets, "reset", account.id, account.email)
+            await tell(write, "reset", account, token=str(row_id))
+            return 0
+
+        action = "accounts.request_reset"
+        if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
+            raise too_many_mails(wait)
+
+    async def reset(self, token: str, password: str, asker: Actor) -> uuid.UUID:
+        """Sets a password with a link from a mail; it ends every session, and who did it gets in
+        from where they are.
+
+        Raises:
+            InvalidInput: the link does not count, or the password is not good enough.
+        """
+        async with self._store.session() as session:
+            found = await find_token(session, "reset", token, datetime.now(UTC))
+            account = await session.get_one(Account, found.account_id)
+        await self._passwords.require_good(password, about=(account.email, account.name))
+        made = await self._passwords.hash(password)
+
+        async def fn(write: Write) -> uuid.UUID:
+            row = await redeem(write, "reset", token)
+            account = await write.session.get_one(Account, row.account_id)
+            account.verified_at = account.verified_at or write.at
+            await self._set_password(write, account, made)
+            await self._lockout.admit(write, account.email_key, asker.address)
+            return account.id
+
+        return await self._store.write(fn, actor=f"account:{account.id}", action="accounts.reset")
+
+    # One's own
+
+    async def show(self, account_id: uuid.UUID) -> tuple[Account, Credentials]:
+        """An account and what it signs in with.
+
+        Raises:
+            NotFound: there is none, or it is not active any more.
+        """
+        async with self._store.session() as session:
+            return await own(session, account_id)
+
+    async def rename(self, account_id: uuid.UUID, name: str, asker: Actor) -> None:
+        """Changes the name by which others see an account."""
+
+        async def fn(write: Write) -> None:
+            account, _ = await own(write.session, account_id)
+            account.name = name
+
+        await self._store.write(fn, actor=str(asker), action="accounts.change")
+
+    async def change_password(
+        self, account_id: uuid.UUID, old: str, new: str, asker: Actor
+    ) -> None:
+        """Changes the password of who knows the old one; their other sessions end.
+
+        Raises:
+            Unauthenticated: the old one is another.
+            InvalidInput: the new one is not good enough.
+        """
+        account = await self.require_password(account_id, old, asker)
+        await self._passwords.require_good(new, about=(account.email, account.name))
+        made = await self._passwords.hash(new)
+
+        async def fn(write: Write) -> None:
+            account, _ = await own(write.session, account_id)
+            await self._set_password(write, account, made, but=asker.session)
+
+        await self._store.write(fn, actor=str(asker), action="accounts.change_password")
+
+    async def change_address(
+        self, account_id: uuid.UUID, email: str, password: str, asker: Actor
+    ) -> None:
+        """Asks who reads another address to confirm it; until then the account has the old one.
+        The owner of an address that has an account is told of it, and nobody else.
+
+        Raises:
+            Unauthenticated: the password is another one.
+            InvalidMail: it is no address.
+            TooManyRequests: too many mails were asked for.
+        """
+        address, key = check_address(email), email_key(email)
+        await self.require_password(account_id, password, asker)
+
+        async def fn(write: Write) -> int:
+            if wait := await _FROM_NETWORK.take(write, neighbourhood(asker.address)):
+                return wait
+            if await _TO_ADDRESS.take(write, key):
+                return 0
+            account, _ = await own(write.session, account_id)
+            other = await by_key(write.session, key)
+            if other is not None and other.id != account.id and other.verified_at is not None:
+                await tell(write, "address-known", other)
+            else:
+                await self._ask_to_verify(write, account, address)
+            return 0
+
+        action = "accounts.change_address"
+        if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
+            raise too_many_mails(wait)
+
+    async def require_password(self, account_id: uuid.UUID, password: str, asker: Actor) -> Account:
+        """Lets pass who knows an account's password, as before what cannot be taken back: whoever
+        found a browser open does not. Tries are counted as those to sign in are.
+
+        Raises:
+            Unauthenticated: it is another one, or the account has none.
+        """
+        async with self._store.session() as session:
+            account, credentials = await own(session, account_id)
+        await self._lockout.attempt(account.email_key, asker.address)
+        if not await self._passwords.matches(credentials.password, password):
+            raise Unauthenticated(
+                "This is not the account's password.",
+                hint="Check it; a new one can be set with a link by mail.",
+            )
+
+        async def fn(write: Write) -> None:
+            await self._lockout.succeeded(write, account.email_key, asker.address)
+
+        await self._store.write(fn, actor="system", action="attempts.clear", kept=False)
+        return account
+
+    async def _ask_to_verify(self, write: Write, account: Account, address: str) -> None:
+        """Only the newest link counts."""
+        await withdraw(write, account.id, "verify")
+        row_id = issue(write, self._secrets, "verify", account.id, address)
+        await tell(write, "verify", account, to=address, token=str(row_id))
+
+    async def _set_password(
+        self, write: Write, account: Account, made: str, *, but: uuid.UUID | None = None
+    ) -> None:
+        """What was begun with the old password ends: sessions, and links that are on their way."""
+        credentials = await write.session.get_one(Credentials, account.id)
+        credentials.password = made
+        await self._sessions.end_all(write, account.id, but=but)
+        await withdraw(write, account.id, "verify", "reset")
+        await tell(write, "password-changed", account)

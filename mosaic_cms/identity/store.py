@@ -1,0 +1,117 @@
+"""What is known of people in the platform database, and what of it is kept in memory.
+
+Whoever asks gets what was true at most ``freshness`` ago: a process looks at the directory's
+version then, and forgets what it keeps when anything of this was changed, here or elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_cms.identity.tables import IdentityState
+from mosaic_core.directory import Directory
+from mosaic_core.head import Write
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+#: Entries of one kind that are kept; a flood of invented ones starts over.
+_MOST = 20_000
+
+
+class Kept(Generic[K, V]):
+    """What was looked up, until anything changes."""
+
+    def __init__(self) -> None:
+        self._found: dict[K, V] = {}
+        self._cleared = 0
+
+    def get(self, key: K) -> V | None:
+        return self._found.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        if len(self._found) >= _MOST:
+            self._found.clear()
+        self._found[key] = value
+
+    async def look_up(self, key: K, look: Callable[[], Awaitable[V | None]]) -> V | None:
+        """What a look finds, which is kept unless something changed during the look."""
+        cleared = self._cleared
+        value = await look()
+        if value is not None and cleared == self._cleared:
+            self.put(key, value)
+        return value
+
+    def clear(self) -> None:
+        self._found.clear()
+        self._cleared += 1
+
+
+class IdentityStore:
+    """Reads and writes the tables of :mod:`mosaic_cms.identity.tables`."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.directory = directory
+        self._kept: list[Kept[object, object]] = []
+        self._seen = -1
+        self._changed = -1
+
+    def keep(self, kept: Kept[K, V]) -> Kept[K, V]:
+        """Has something forgotten whenever anything changes."""
+        self._kept.append(kept)  # type: ignore[arg-type]
+        return kept
+
+    async def refresh(self) -> None:
+        """Forgets what is not true any more, when the last look is older than ``freshness``."""
+        await self.directory.refresh()
+        version = self.directory.version
+        if version != self._seen:
+            async with self.session() as session:
+                changed = await session.scalar(select(IdentityState.version))
+            self._seen = version
+            if changed != self._changed:
+                self._changed = changed or 0
+                for kept in self._kept:
+                    kept.clear()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one snapshot and cannot write."""
+        async with self.directory.database.session() as session:
+            yield session
+
+    async def write(
+        self,
+        fn: Callable[[Write], Awaitable[T]],
+        *,
+        actor: str,
+        action: str,
+        kept: bool | Callable[[T], bool] = True,
+    ) -> T:
+        """A write, known here when it returns and elsewhere within ``freshness``.
+
+        Args:
+            kept: whether it may change what is kept in memory; a function says so of the result.
+        """
+
+        async def noted(write: Write) -> tuple[T, bool]:
+            result = await fn(write)
+            changed = kept(result) if callable(kept) else kept
+            if changed:
+                await self.changed(write)
+            return result, changed
+
+        result, changed = await self.directory.write(noted, actor=actor, action=action)
+        if changed:
+            await self.refresh()
+        return result
+
+    async def changed(self, write: Write) -> None:
+        """Notes, inside a write, that it changes what is kept in memory."""
+        await write.session.flush()
+        await write.session.execute(update(IdentityState).values(version=write.version))

@@ -1,0 +1,167 @@
+"""The ledger: what was tried and refused, and how much was used, written down now and then.
+
+Both come with every request, and a request must not wait for the platform database, nor should
+whoever sends a thousand bad ones make it write a thousand times. So they are counted in memory and
+written every few seconds: after a ``kill -9`` the ledger is right up to then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import delete, insert, select, update
+
+from mosaic_cms.identity.tables import AuditEntry, Usage
+from mosaic_core.directory import Directory
+from mosaic_core.errors import MosaicError
+from mosaic_core.head import Write
+from mosaic_core.types import new_id
+
+_log = logging.getLogger("mosaic.ledger")
+#: Seconds between two times that it is written.
+EVERY = 2.0
+#: Different entries that wait to be written; more are counted as one.
+_MOST = 2_000
+#: Entries of all tenants that are kept.
+_KEPT = 1_000_000
+
+Outcome = Literal["done", "refused", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What somebody tried, and what came of it. ``tenant_id`` is None for the platform."""
+
+    tenant_id: str | None
+    actor: str
+    action: str
+    outcome: Outcome
+    reason: str = ""
+    address: str = ""
+
+
+_OVERFLOW = Entry(None, "system", "audit.overflow", "refused", "more than can be told apart")
+
+
+def month_of(instant: datetime) -> str:
+    """The month in which something counts, as in ``2026-11``."""
+    return f"{instant:%Y-%m}"
+
+
+class Ledger:
+    """One process's part of it, on the platform database."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        #: When it was the first time, and how often.
+        self._entries: dict[Entry, tuple[datetime, int]] = {}
+        self._used: Counter[tuple[str, str, str]] = Counter()
+        #: What all processes had written when this one looked last.
+        self._written: dict[tuple[str, str, str], int] = {}
+        self._turn = asyncio.Lock()
+
+    def note(self, entry: Entry) -> None:
+        """Notes what somebody tried. The same within a few seconds is one entry, with how often."""
+        if entry not in self._entries and len(self._entries) >= _MOST:
+            entry = _OVERFLOW
+        at, times = self._entries.get(entry, (datetime.now(UTC), 0))
+        self._entries[entry] = (at, times + 1)
+
+    async def spend(self, tenant_id: str, what: str) -> int:
+        """Counts one use of something; returns how much of it the tenant used in this month."""
+        key = (tenant_id, what, month_of(datetime.now(UTC)))
+        if key not in self._written:
+            self._written[key] = await self._read(key)
+        self._used[key] += 1
+        return self._written[key] + self._used[key]
+
+    async def _read(self, key: tuple[str, str, str]) -> int:
+        query = select(Usage.amount).where(
+            Usage.tenant_id == key[0], Usage.what == key[1], Usage.month == key[2]
+        )
+        async with self._directory.database.session() as session:
+            return int(await session.scalar(query) or 0)
+
+    async def flush(self) -> None:
+        """Writes what was counted. What cannot be written waits."""
+        async with self._turn:
+            entries, self._entries = self._entries, {}
+            used, self._used = self._used, Counter()
+            if not entries and not used:
+                return
+
+            async def fn(write: Write) -> dict[tuple[str, str, str], int]:
+                if entries:
+                    rows = [_row(entry, *seen) for entry, seen in entries.items()]
+                    await write.session.execute(insert(AuditEntry), rows)
+                return {key: await _add(write, key, n) for key, n in used.items()}
+
+            try:
+                written = await self._directory.write(fn, actor="system", action="ledger.flush")
+            except BaseException:
+                self._entries = entries | self._entries
+                self._used += used
+                raise
+            this_month = month_of(datetime.now(UTC))
+            kept = {key: n for key, n in self._written.items() if key[2] == this_month}
+            self._written = kept | written
+
+    async def shorten(self) -> None:
+        """Drops the oldest entries when there are more than are kept."""
+        oldest = select(AuditEntry.id).order_by(AuditEntry.id.desc()).offset(_KEPT).limit(1)
+        async with self._directory.database.session() as session:
+            last = await session.scalar(oldest)
+        if last is not None:
+
+            async def fn(write: Write) -> None:
+                await write.session.execute(delete(AuditEntry).where(AuditEntry.id <= last))
+
+            await self._directory.write(fn, actor="system", action="ledger.shorten")
+
+    async def run(self) -> None:
+        """Writes every few seconds, and a last time when it is cancelled."""
+        turns = 0
+        try:
+            while True:
+                await asyncio.sleep(EVERY)
+                turns += 1
+                try:
+                    await self.flush()
+                    if turns % 1_800 == 0:
+                        await self.shorten()
+                except MosaicError as error:
+                    _log.error("the ledger could not be written; it waits: %s", error)
+        finally:
+            await self.flush()
+
+
+def _row(entry: Entry, at: datetime, times: int) -> dict[str, object]:
+    return {
+        "id": new_id(),
+        "at": at,
+        "tenant_id": entry.tenant_id,
+        "actor": entry.actor[:200],
+        "action": entry.action[:100],
+        "outcome": entry.outcome,
+        "reason": entry.reason[:1000],
+        "address": entry.address[:64],
+        "times": times,
+    }
+
+
+async def _add(write: Write, key: tuple[str, str, str], amount: int) -> int:
+    """Adds to what a tenant used, and returns what that makes."""
+    tenant_id, what, month = key
+    row = (Usage.tenant_id == tenant_id, Usage.what == what, Usage.month == month)
+    before = await write.session.scalar(select(Usage.amount).where(*row))
+    if before is None:
+        values = {"tenant_id": tenant_id, "what": what, "month": month, "amount": amount}
+        await write.session.execute(insert(Usage).values(**values))
+    else:
+        await write.session.execute(update(Usage).where(*row).values(amount=before + amount))
+    return int(before or 0) + amount

@@ -1,0 +1,184 @@
+"""Who asks, and for which tenant: by host, token, key, session, header, and every two of them."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from mosaic_cms.api.callers import COOKIE
+from mosaic_cms.rights import Role
+from tests.api.conftest import SHARED, Service, Services, problem
+from tests.cms.access.people import People
+
+PAGES = {"aurora": "Aurora", "bread": "Bread"}
+
+
+@dataclass
+class Sources:
+    """All that somebody can say about a tenant, who belongs to two of them."""
+
+    service: Service
+    tokens: dict[str, str]
+    keys: dict[str, str]
+    sessions: dict[str, str]
+    ids: dict[str, str]
+
+    def said(self, source: str, slug: str) -> dict[str, Any]:
+        """A request's part that names a tenant in one way."""
+        match source:
+            case "host":
+                return {"host": f"{slug}.mosaic.test"}
+            case "token":
+                return {"authorization": f"Bearer {self.tokens[slug]}"}
+            case "key":
+                return {"x_api_key": self.keys[slug]}
+            case "session":
+                return {"cookie": f"{COOKIE}={self.sessions[slug]}"}
+            case _:
+                return {"x_tenant_id": self.ids[slug]}
+
+    async def ask(self, **said: Any) -> httpx.Response:
+        return await self.service.get("/pages/%2F", **({"host": SHARED} | said))
+
+
+async def sources(service: Service) -> Sources:
+    product = service.deployment.product
+    people, found = People(service.deployment, "aurora"), People(service.deployment, "bread")
+    ada = await people.add("ada", Role.EDITOR)
+    await service.deployment.do("members.add", "bread", email="ada@example.com", role="viewer")
+    made = Sources(service, {}, {}, {}, {})
+    for slug, group in (("aurora", people), ("bread", found)):
+        tenant = product.platform.directory.named(slug)
+        made.ids[slug] = tenant.tenant_id
+        actor = await product.identity.actor_for(_principal(ada), tenant.tenant_id)
+        tokens = await product.identity.bearer.issue(ada, group.tenant_id, (), actor)
+        made.tokens[slug] = tokens.access
+        made.keys[slug] = await service.key("viewer", slug)
+        made.sessions[slug] = await signed_in(service, ada, tenant.tenant_id)
+    return made
+
+
+async def signed_in(service: Service, account_id: uuid.UUID, tenant_id: str | None = None) -> str:
+    """The cookie of a session, which works in a tenant."""
+    identity = service.deployment.product.identity
+    started = await identity.store.write(
+        lambda write: identity.sessions.start(write, account_id), actor="test", action="test"
+    )
+    if tenant_id is not None:
+        await identity.sessions.choose(account_id, started.id, tenant_id, actor="test")
+    return started.cookie
+
+
+def _principal(account_id: Any) -> Any:
+    from mosaic_cms.identity.principal import Principal
+
+    return Principal("account", "session", account_id)
+
+
+SOURCES = ("host", "token", "key", "session", "header")
+#: What proves who asks. A host names a tenant to everybody, and a header proves nothing.
+PROOFS = {"token", "key", "session"}
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(SOURCES, 2)), ids="-".join)
+def test_two_sources_that_agree_lead_to_their_tenant_and_others_nowhere(
+    services: Services, pair: tuple[str, str]
+) -> None:
+    async def scenario(service: Service) -> None:
+        made = await sources(service)
+        proven = bool(PROOFS & set(pair))
+        for first, second in itertools.product(PAGES, repeat=2):
+            answer = await made.ask(**made.said(pair[0], first), **made.said(pair[1], second))
+            if first != second:
+                told = problem(answer, 403)
+                assert "do not name the same tenant" in told["detail"]
+                assert not any(title in answer.text for title in PAGES.values())
+            elif proven:
+                assert answer.json()["title"] == PAGES[first]
+            else:
+                problem(answer, 401)
+        log = await service.deployment.do("audit.list", "bread", limit=50)
+        assert any("do not name the same tenant" in entry.reason for entry in log)
+
+    services(scenario)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_one_source_is_enough_when_it_proves_something(services: Services, source: str) -> None:
+    async def scenario(service: Service) -> None:
+        made = await sources(service)
+        for slug, title in PAGES.items():
+            answer = await made.ask(**made.said(source, slug))
+            if source in PROOFS:
+                assert answer.json()["title"] == title
+            else:
+                problem(answer, 401)
+
+    services(scenario)
+
+
+def test_a_header_counts_for_whoever_belongs_to_its_tenant(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        made = await sources(service)
+        product = service.deployment.product
+        ada = (await product.identity.sessions.find(made.sessions["aurora"])).id  # type: ignore[union-attr]
+        browser = {"cookie": f"{COOKIE}={await signed_in(service, ada)}"}
+        problem(await made.ask(**browser), 400)
+        for slug, title in PAGES.items():
+            answer = await made.ask(**browser, x_tenant_id=made.ids[slug])
+            assert answer.json()["title"] == title
+        steel = product.platform.directory.named("steel").tenant_id
+        told = problem(await made.ask(**browser, x_tenant_id=steel), 403)
+        unknown = problem(await made.ask(**browser, x_tenant_id="0" * 32), 403)
+        assert told["detail"] == unknown["detail"], "nobody learns which tenants there are"
+        log = await service.deployment.do("audit.list", "steel", limit=50)
+        assert any("not theirs" in entry.reason for entry in log)
+
+    services(scenario)
+
+
+def test_who_is_removed_is_nobody_at_once(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        made = await sources(service)
+        ada = (await service.deployment.product.identity.bearer.verify(made.tokens["aurora"])).id  # type: ignore[union-attr]
+        for source in ("token", "session"):
+            assert (await made.ask(**made.said(source, "aurora"))).status_code == 200
+        await service.deployment.do("members.remove", account=ada)
+        for source in ("token", "session"):
+            answer = await made.ask(**made.said(source, "aurora"))
+            assert answer.status_code in {400, 401, 403}
+            assert "Aurora" not in answer.text
+        assert (await made.ask(**made.said("session", "bread"))).json()["title"] == "Bread"
+
+    services(scenario)
+
+
+def test_only_a_page_that_was_signed_in_writes_with_its_session(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        made = await sources(service)
+        session = made.said("session", "aurora")
+        seen = await made.ask(**session)
+        token = seen.headers["x-csrf-token"]
+        path, new = "/pages/%2Fvisit%2F", {"title": "Visit us"}
+
+        async def write(**headers: str) -> httpx.Response:
+            return await service.ask("PATCH", path, host=SHARED, json=new, **session, **headers)
+
+        for headers in (
+            {},
+            {"x_csrf_token": "x"},
+            {"x_csrf_token": token, "origin": "https://evil.example"},
+            {"x_csrf_token": token, "sec_fetch_site": "cross-site"},
+            {"x_csrf_token": token, "sec_fetch_site": "same-site"},
+            {"x_csrf_token": token, "origin": "null"},
+        ):
+            problem(await write(**headers), 403)
+        right = {"x_csrf_token": token, "origin": f"https://{SHARED}"}
+        assert (await write(**right, sec_fetch_site="same-origin")).status_code == 200
+
+    services(scenario)

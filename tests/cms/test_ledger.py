@@ -1,0 +1,121 @@
+"""The ledger: what was refused and what was used is counted at once and written soon."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from sqlalchemy import select
+
+from mosaic_cms.identity.tables import AuditEntry, Usage
+from mosaic_cms.ledger import _MOST, Entry, Ledger
+from mosaic_cms.rights import Role
+from mosaic_cms.scope import Actor
+from mosaic_core.errors import DatabaseError, Denied, InvalidInput
+from tests.cms.deployment import Deployment, Deployments
+
+VERA = Actor("account", "vera", Role.VIEWER, address="192.0.2.9")
+
+
+def entry(number: int = 0) -> Entry:
+    return Entry("t", "account:vera", f"pages.{number}", "refused", "why", "192.0.2.9")
+
+
+async def rows(deployment: Deployment, table: type) -> list[object]:
+    async with deployment.product.platform.directory.database.session() as session:
+        return list(await session.scalars(select(table)))
+
+
+def test_the_same_within_a_few_seconds_is_one_entry(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        ledger = deployment.product.ledger
+        for _ in range(3):
+            ledger.note(entry())
+        ledger.note(entry(1))
+        await ledger.flush()
+        found = {row.action: row.times for row in await rows(deployment, AuditEntry)}  # type: ignore[attr-defined]
+        assert found == {"pages.0": 3, "pages.1": 1}
+        before = deployment.product.platform.directory.version
+        await ledger.flush()
+        assert deployment.product.platform.directory.version == before, "nothing is no write"
+
+    deployments(scenario)
+
+
+def test_a_flood_of_different_entries_is_bounded_and_not_forgotten(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        ledger = deployment.product.ledger
+        for number in range(_MOST + 500):
+            ledger.note(entry(number))
+        await ledger.flush()
+        found = await rows(deployment, AuditEntry)
+        assert len(found) == _MOST + 1
+        assert sum(row.times for row in found) == _MOST + 500  # type: ignore[attr-defined]
+
+    deployments(scenario)
+
+
+def test_processes_count_together(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        directory = deployment.product.platform.directory
+        one, other = Ledger(directory), Ledger(directory)
+        for _ in range(3):
+            await one.spend("t", "api_requests")
+        await one.flush()
+        assert await other.spend("t", "api_requests") == 4
+        await other.flush()
+        await one.spend("t", "api_requests")
+        await one.flush()
+        assert await one.spend("t", "api_requests") == 6
+        (row,) = await rows(deployment, Usage)
+        assert row.amount == 5  # type: ignore[attr-defined]
+
+    deployments(scenario)
+
+
+def test_what_cannot_be_written_waits(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        ledger, directory = deployment.product.ledger, deployment.product.platform.directory
+        ledger.note(entry())
+        await ledger.spend("t", "api_requests")
+
+        async def full(*args: object, **options: object) -> None:
+            raise DatabaseError("The disk is full.")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(directory, "write", full)
+            with pytest.raises(DatabaseError):
+                await ledger.flush()
+        await ledger.flush()
+        assert len(await rows(deployment, AuditEntry)) == 1
+        assert len(await rows(deployment, Usage)) == 1
+
+    deployments(scenario)
+
+
+def test_what_was_done_and_what_was_refused_are_one_audit_log(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        product = deployment.product
+        scope = deployment.scope(actor=VERA)
+        with pytest.raises(Denied):
+            await product.actions.perform("pages.publish", scope, {"path": "/"})
+        may = deployment.scope(actor=dataclasses.replace(VERA, role=Role.EDITOR))
+        with pytest.raises(InvalidInput):
+            await product.actions.perform("pages.publish", may, {"secret": "hunter2 hunter2"})
+        await deployment.do("pages.edit", path="/", title="Welcome")
+        log = await deployment.do("audit.list", limit=10)
+        newest, *_ = log
+        assert (newest.action, newest.outcome, newest.entity) == ("pages.edit", "done", "pages")
+        refused = [line for line in log if line.outcome == "refused"]
+        assert {line.actor for line in refused} == {"account:vera"}
+        assert {line.address for line in refused} == {"192.0.2.9"}
+        assert any("Viewer lacks publish on content; Editor has it." in x.reason for x in refused)
+        assert "hunter2" not in repr(log)
+        other = await deployment.do("audit.list", "bread")
+        assert "account:vera" not in repr(other), "nobody sees another tenant's log"
+
+    deployments(scenario)
