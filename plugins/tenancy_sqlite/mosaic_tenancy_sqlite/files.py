@@ -1,9 +1,9 @@
 """The strategy itself: ``<data>/tenants/<tenant id>.db``, one file per tenant.
 
 Two ways lead to a file. Editing sessions and writes go through one SQLAlchemy engine for all files
-(so that statements are compiled once): a write opens the file for as long as it lasts, and a session
-that only reads borrows a connection. Visitors' reads go through kept synchronous connections of
-their own (:mod:`.reading`).
+(so that statements are compiled once): a write opens the file for as long as it lasts, and a
+session that only reads borrows a connection. Visitors' reads go through kept synchronous
+connections of their own (:mod:`.reading`).
 """
 
 from __future__ import annotations
