@@ -75,9 +75,11 @@ class InlineConnection:
 
     Args:
         connection: made with ``check_same_thread=False``.
+        lent: it is left open, without a transaction, when this is closed: somebody else has it.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, lent: bool = False) -> None:
+        self._lent = lent
         #: Named as the dialect looks for it; None once it is closed.
         self._connection: sqlite3.Connection | None = connection
         self._committing: asyncio.Future[None] | None = None
@@ -110,7 +112,10 @@ class InlineConnection:
         await self._commit_ended()
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            connection.close()
+            if not self._lent:
+                connection.close()
+            elif connection.in_transaction:
+                connection.rollback()
 
     def stop(self) -> None:
         """Lets go of the connection at once; a commit that is under way closes it when it ends."""

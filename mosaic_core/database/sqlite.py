@@ -119,6 +119,13 @@ async def connect_inline(
     mode: str = "rw",
 ) -> InlineConnection:
     """A connection for SQLAlchemy's engine, in the event loop's thread."""
+    return InlineConnection(open_inline(path, writable=writable, pages=pages, mode=mode))
+
+
+def open_inline(
+    path: Path, *, writable: bool, pages: int | None = None, mode: str = "rw"
+) -> sqlite3.Connection:
+    """What an :class:`InlineConnection` is made of."""
     connection = sqlite3.connect(
         uri(path, mode=mode),
         uri=True,
@@ -132,7 +139,7 @@ async def connect_inline(
     except BaseException:
         connection.close()
         raise
-    return InlineConnection(connection)
+    return connection
 
 
 def explicit_transactions(engine: Engine) -> None:

@@ -1,14 +1,16 @@
 """The strategy itself: ``<data>/tenants/<tenant id>.db``, one file per tenant.
 
 Two ways lead to a file. Editing sessions and writes go through one SQLAlchemy engine for all files
-(so that statements are compiled once) and open the file for as long as they last. Visitors' reads
-go through kept synchronous connections (:mod:`.reading`).
+(so that statements are compiled once): a write opens the file for as long as it lasts, and a
+session that only reads borrows a connection. Visitors' reads go through kept synchronous
+connections of their own (:mod:`.reading`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
@@ -37,6 +39,7 @@ from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_tenancy_sqlite import disk
 from mosaic_tenancy_sqlite.drafts import Drafts
+from mosaic_tenancy_sqlite.lending import Lending
 from mosaic_tenancy_sqlite.plugin import SQLiteSettings
 from mosaic_tenancy_sqlite.reading import Reading, subject_of
 from mosaic_tenancy_sqlite.search import Searches
@@ -47,6 +50,8 @@ from mosaic_tenancy_sqlite.template import template_bytes
 
 #: A migration may have a hundred megabytes to go through.
 _MIGRATING = WriteLimits(function=1800.0)
+#: Files that are kept open for sessions that only read.
+_KEPT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class _Target:
     path: Path
     writable: bool
     pages: int | None = None
+    #: A connection to it that is open already.
+    lent: sqlite3.Connection | None = None
 
 
 class TenantFiles:
@@ -82,6 +89,8 @@ class TenantFiles:
         self._writes = asyncio.Semaphore(settings.max_sessions)
         self._reading = Reading(settings.max_open, schema)
         self._searches = Searches(schema)
+        # Sessions that only read come one after another: to open the file costs as much as a query.
+        self._lending = Lending(_KEPT, partial(sqlite.open_inline, writable=False))
         # Set around a connect and nowhere else: one engine serves every file, so that compiled
         # statements and the guard are shared, and this says which file the pool is to open.
         self._target: ContextVar[_Target] = ContextVar("target")
@@ -111,6 +120,7 @@ class TenantFiles:
         self._reading.close_all()
         self._drafts.close()
         await self._searches.close_all()
+        self._lending.close_all()
         await self._engine.dispose()
 
     # Sessions
@@ -120,8 +130,10 @@ class TenantFiles:
         path = self._path(tenant)
         async with self._sessions:
             await self._reading.prove(tenant, path)
-            async with self._connected(tenant, _Target(path, writable=False)) as session:
-                yield session
+            with sqlite.translating(subject_of(tenant)), self._lending.lend(path) as lent:
+                target = _Target(path, writable=False, lent=lent)
+                async with self._connected(tenant, target) as session:
+                    yield session
 
     @asynccontextmanager
     async def exclusive(
@@ -153,6 +165,8 @@ class TenantFiles:
 
     async def _connect(self) -> InlineConnection:
         target = self._target.get()
+        if target.lent is not None:
+            return InlineConnection(target.lent, lent=True)
         connection = await sqlite.connect_inline(
             target.path, writable=target.writable, pages=target.pages
         )
@@ -285,6 +299,7 @@ class TenantFiles:
 
     def _close(self, path: Path) -> None:
         self._reading.close(path)
+        self._lending.close(path)
         self._searches.close(path)
 
     # Limits
