@@ -54,7 +54,7 @@ _SAFETY = {
 
 
 class Api:
-    """Answers requests below ``/api/`` and for the public keys of tokens."""
+    """Answers requests below ``/api/v1`` and for the public keys of tokens."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
@@ -75,7 +75,7 @@ class Api:
     @staticmethod
     def serves(path: str) -> bool:
         """Whether a path is the API's, on whichever host."""
-        return path.startswith("/api/") or path == JWKS
+        return path.startswith(f"{PREFIX}/") or path in {PREFIX, JWKS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Matched as it came, so that a parameter can have an encoded slash in it.

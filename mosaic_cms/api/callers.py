@@ -73,7 +73,14 @@ class Callers:
         headers = dict(request.scope["headers"])
         address = neighbourhood(self._hosts.client_of(request.scope, headers))
         site, named = self._by_host(request, headers)
-        shown = await self._shown(request)
+        try:
+            shown = await self._shown(request)
+        except Unauthenticated as error:
+            self._product.ledger.note(
+                Entry(None, "visitor", "api.authenticate", "refused", error.code, address)
+            )
+            await self._product.rates.enter(None, f"unknown {address}")
+            raise
         for one in shown:
             if one.tenant_id is not None:
                 named[f"the {one.by}"] = one.tenant_id
@@ -100,7 +107,7 @@ class Callers:
             proven = set(named) - {"the host"}
             if proven and (tenant is None or not actor.belongs):
                 raise self._refused(principal, named, address, "name a tenant that is not theirs")
-            self._require_own_page(request, principal)
+            self._require_own_page(request, principal, self._hosts.host_of(request.scope, headers))
         if tenant is not None and (principal is None or principal.by != "session"):
             limits = self._product.platform.tier(tenant).limits
             await self._product.rates.count(tenant, limits)
@@ -150,13 +157,13 @@ class Callers:
             raise Unauthenticated("Two keys were shown.", hint="Send one.")
         return principals
 
-    def _require_own_page(self, request: Request, principal: Principal) -> None:
+    def _require_own_page(self, request: Request, principal: Principal, host: bytes) -> None:
         """A browser sends its cookie for any page; only the platform's own may write with it."""
         if principal.by != "session" or request.method in _READS:
             return
         origin = request.headers.get("origin")
         site = request.headers.get("sec-fetch-site", "same-origin")
-        own = origin is None or origin.partition("://")[2] == request.headers.get("host")
+        own = origin is None or origin.partition("://")[2].encode() == host
         given = request.headers.get(CSRF_HEADER, "")
         right = hmac.compare_digest(given.encode(), self.csrf_token(principal).encode())
         if not own or site not in {"same-origin", "none"} or not right:

@@ -10,7 +10,9 @@ import zipfile
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from mosaic_cms.identity.tables import AuditEntry
 from tests.api.conftest import SHARED, Service, Services, problem
 
 NEW = {"slug": "tea", "title": "Tea", "parent": "/"}
@@ -65,8 +67,23 @@ def test_a_key_that_is_none_is_refused_without_saying_why(services: Services) ->
         assert all("www-authenticate" in answer.headers for answer in answers)
         problem(await service.get("/pages", authorization="Basic dTpw"), 401)
         assert key not in repr([answer.text for answer in answers])
+        await service.deployment.product.ledger.flush()
+        async with service.deployment.product.platform.directory.database.session() as session:
+            entries = list(await session.scalars(select(AuditEntry)))
+        (noted,) = [entry for entry in entries if entry.action == "api.authenticate"]
+        assert (noted.outcome, noted.tenant_id) == ("refused", None)
+        assert noted.times >= len(answers)
 
     services(scenario)
+
+
+def test_who_guesses_keys_is_slowed_down(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        for _ in range(5):
+            problem(await service.get("/pages", x_api_key="mosaic_guess"), 401)
+        problem(await service.get("/pages", x_api_key="mosaic_guess"), 429)
+
+    services(scenario, rates={"actor": 5})
 
 
 def test_a_key_is_for_its_tenant_wherever_it_is_shown(services: Services) -> None:
