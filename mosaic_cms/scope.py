@@ -16,7 +16,7 @@ from mosaic_cms.blocks.permissions import require_permitted
 from mosaic_cms.blocks.stored import Regions
 from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.usage import note_references, watching
-from mosaic_cms.rights import SELF, Decision, Permission, Role, Scopes, decide
+from mosaic_cms.rights import OF_SITES, SELF, Decision, Permission, Role, Scopes, decide
 from mosaic_core.errors import Stale
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
@@ -85,7 +85,15 @@ class Actor:
             return Decision(False, f"{self} may not do this: {refusal}.")
         if needs.resource == SELF and self.kind == "account":
             return Decision(True, f"It is {self}'s own.")
-        return decide(str(self), self.role_at(site), needs)
+        of_some_site = site is None and needs.resource in OF_SITES
+        return decide(str(self), self._least if of_some_site else self.role_at(site), needs)
+
+    @property
+    def _least(self) -> Role | None:
+        """The role with the fewest rights of all that it has: what counts at a site that is not
+        known."""
+        roles = [self.role, *(role for _, role in self.site_roles)]
+        return None if None in roles else max(filter(None, roles), key=list(Role).index)
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}" if self.name else self.kind

@@ -5,7 +5,6 @@ What is expected comes from the one table that says the least that somebody must
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -145,11 +144,3 @@ async def _owner(service: Service) -> str:
 
 
 _NO_LIMITS = {"tenant": 10**9, "actor": 10**9}
-
-
-def test_every_action_of_the_api_is_in_the_table(services: Services) -> None:
-    async def scenario(service: Service) -> None:
-        assert {shape.action.name for shape in service.api.shapes} <= TABLE.keys()
-        assert json.dumps(sorted(TABLE))
-
-    services(scenario)

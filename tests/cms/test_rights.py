@@ -200,6 +200,19 @@ def test_a_reason_names_the_least_role_that_has_the_right() -> None:
     assert "run this installation" in owner
 
 
+def test_what_is_named_by_its_id_takes_the_least_of_ones_roles() -> None:
+    sue = Actor("account", "sue", Role.EDITOR, (("shop", Role.VIEWER),))
+    edit, read = Permission("update", "content"), Permission("read", "content")
+    assert sue.may(edit, site="main").allowed
+    assert not sue.may(edit, site="shop").allowed
+    assert not sue.may(edit).allowed, "it may be of the shop"
+    assert sue.may(read).allowed
+    guest = Actor("account", "gus", None, (("shop", Role.OWNER),))
+    assert not guest.may(read).allowed
+    admin = Actor("account", "ann", Role.ADMIN, (("shop", Role.VIEWER),))
+    assert admin.may(Permission("create", "members")).allowed, "that is no site's"
+
+
 def test_a_higher_role_may_all_that_a_lower_one_may() -> None:
     roles = list(Role)
     for higher, lower in pairwise(roles):
