@@ -45,11 +45,16 @@ names the thing; ``hint`` says what to do next.
     │   ├── FileMissing               no such key
     │   ├── InvalidKey                the key leaves the tenant's prefix, or is no key
     │   └── FileMismatch              size or digest is not what was announced
-    └── MailError                     a mail was not sent
-        ├── InvalidMail               it has an address or a text that no mail can have
-        ├── MailRefused               it is not taken, however often it is sent
-        ├── MailDeferred              this one is not taken now; others may be
-        └── MailUnavailable           no mail can be sent now
+    ├── MailError                     a mail was not sent
+    │   ├── InvalidMail               it has an address or a text that no mail can have
+    │   ├── MailRefused               it is not taken, however often it is sent
+    │   ├── MailDeferred              this one is not taken now; others may be
+    │   └── MailUnavailable           no mail can be sent now
+    └── IdentityError                 nobody else vouches for who somebody is
+        ├── IdentityUnavailable       the issuer cannot be reached, or not in time
+        ├── IdentityMisconfigured     the issuer, or what it is known by here, cannot be used
+        ├── IdentityRefused           the issuer does not say who it is
+        └── IdentityTampered          what came back is not what it has to be
 """
 
 from __future__ import annotations
@@ -287,3 +292,26 @@ class MailDeferred(MailError):
 
 class MailUnavailable(MailError):
     code = "mail-unavailable"
+
+
+class IdentityError(MosaicError):
+    code = "identity"
+    status = 503
+
+
+class IdentityUnavailable(IdentityError):
+    code = "identity-unavailable"
+
+
+class IdentityMisconfigured(IdentityError):
+    code = "identity-misconfigured"
+
+
+class IdentityRefused(IdentityError):
+    code = "identity-refused"
+    status = 403
+
+
+class IdentityTampered(IdentityError):
+    code = "identity-tampered"
+    status = 400

@@ -19,6 +19,7 @@ from mosaic_core.directory import Directory, PlatformDatabase, open_directory, s
 from mosaic_core.errors import ConfigurationError, InvalidMail, TenantClosed, TenantReadOnly
 from mosaic_core.head import TENANT, Heads, Write, Writer, first_rows
 from mosaic_core.head.outbox import Message, Outbox
+from mosaic_core.identity import IdentityProvider, ways_of
 from mosaic_core.mail import Mailbox, Mailer
 from mosaic_core.persistence import Persistence, Rows
 from mosaic_core.plugins import Plugins
@@ -61,6 +62,9 @@ class Platform:
         self._resolvers: list[TenantResolver] = []
         #: What sends mail; None when no such plugin is selected, and then mail waits.
         self.mailer: Mailer | None = None
+        #: What signs in by others' word, and which of them offers each way, by name.
+        self.identity: dict[str, IdentityProvider] = {}
+        self.ways: dict[str, IdentityProvider] = {}
         #: Tenants into whose outbox this process put something that it has not dealt with.
         self.pending: set[str] = set()
         self._writers: WeakValueDictionary[tuple[str, int], Writer] = WeakValueDictionary()
@@ -300,6 +304,7 @@ async def open_platform(
             "mosaic_storage": platform._storage,
             "mosaic_tenant_resolvers": resolvers,
             "mosaic_mail": mailers,
+            "mosaic_identity": platform.identity,
         }
         mailer = _chosen_mailer(settings, plugins)
         for hook, target in opened.items():
@@ -321,6 +326,7 @@ async def open_platform(
                     hint="Select the plugin that provides it, or take it out of resolvers.",
                 )
             platform._resolvers.append(resolvers[name])
+        platform.ways = ways_of(platform.identity)
         if mailer is not None:
             platform.mailer = mailers[mailer]
             _check_sender(platform)

@@ -1,17 +1,27 @@
-"""Stand-ins that keep the contracts: files and mails in memory, and hosts from a table."""
+"""Stand-ins that keep the contracts: files, mails and people in memory, and hosts from a table."""
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 import unicodedata
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from mosaic_core.errors import FileMismatch, FileMissing, MailError, QuotaExceeded
+from mosaic_core.errors import (
+    FileMismatch,
+    FileMissing,
+    IdentityRefused,
+    IdentityTampered,
+    MailError,
+    NotFound,
+    QuotaExceeded,
+)
+from mosaic_core.identity import Begun, IdentityProvider, OwnIssuer, SignInWay, Vouched, Way
 from mosaic_core.mail import Mail, Mailer
 from mosaic_core.provider import NoSettings, PlatformServices, Provider
 from mosaic_core.resolution import HostDirectory, TenantMatch, TenantResolver
@@ -149,6 +159,60 @@ class MemoryMailer:
         self.sent.append(mail)
 
 
+class MemoryIdentity:
+    """Implements :class:`mosaic_core.identity.IdentityProvider` for tests: the issuer vouches for
+    ``who``, which may be another each time.
+
+    Args:
+        ways: what is offered; by default one that is called ``memory``.
+    """
+
+    ISSUER = "https://memory.example"
+
+    def __init__(self, who: Vouched | None = None, ways: Sequence[SignInWay] = ()) -> None:
+        self.who = who or Vouched(self.ISSUER, "ada", "ada@example.com", True, "Ada")
+        self.ways = tuple(ways) or (SignInWay("memory", "Memory", self.ISSUER),)
+        self.takes_own = True
+        self._codes: dict[str, tuple[str, Vouched]] = {}
+
+    async def begin(self, way: Way, callback: str) -> Begun:
+        await self.examine(way)
+        state = secrets.token_urlsafe(16)
+        remembered = {"state": state, "way": _named(way), "callback": callback}
+        return Begun(f"{self.ISSUER}/?state={state}", remembered)
+
+    def answer(self, begun: Begun, *, declines: bool = False) -> dict[str, str]:
+        """What a browser comes back with that went where it was sent."""
+        state = begun.address.rpartition("state=")[2]
+        if declines:
+            return {"state": state, "error": "access_denied"}
+        code = secrets.token_urlsafe(16)
+        self._codes[code] = (state, self.who)
+        return {"state": state, "code": code}
+
+    async def complete(self, way: Way, begun: Begun, answer: Mapping[str, str]) -> Vouched:
+        await self.examine(way)
+        state = begun.remembered.get("state")
+        if answer.get("state") != state or begun.remembered.get("way") != _named(way):
+            raise IdentityTampered("What came back belongs to another sign-in.")
+        if "error" in answer:
+            raise IdentityRefused("The sign-in was declined.")
+        if "code" not in answer:
+            raise IdentityTampered("Nothing came back.")
+        begun_with, who = self._codes.pop(answer["code"], ("", self.who))
+        if begun_with != state:
+            raise IdentityRefused("This answer does not count.")
+        return replace(who, issuer=way.issuer) if isinstance(way, OwnIssuer) else who
+
+    async def examine(self, way: Way) -> None:
+        if not isinstance(way, OwnIssuer) and way not in {one.name for one in self.ways}:
+            raise NotFound(f"There is no way to sign in called {way!r}.")
+
+
+def _named(way: Way) -> str:
+    return f"{way.issuer} {way.client_id}" if isinstance(way, OwnIssuer) else way
+
+
 @asynccontextmanager
 async def _open_memory(settings: NoSettings, services: PlatformServices) -> AsyncIterator[Storage]:
     yield MemoryStorage(services.tiers)
@@ -177,5 +241,17 @@ def memory_mailer(mailer: MemoryMailer | None = None) -> Provider[Mailer]:
     @asynccontextmanager
     async def opened(settings: NoSettings, services: PlatformServices) -> AsyncIterator[Mailer]:
         yield mailer or MemoryMailer()
+
+    return Provider(name="memory", settings=NoSettings, open=opened)
+
+
+def memory_identity(identity: MemoryIdentity | None = None) -> Provider[IdentityProvider]:
+    """Declares :class:`MemoryIdentity`, as a plugin's hook would; a given one is what is opened."""
+
+    @asynccontextmanager
+    async def opened(
+        settings: NoSettings, services: PlatformServices
+    ) -> AsyncIterator[IdentityProvider]:
+        yield identity or MemoryIdentity()
 
     return Provider(name="memory", settings=NoSettings, open=opened)
