@@ -31,7 +31,9 @@ from mosaic_cms.operations import (
     arranging,
     audit,
     bin,
+    domains,
     exports,
+    federation,
     forms,
     imports,
     invitations,
@@ -53,6 +55,7 @@ from mosaic_cms.operations import (
     shared,
     site_life,
     sites,
+    sso,
     tenants,
     terms,
     tokens,
@@ -108,6 +111,9 @@ _OPERATIONS = (
     sessions,
     second_factors,
     passkeys,
+    federation,
+    domains,
+    sso,
     account_admin,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.

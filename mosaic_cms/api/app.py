@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cached_property, partial
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,8 +18,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mosaic_cms.actions import Action
-from mosaic_cms.api import answers, once, problems, requests
-from mosaic_cms.api.callers import COOKIE, CSRF_HEADER, Caller, Callers
+from mosaic_cms.api import answers, cookies, once, problems, requests
+from mosaic_cms.api.browsers import Browsers
+from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
 from mosaic_cms.api.cors import Cors
 from mosaic_cms.api.openapi import document
 from mosaic_cms.api.problems import HttpError
@@ -68,6 +69,7 @@ class Api:
                 Route(f"{PREFIX}/docs", self._docs),
                 Route(JWKS, self._jwks),
                 *self._routes(),
+                *Browsers(product, self._callers, self._failed).routes(PREFIX),
             ],
             exception_handlers={HTTPException: _unrouted},
         )
@@ -108,18 +110,16 @@ class Api:
             unknown = caller is not None and caller.principal is None
             told = Unauthenticated(error.message, hint=_SHOW) if unknown else error
             response = self._problem(request, told)
-        except MosaicError as error:
-            response = self._problem(request, error)
         except Exception as error:  # noqa: BLE001 - a caller gets a reference, the log the cause
-            response = self._failure(request, error)
+            response = self._failed(request, error)
         for name, value in _SAFETY.items():
             response.headers.setdefault(name, value)
         if caller is not None:
             _tell_limits(response, caller)
             if caller.principal is not None and caller.principal.by == "session":
                 response.headers[CSRF_HEADER] = self._callers.csrf_token(caller.principal)
-            elif COOKIE in request.cookies and "set-cookie" not in response.headers:
-                response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax")
+            elif cookies.SESSION in request.cookies and "set-cookie" not in response.headers:
+                cookies.forget(response, cookies.SESSION)
             await self._cors.allow(request, caller, response)
         response.headers["content-version"] = "1"
         return response
@@ -163,7 +163,7 @@ class Api:
             except SeenBefore:  # by a write to something else, perhaps
                 continue
             response = answers.response(request, shape, value)
-            _set_session(response, result)
+            cookies.set_for(response, request, result)
             return response
         raise HttpError(
             503, "busy", "Others write to this tenant all the time.", hint="Try again in a moment."
@@ -233,7 +233,9 @@ class Api:
             _log.error("%s %s: %s", reference, error.code, error)
         return problems.answer(error, request.scope["path"], reference)
 
-    def _failure(self, request: Request, error: Exception) -> Response:
+    def _failed(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, MosaicError):
+            return self._problem(request, error)
         reference = secrets.token_hex(6)
         _log.error("%s", reference, exc_info=error)
         return problems.answer(MosaicError("It failed."), request.scope["path"], reference)
@@ -263,20 +265,6 @@ class Api:
         keys = await self._product.identity.bearer.jwks()
         headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
         return JSONResponse(keys, headers=_SAFETY | headers, media_type="application/jwk-set+json")
-
-
-def _set_session(response: Response, result: Any) -> None:
-    """A session goes into a cookie, where no script reads it."""
-    cookie = getattr(result, "cookie", None)
-    if isinstance(cookie, SecretStr):
-        response.set_cookie(
-            COOKIE,
-            cookie.get_secret_value(),
-            max_age=result.max_age,
-            secure=True,
-            httponly=True,
-            samesite="lax",
-        )
 
 
 def _allowed(shapes: Iterable[str]) -> str:

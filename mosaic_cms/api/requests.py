@@ -10,6 +10,7 @@ import pydantic_core
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 
+from mosaic_cms.api.cookies import PENDING
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape
 
@@ -47,6 +48,8 @@ async def input_of(
                     f"{name!r} is in the path and in the body.",
                     hint="Send it in the path only.",
                 )
+        if "pending" in shape.in_body and PENDING in request.cookies:
+            body.setdefault("pending", request.cookies[PENDING])
     texts |= asked
     if default_site is not None and "site" in shape.action.input.model_fields:
         (body if "site" in shape.in_body else texts).setdefault("site", default_site)

@@ -13,7 +13,7 @@ from mosaic_cms.content.models import Site
 from mosaic_cms.content.tree import first_page, with_body
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import PlatformScope
-from mosaic_core.directory import TenantRecord
+from mosaic_core.directory import TenantRecord, require_foreign
 from mosaic_core.errors import Conflict, InvalidInput
 from mosaic_core.head import Write
 from mosaic_core.resolution import normalise_host
@@ -174,8 +174,7 @@ def _domains(
     for domain in domains:
         if platform.directory.tenant_of_domain(domain) is not None:
             raise Conflict(f"The domain {domain} is in use.", hint="Check the spelling.")
-        if f".{domain}".endswith(f".{platform.directory.platform_domain}"):
-            raise Conflict(f"{domain} is below the platform's own domain.", hint="Use another one.")
+        require_foreign(domain, platform.directory.platform_domain)
     return domains
 
 

@@ -24,6 +24,9 @@ WITHOUT_HTTP = {
     "content.export_markdown",
     "content.export_json",
     "forms.submit",  # a form is posted to its page
+    # A browser is sent there, and comes back, by addresses that answer with redirects.
+    "sign_in.begin",
+    "sign_in.complete",
 }
 READ = Permission("read", "content")
 
