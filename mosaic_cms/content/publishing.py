@@ -198,7 +198,7 @@ class Publisher:
         version = await self._live(write, page)
         first = page.version_count == 0
         if version is None or not is_draft(page, version):
-            version = await version_of_draft(write, page)
+            version = await version_of_draft(write, page, live=version)
             page.live_version_id = version.id
         row = await place_page(write.session, page, version, first=first)
         return version, row
