@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -138,7 +139,8 @@ class GitHubStandIn(Served):
 
 @dataclass
 class Said:
-    """What a hostile issuer says in place of what it should; what is None is as it should be."""
+    """What a hostile issuer says in place of what it should. A claim that is None is left out, and
+    one that is a timedelta so long from now."""
 
     claims: dict[str, Any] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
@@ -185,7 +187,11 @@ class HostileIssuer(Served):
             "email_verified": True,
             "name": "Ada",
         }
-        return {k: v for k, v in (whole | self.said.claims).items() if v is not None}
+        said = {
+            k: now + int(v.total_seconds()) if isinstance(v, timedelta) else v
+            for k, v in self.said.claims.items()
+        }
+        return {k: v for k, v in (whole | said).items() if v is not None}
 
     def _description(self) -> dict[str, Any]:
         whole = {
