@@ -63,6 +63,8 @@ class Application:
             asyncio.create_task(self.product.ledger.run()),
             asyncio.create_task(self.product.identity.keys.uses.run()),
         ]
+        if self.product.platform.news is not None:
+            self._tasks.append(asyncio.create_task(self.product.platform.news.listen()))
 
     async def stop(self) -> None:
         """Closes everything, in reverse."""

@@ -45,6 +45,7 @@ names the thing; ``hint`` says what to do next.
     │   ├── FileMissing               no such key
     │   ├── InvalidKey                the key leaves the tenant's prefix, or is no key
     │   └── FileMismatch              size or digest is not what was announced
+    ├── CacheUnavailable              the cache that instances share does not answer
     └── MailError                     a mail was not sent
         ├── InvalidMail               it has an address or a text that no mail can have
         ├── MailRefused               it is not taken, however often it is sent
@@ -264,6 +265,11 @@ class InvalidKey(StorageError):
 class FileMismatch(StorageError):
     code = "file-mismatch"
     status = 422
+
+
+class CacheUnavailable(MosaicError):
+    code = "cache-unavailable"
+    status = 503
 
 
 class MailError(MosaicError):

@@ -25,6 +25,7 @@ from typing import Any
 
 import pluggy
 
+from mosaic_core.cache import Cache
 from mosaic_core.mail import Mailer
 from mosaic_core.persistence import Persistence
 from mosaic_core.provider import Provider
@@ -107,6 +108,23 @@ class MailHooks:
         raise NotImplementedError
 
 
+class CacheHooks:
+    """What several instances share."""
+
+    @hookspec
+    def mosaic_cache(self) -> Provider[Cache]:
+        """A cache that instances share: news of changed heads at once, limits, uses of sessions.
+        One of the selected plugins may provide it.
+
+        Example::
+
+            @hookimpl
+            def mosaic_cache():
+                return Provider(name="cache_redis", settings=RedisSettings, open=open_redis)
+        """
+        raise NotImplementedError
+
+
 class IntegrationHooks:
     """Other systems. All provisional: each contract arrives with its first plugin."""
 
@@ -143,18 +161,6 @@ class IntegrationHooks:
             @hookimpl
             def mosaic_identity():
                 return Provider(name="identity_oidc", settings=OIDCSettings, open=open_oidc)
-        """
-        raise NotImplementedError
-
-    @hookspec
-    def mosaic_cache(self) -> Provider[Any]:
-        """Provisional. News of changed heads at once, and shared sessions.
-
-        Example::
-
-            @hookimpl
-            def mosaic_cache():
-                return Provider(name="cache_redis", settings=RedisSettings, open=open_redis)
         """
         raise NotImplementedError
 
@@ -240,6 +246,7 @@ SPECIFICATIONS: tuple[type, ...] = (
     TenancyHooks,
     StorageHooks,
     MailHooks,
+    CacheHooks,
     IntegrationHooks,
     ProductHooks,
 )
