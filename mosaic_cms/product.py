@@ -20,11 +20,13 @@ from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection, RenderedPage
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.identity import key_uses, session_uses
 from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
-from mosaic_cms.ledger import Ledger
-from mosaic_cms.limits import RateLimits
+from mosaic_cms.ledger import EVERY, SHORTEN_EVERY, Ledger
+from mosaic_cms.limits import Admission, RateLimits
 from mosaic_cms.mailing.kinds import KINDS
+from mosaic_cms.noted import Noted, Part
 from mosaic_cms.operations import (
     account_admin,
     accounts,
@@ -142,7 +144,13 @@ class Product:
         self.publisher = Publisher(self.projection, self.blocks)
         self.identity = Identity(platform)
         self.ledger = Ledger(platform.directory)
-        self.rates = RateLimits(platform.settings.rates, self.ledger)
+        self.noted = Noted(
+            Part("the ledger", self.ledger.flush, EVERY),
+            Part("the ledger's end", self.ledger.shorten, SHORTEN_EVERY, at_end=False),
+            Part("the last uses of keys", self.identity.keys.uses.flush, key_uses.EVERY),
+            Part("the last uses of sessions", self.identity.session_uses.flush, session_uses.EVERY),
+        )
+        self.rates = RateLimits(platform.settings.rates, platform.cache, self.ledger)
         self.renditions = Renditions()
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
@@ -152,15 +160,20 @@ class Product:
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 
     def scope(
-        self, tenant: TenantContext, actor: Actor, conditions: Conditions | None = None
+        self,
+        tenant: TenantContext,
+        actor: Actor,
+        conditions: Conditions | None = None,
+        admission: Admission | None = None,
     ) -> TenantScope:
-        """A scope for one tenant."""
+        """A scope for one tenant; ``admission`` is that of the request, where there is one."""
         limits = self.platform.tier(tenant).limits
-        return TenantScope(self, tenant, actor, limits, conditions=conditions)
+        entered = admission or Admission()
+        return TenantScope(self, tenant, actor, limits, entered, conditions=conditions)
 
-    def platform_scope(self, actor: Actor) -> PlatformScope:
+    def platform_scope(self, actor: Actor, admission: Admission | None = None) -> PlatformScope:
         """A scope for the platform as a whole."""
-        return PlatformScope(self, actor)
+        return PlatformScope(self, actor, admission or Admission())
 
     async def settle(
         self, tenant: TenantContext, *, done: Callable[[Message], None] | None = None

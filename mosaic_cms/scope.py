@@ -16,6 +16,7 @@ from mosaic_cms.blocks.permissions import require_permitted
 from mosaic_cms.blocks.stored import Regions
 from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.usage import note_references, watching
+from mosaic_cms.limits import Admission
 from mosaic_cms.rights import OF_SITES, SELF, Decision, Permission, Role, Scopes, decide
 from mosaic_core.errors import Stale
 from mosaic_core.head import Write
@@ -112,6 +113,7 @@ class PlatformScope:
 
     product: Product
     actor: Actor
+    admission: Admission
     action: str = ""
 
     def during(self, action: str, site: str | None = None) -> PlatformScope:
@@ -163,6 +165,7 @@ class TenantScope:
     tenant: TenantContext
     actor: Actor
     limits: Limits
+    admission: Admission
     action: str = ""
     #: The key of the site that the action is about; None for all of the tenant.
     site: str | None = None

@@ -23,7 +23,8 @@ names the thing; ``hint`` says what to do next.
     │   ├── Unauthenticated           nobody knows who asks, or what they show is not valid
     │   ├── Denied                    the actor may not do this
     │   ├── UsageExceeded             what the tier includes in a month is used up
-    │   └── TooManyRequests           too much at once; it says when to try again
+    │   ├── TooManyRequests           too much at once; it says when to try again
+    │   └── TookTooLong               it took longer than it may, and was stopped
     ├── TenantError                   the tenant does not take this now
     │   ├── TenantClosed              suspended: nobody reads it
     │   ├── TenantReadOnly            visitors read it, nobody writes
@@ -169,6 +170,11 @@ class TooManyRequests(RequestError):
     def __init__(self, message: str, *, hint: str = "", retry_after: int = 1) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+
+
+class TookTooLong(RequestError):
+    code = "took-too-long"
+    status = 503
 
 
 class TenantError(MosaicError):

@@ -214,7 +214,7 @@ class Api:
         self, action: Action, caller: Caller, conditions: Conditions | None
     ) -> PlatformScope | TenantScope:
         if action.scope is PlatformScope:
-            return self._product.platform_scope(caller.actor)
+            return self._product.platform_scope(caller.actor, caller.admission)
         if caller.tenant is None:
             raise HttpError(
                 400,
@@ -222,7 +222,7 @@ class Api:
                 "It is not said which tenant this is about.",
                 hint="Send X-Tenant-Id, or a token or key of the tenant.",
             )
-        return self._product.scope(caller.tenant, caller.actor, conditions)
+        return self._product.scope(caller.tenant, caller.actor, conditions, caller.admission)
 
     # Errors
 
@@ -297,7 +297,8 @@ def _require_version(request: Request) -> None:
 
 def _tell_limits(response: Response, caller: Caller) -> None:
     """What is left, as the draft of the IETF has it (draft-ietf-httpapi-ratelimit-headers)."""
-    left = caller.allowance
+    left = caller.admission.allowance
+    assert left is not None
     response.headers["ratelimit-policy"] = f'"{left.name}";q={left.limit};w=60'
     response.headers["ratelimit"] = f'"{left.name}";r={left.remaining};t={left.reset}'
 

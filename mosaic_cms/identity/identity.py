@@ -17,12 +17,14 @@ from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.second_factor import SecondFactor
 from mosaic_cms.identity.secrets import Secrets, open_secrets
+from mosaic_cms.identity.session_uses import CachedUses, DatabaseUses, SessionUses
 from mosaic_cms.identity.sessions import Sessions
 from mosaic_cms.identity.sign_in import SignIn
 from mosaic_cms.identity.signing import SigningKeys
 from mosaic_cms.identity.site_ends import forget_site
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.scope import Actor
+from mosaic_core.errors import ConfigurationError
 from mosaic_core.platform import Platform
 
 
@@ -33,6 +35,18 @@ class Identity:
         self._platform = platform
         self._settings = platform.settings
         self.store = IdentityStore(platform.directory)
+        if self._settings.identity.sessions == "cache" and platform.news is None:
+            raise ConfigurationError(
+                "The uses of sessions are to be in a cache, and instances share none.",
+                hint="Select a plugin such as cache_redis, or take sessions out of [identity].",
+            )
+
+    @cached_property
+    def session_uses(self) -> SessionUses:
+        database = DatabaseUses(self.store)
+        if self._settings.identity.sessions == "database":
+            return database
+        return CachedUses(self._platform.cache, database)
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -71,7 +85,7 @@ class Identity:
 
     @cached_property
     def sessions(self) -> Sessions:
-        return Sessions(self.store, self.secrets, self._settings.identity)
+        return Sessions(self.store, self.secrets, self._settings.identity, self.session_uses)
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -9,12 +9,12 @@ import time
 from functools import partial
 
 from mosaic_cms.content.references import MEDIA_PREFIX
+from mosaic_cms.networks import neighbourhood
 from mosaic_cms.product import Product
 from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.delivery import Delivery
 from mosaic_cms.web.files import FileRequest, Files
 from mosaic_cms.web.hosts import Hosts, SiteHandle
-from mosaic_cms.web.limits import neighbourhood
 from mosaic_cms.web.page_cache import PageCache
 from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_cms.web.responses import (
