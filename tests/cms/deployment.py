@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from mosaic_cms.cli.deployment import migrate_platform
+from mosaic_cms.migrating import migrate_platform
 from mosaic_cms.product import Product, open_product
 from mosaic_cms.scope import Actor, TenantScope
 from mosaic_cms.web.site_app import SiteApp
