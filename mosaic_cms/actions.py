@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.ledger import Entry, Outcome
@@ -58,6 +65,13 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+class Part(Model):
+    """How much of a list; the input of an action with a ``cursor`` also has ``after``."""
+
+    #: Items; None for all.
+    limit: Annotated[int, Field(ge=1, le=200)] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Declaration:
     name: str
@@ -66,13 +80,15 @@ class _Declaration:
     http: str | None
     suspended: bool
     seconds: float | None
+    cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """A declared action. ``http`` is its shape for the REST face, such as ``GET /pages``;
     ``suspended`` says that a tenant takes it while it is read-only; ``seconds`` is how long it may
-    take, None for as long as others."""
+    take, None for as long as others; ``cursor`` is the field of its items after which it can go on.
+    """
 
     name: str
     needs: Permission
@@ -80,6 +96,7 @@ class Action:
     http: str | None
     suspended: bool
     seconds: float | None
+    cursor: str | None
     input: type[BaseModel]
     output: Any
     scope: type[PlatformScope] | type[TenantScope]
@@ -95,6 +112,7 @@ def action(
     http: str | None = None,
     suspended: bool = False,
     seconds: float | None = None,
+    cursor: str | None = None,
 ) -> Callable[[F], F]:
     """Declares a function as an action. It takes a scope and one model, and is typed.
 
@@ -102,10 +120,14 @@ def action(
         suspended: a tenant takes it while it is read-only: it changes none of its content, and
             waiting would do harm.
         seconds: how long it may take, where that is longer than others.
+        cursor: the field of an item after which the list goes on. Such an action has :class:`Part`
+            in its input, and reads no more than is asked for.
     """
 
     def mark(function: F) -> F:
-        setattr(function, _MARK, _Declaration(name, needs, effect, http, suspended, seconds))
+        setattr(
+            function, _MARK, _Declaration(name, needs, effect, http, suspended, seconds, cursor)
+        )
         return function
 
     return mark
@@ -305,6 +327,7 @@ def _make(function: Callable[..., Awaitable[Any]]) -> Action:
         declaration.http,
         declaration.suspended,
         declaration.seconds,
+        declaration.cursor,
         model,  # type: ignore[arg-type]
         hints["return"],
         scope,  # type: ignore[arg-type]

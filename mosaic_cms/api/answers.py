@@ -14,12 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mosaic_cms.api.problems import HttpError
-from mosaic_cms.api.requests import AFTER, FIELDS, LIMIT
+from mosaic_cms.api.requests import AFTER, FIELDS, ITEMS, LIMIT, MOST_ITEMS
 from mosaic_cms.api.shapes import Shape
 
 MEDIA_TYPE = "application/json"
-#: Items of a page, when nothing is said and at most.
-ITEMS, MOST_ITEMS = 50, 200
 #: What tells the items of a list apart, the first of these that they have.
 _NAMES = (
     "id",
@@ -44,6 +42,10 @@ def shaped(shape: Shape, result: Any, face: Mapping[str, str]) -> Any:
     value = shape.answer.dump_python(result, mode="json")
     if not shape.lists:
         return _only(value, face.get(FIELDS))
+    cursor = shape.action.cursor
+    if cursor is not None:  # the action went on where it was told to; a full page may be the last
+        following = value[-1][cursor] if len(value) == int(face[LIMIT]) else None
+        return {"items": [_only(item, face.get(FIELDS)) for item in value], "next": following}
     start = _start(value, face.get(AFTER))
     limit = MOST_ITEMS if LIMIT in shape.in_query else _limit(face.get(LIMIT))
     page, more = value[start : start + limit], len(value) > start + limit

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from mosaic_cms.api import problems
-from mosaic_cms.api.answers import ITEMS, MEDIA_TYPE, MOST_ITEMS
-from mosaic_cms.api.requests import AFTER, FIELDS, LIMIT
+from mosaic_cms.api.answers import MEDIA_TYPE
+from mosaic_cms.api.requests import AFTER, FIELDS, ITEMS, LIMIT, MOST_ITEMS
 from mosaic_cms.api.shapes import Shape
 
 Json = dict[str, Any]

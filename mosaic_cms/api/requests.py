@@ -20,6 +20,8 @@ _DEPTH = 64
 _MOST_PARAMETERS = 200
 #: What every GET of a list or an object takes besides its own fields.
 FIELDS, LIMIT, AFTER = "fields", "limit", "after"
+#: Items of a page, when nothing is said and at most.
+ITEMS, MOST_ITEMS = 50, 200
 
 
 async def input_of(
@@ -48,6 +50,8 @@ async def input_of(
                     hint="Send it in the path only.",
                 )
     texts |= asked
+    if shape.action.cursor is not None:
+        face[LIMIT] = texts.setdefault(LIMIT, str(ITEMS))
     if default_site is not None and "site" in shape.action.input.model_fields:
         (body if "site" in shape.in_body else texts).setdefault("site", default_site)
     return shape.command(texts, body), face
