@@ -57,6 +57,8 @@ from mosaic_cms.operations import (
     sites,
     tenants,
     terms,
+    themes,
+    this_tenant,
     tokens,
     translations,
     versions,
@@ -111,6 +113,8 @@ _OPERATIONS = (
     second_factors,
     passkeys,
     account_admin,
+    this_tenant,
+    themes,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)

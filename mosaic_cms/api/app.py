@@ -131,8 +131,10 @@ class Api:
             self._product.actions.require(shape.action.name, caller.actor)
             raise
         if not shape.writes:
-            value, _ = await self._perform(shape, caller, given, face, None)
-            return answers.response(request, shape, value)
+            result = await self._perform(shape, caller, given, None)
+            if shape.downloads:
+                return answers.download(request, result)
+            return answers.response(request, shape, answers.shaped(shape, result, face))
         conditions = Conditions()
         key = request.headers.get("idempotency-key")
         run = partial(self._write, request, shape, caller, given, face, conditions)
@@ -159,10 +161,10 @@ class Api:
             if wanted is not None:
                 await self._require_seen(request, caller, wanted, conditions)
             try:
-                value, result = await self._perform(shape, caller, given, face, conditions)
+                result = await self._perform(shape, caller, given, conditions)
             except SeenBefore:  # by a write to something else, perhaps
                 continue
-            response = answers.response(request, shape, value)
+            response = answers.response(request, shape, answers.shaped(shape, result, face))
             _set_session(response, result)
             return response
         raise HttpError(
@@ -193,7 +195,7 @@ class Api:
         if site is not None and "site" in shape.in_query:
             texts["site"] = site
         given = shape.command(texts, {})
-        value, _ = await self._perform(shape, caller, given, {}, None)
+        value = answers.shaped(shape, await self._perform(shape, caller, given, None), {})
         if not answers.matches(wanted, answers.tag_of_value(value)):
             raise Stale("It is not any more what you have seen.", hint="Get it again, and merge.")
 
@@ -202,13 +204,10 @@ class Api:
         shape: Shape,
         caller: Caller,
         given: BaseModel,
-        face: dict[str, str],
         conditions: Conditions | None,
-    ) -> tuple[Any, Any]:
-        """What an action returns, as it is answered and as it is."""
+    ) -> Any:
         scope = self._scope(shape.action, caller, conditions)
-        result = await self._product.actions.perform(shape.action.name, scope, given)
-        return answers.shaped(shape, result, face), result
+        return await self._product.actions.perform(shape.action.name, scope, given)
 
     def _scope(
         self, action: Action, caller: Caller, conditions: Conditions | None

@@ -67,7 +67,7 @@ def _query(request: Request, shape: Shape) -> tuple[dict[str, Any], dict[str, st
         raise HttpError(400, "bad-request", "The query cannot be read.") from error
     known = set(shape.in_query)
     face_takes = set()
-    if shape.method == "GET":
+    if shape.method == "GET" and not shape.downloads:
         face_takes = {FIELDS} | ({LIMIT, AFTER} if shape.lists else set()) - known
     given: dict[str, Any] = {}
     face: dict[str, str] = {}
