@@ -128,6 +128,7 @@ class PlatformScope:
     actor: Actor
     admission: Admission
     action: str = ""
+    progress: Callable[[str, int, int], None] = _unseen
 
     def during(self, action: str, site: str | None = None) -> PlatformScope:
         """The same scope, its changes logged under an action's name."""

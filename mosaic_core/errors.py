@@ -47,6 +47,10 @@ names the thing; ``hint`` says what to do next.
     │   ├── InvalidKey                the key leaves the tenant's prefix, or is no key
     │   └── FileMismatch              size or digest is not what was announced
     ├── CacheUnavailable              the cache that instances share does not answer
+    ├── BundleError                   a bundle cannot be written or read
+    │   ├── BundleDamaged             a part of it is not what was written, or is missing
+    │   ├── BundleNewer               made by a newer MOSAIC
+    │   └── BundleLocked              it is encrypted, and the key for it is not given
     └── MailError                     a mail was not sent
         ├── InvalidMail               it has an address or a text that no mail can have
         ├── MailRefused               it is not taken, however often it is sent
@@ -276,6 +280,23 @@ class FileMismatch(StorageError):
 class CacheUnavailable(MosaicError):
     code = "cache-unavailable"
     status = 503
+
+
+class BundleError(MosaicError):
+    code = "bundle"
+    status = 422
+
+
+class BundleDamaged(BundleError):
+    code = "bundle-damaged"
+
+
+class BundleNewer(BundleError):
+    code = "bundle-newer"
+
+
+class BundleLocked(BundleError):
+    code = "bundle-locked"
 
 
 class MailError(MosaicError):
