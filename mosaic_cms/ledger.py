@@ -15,7 +15,7 @@ from typing import Literal
 
 from sqlalchemy import delete, insert, select, update
 
-from mosaic_cms.identity.tables import AuditEntry, Usage
+from mosaic_cms.platform_tables import AuditEntry, Usage
 from mosaic_core.directory import Directory
 from mosaic_core.head import Write
 from mosaic_core.types import new_id

@@ -24,6 +24,7 @@ from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.ledger import EVERY, SHORTEN_EVERY, Ledger
 from mosaic_cms.limits import Admission, RateLimits
 from mosaic_cms.mailing.kinds import KINDS
+from mosaic_cms.networks import NetworkLists
 from mosaic_cms.noted import Noted, Part
 from mosaic_cms.operations import (
     account_admin,
@@ -41,6 +42,7 @@ from mosaic_cms.operations import (
     media,
     members,
     menus,
+    networks,
     own_tenants,
     pages,
     passkeys,
@@ -113,6 +115,7 @@ _OPERATIONS = (
     account_admin,
     this_tenant,
     themes,
+    networks,
     bundles,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
@@ -146,6 +149,7 @@ class Product:
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
         self.identity = Identity(platform)
+        self.networks = NetworkLists(self.identity.store)
         self.ledger = Ledger(platform.directory)
         self.noted = Noted(
             Part("the ledger", self.ledger.flush, EVERY),

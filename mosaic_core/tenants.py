@@ -85,6 +85,8 @@ class Limits(_Frozen):
     sites: Annotated[int, Field(ge=1)] | None = None
     api_requests_per_month: Annotated[int, Field(ge=0)] | None = None
     custom_domains: bool = True
+    #: Whether a tenant says from which networks it is reached.
+    network_lists: bool = True
     branding_required: bool = False
 
 
@@ -120,6 +122,7 @@ def default_tiers() -> dict[str, Tier]:
                 sites=1,
                 api_requests_per_month=1_000,
                 custom_domains=False,
+                network_lists=False,
                 branding_required=True,
             ),
         ),
@@ -132,6 +135,7 @@ def default_tiers() -> dict[str, Tier]:
                 bandwidth_per_month=ByteSize(100 * gb),
                 sites=5,
                 api_requests_per_month=10_000,
+                network_lists=False,
             ),
         ),
         "enterprise": Tier(

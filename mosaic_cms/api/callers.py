@@ -71,7 +71,8 @@ class Callers:
         """
         await self._identity.store.refresh()
         headers = dict(request.scope["headers"])
-        address = neighbourhood(self._hosts.client_of(request.scope, headers))
+        client = self._hosts.client_of(request.scope, headers)
+        address = neighbourhood(client)
         site, named = self._by_host(request, headers)
         try:
             shown = await self._shown(request)
@@ -94,6 +95,7 @@ class Callers:
             raise self._refused(principal, named, address, "do not name the same tenant")
         tenant_id = next(iter(named.values()), None)
         tenant = self._directory.tenant(tenant_id) if tenant_id is not None else None
+        await self._require_near(tenant, principal, client)
         # Before its body is read; whatever it performs, it is in.
         admission = Admission(counts=principal is None or principal.by != "session")
         await self._product.rates.admit(admission, who, tenant)
@@ -111,6 +113,25 @@ class Callers:
                 raise self._refused(principal, named, address, "name a tenant that is not theirs")
             self._require_own_page(request, principal, self._hosts.host_of(request.scope, headers))
         return Caller(actor, tenant, admission, principal, site, by_host="the host" in named)
+
+    async def _require_near(
+        self, tenant: TenantContext | None, principal: Principal | None, client: str
+    ) -> None:
+        """Raises Denied for a network from which the tenant is not reached, whoever it is."""
+        networks = self._product.networks
+        await networks.refresh()
+        lists = networks.of(tenant.tenant_id) if tenant is not None else None
+        if tenant is None or lists is None or not lists.refuse(client):
+            return
+        actor = f"{principal.kind}:{principal.id}" if principal else "visitor"
+        reason = "a network from which it is not reached"
+        self._product.ledger.note(
+            Entry(tenant.tenant_id, actor, "networks.refuse", "refused", reason, client[:64])
+        )
+        raise Denied(
+            "This cannot be reached from the network that you are in.",
+            hint="Ask an owner, whose list of networks it is.",
+        )
 
     def csrf_token(self, principal: Principal) -> str:
         """What a page that was signed in sends along, so that no other page can write in its

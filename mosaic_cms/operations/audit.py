@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from mosaic_cms.actions import Instant, Model, action
-from mosaic_cms.identity.tables import AuditEntry
+from mosaic_cms.platform_tables import AuditEntry
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.head import TENANT

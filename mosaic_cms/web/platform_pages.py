@@ -28,7 +28,7 @@ class PlatformPages:
             lstrip_blocks=True,
         )
         environment.globals["platform"] = platform
-        names = ("unknown_host", "closed", "unavailable", "bad_request", "error")
+        names = ("unknown_host", "closed", "unavailable", "bad_request", "error", "refused")
         self._templates = {name: environment.get_template(f"{name}.html") for name in names}
 
     def unknown_host(self, host: str) -> Finished:
@@ -42,6 +42,9 @@ class PlatformPages:
 
     def bad_request(self, message: str) -> Finished:
         return self._page("bad_request", 400, message=message)
+
+    def refused(self) -> Finished:
+        return self._page("refused", 403)
 
     def error(self, reference: str) -> Finished:
         return self._page("error", 500, reference=reference)

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from mosaic_cms.actions import Actions, Model, action
 from mosaic_cms.content.models import Page
-from mosaic_cms.identity.tables import AuditEntry
 from mosaic_cms.limits import API, Admission
+from mosaic_cms.platform_tables import AuditEntry
 from mosaic_cms.product import open_product
 from mosaic_cms.rights import Permission, Role
 from mosaic_cms.scope import Actor, TenantScope

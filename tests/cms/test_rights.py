@@ -75,6 +75,8 @@ TABLE = {
     "menus.remove": EDITOR,
     "menus.set": EDITOR,
     "menus.show": VIEWER,
+    "networks.set": OWNER,
+    "networks.show": ADMIN,
     "pages.bin": VIEWER,
     "pages.compare": VIEWER,
     "pages.copy": EDITOR,
