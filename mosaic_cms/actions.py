@@ -15,10 +15,18 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from mosaic_cms.content.tree import find_site
-from mosaic_cms.ledger import Entry
+from mosaic_cms.ledger import Entry, Outcome
+from mosaic_cms.limits import within
 from mosaic_cms.rights import Decision, Permission
 from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_core.errors import (
@@ -31,6 +39,7 @@ from mosaic_core.errors import (
     PluginInvalid,
     RequestError,
     TenantError,
+    TookTooLong,
 )
 from mosaic_core.platform import require_writable
 from mosaic_core.settings import nearest
@@ -58,6 +67,13 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+class Part(Model):
+    """How much of a list; the input of an action with a ``cursor`` also has ``after``."""
+
+    #: Items; None for all.
+    limit: Annotated[int, Field(ge=1, le=200)] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Declaration:
     name: str
@@ -65,18 +81,24 @@ class _Declaration:
     effect: Effect
     http: str | None
     suspended: bool
+    seconds: float | None
+    cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """A declared action. ``http`` is its shape for the REST face, such as ``GET /pages``;
-    ``suspended`` says that a tenant takes it while it is read-only."""
+    ``suspended`` says that a tenant takes it while it is read-only; ``seconds`` is how long it may
+    take, None for as long as others; ``cursor`` is the field of its items after which it can go on.
+    """
 
     name: str
     needs: Permission
     effect: Effect
     http: str | None
     suspended: bool
+    seconds: float | None
+    cursor: str | None
     input: type[BaseModel]
     output: Any
     scope: type[PlatformScope] | type[TenantScope]
@@ -91,16 +113,23 @@ def action(
     effect: Effect = "write",
     http: str | None = None,
     suspended: bool = False,
+    seconds: float | None = None,
+    cursor: str | None = None,
 ) -> Callable[[F], F]:
     """Declares a function as an action. It takes a scope and one model, and is typed.
 
     Args:
         suspended: a tenant takes it while it is read-only: it changes none of its content, and
             waiting would do harm.
+        seconds: how long it may take, where that is longer than others.
+        cursor: the field of an item after which the list goes on. Such an action has :class:`Part`
+            in its input, and reads no more than is asked for.
     """
 
     def mark(function: F) -> F:
-        setattr(function, _MARK, _Declaration(name, needs, effect, http, suspended))
+        setattr(
+            function, _MARK, _Declaration(name, needs, effect, http, suspended, seconds, cursor)
+        )
         return function
 
     return mark
@@ -159,21 +188,32 @@ class Actions:
     async def perform(
         self, name: str, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
     ) -> Any:
-        """The only way in: validates, decides, checks the tenant, and runs.
+        """The only way in: validates, decides, checks limits and the tenant, runs, and audits.
 
-        What an action writes is logged with its name and its actor; what is refused is noted.
+        What an action writes is logged with its name and its actor; what is refused is noted. The
+        rate comes first of all, so that it also slows down who is refused; what counts among the
+        requests of a month is only what is let in.
 
         Raises:
             InvalidInput: with every problem of the input.
             Denied: the actor may not; it says why.
+            TooManyRequests, UsageExceeded: the actor or the tenant may not now.
             TenantReadOnly, TenantClosed: the tenant does not take it now.
+            TookTooLong: it was stopped.
         """
         found = self.get(name)
-        try:
+        if scope.actor.trusted:
             return await self._perform(found, scope, given)
+        product, tenant = scope.product, scope.tenant if isinstance(scope, TenantScope) else None
+        who = scope.actor.name or scope.actor.address
+        await product.rates.admit(scope.admission, who, tenant)
+        try:
+            seconds = found.seconds or product.platform.settings.rates.seconds
+            async with within(seconds, name):
+                return await self._perform(found, scope, given)
         except (RequestError, TenantError, IdentityError) as error:
-            if not scope.actor.trusted and (found.effect == "write" or isinstance(error, Denied)):
-                scope.product.ledger.note(_refusal(found, scope, error))
+            if found.effect == "write" or isinstance(error, Denied):
+                product.ledger.note(_refusal(found, scope, error))
             raise
 
     async def _perform(
@@ -193,6 +233,8 @@ class Actions:
             or (scope.tenant.status is TenantStatus.CLOSED and not scope.actor.trusted)
         ):
             require_writable(scope.tenant)
+        if isinstance(scope, TenantScope):
+            await scope.product.rates.count(scope.admission, scope.tenant, scope.limits)
         result = await found.run(scope.during(found.name, site), command)
         if isinstance(scope, TenantScope) and found.effect == "write":
             await scope.settle()
@@ -226,7 +268,8 @@ def _refusal(found: Action, scope: PlatformScope | TenantScope, error: MosaicErr
     tenant_id = scope.tenant.tenant_id if isinstance(scope, TenantScope) else None
     # Of a refusal, why; of anything else the kind: a message may have what was sent.
     reason = error.message if isinstance(error, Denied) else error.code
-    return Entry(tenant_id, str(scope.actor), found.name, "refused", reason, scope.actor.address)
+    outcome: Outcome = "failed" if isinstance(error, TookTooLong) else "refused"
+    return Entry(tenant_id, str(scope.actor), found.name, outcome, reason, scope.actor.address)
 
 
 def _validated(found: Action, given: BaseModel | dict[str, Any]) -> BaseModel:
@@ -283,6 +326,8 @@ def _make(function: Callable[..., Awaitable[Any]]) -> Action:
         declaration.effect,
         declaration.http,
         declaration.suspended,
+        declaration.seconds,
+        declaration.cursor,
         model,  # type: ignore[arg-type]
         hints["return"],
         scope,  # type: ignore[arg-type]

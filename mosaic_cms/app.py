@@ -60,9 +60,10 @@ class Application:
             asyncio.create_task(self.product.timekeeper.run()),
             asyncio.create_task(self.product.postman.run()),
             asyncio.create_task(self.product.renewal.run()),
-            asyncio.create_task(self.product.ledger.run()),
-            asyncio.create_task(self.product.identity.keys.uses.run()),
+            asyncio.create_task(self.product.noted.run()),
         ]
+        if self.product.platform.news is not None:
+            self._tasks.append(asyncio.create_task(self.product.platform.news.listen()))
 
     async def stop(self) -> None:
         """Closes everything, in reverse."""

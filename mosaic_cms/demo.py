@@ -64,11 +64,12 @@ def _state(root: Path) -> dict[str, str]:
 
 
 async def _prepare(settings: Settings, progress: Progress) -> None:
-    from mosaic_cms.cli.deployment import migrate_platform, migrate_tenants
+    from mosaic_cms.migrating import migrate_platform, migrate_tenants
     from mosaic_cms.product import open_product
+    from mosaic_cms.scope import SYSTEM
 
     await migrate_platform(settings)
-    await migrate_tenants(settings, progress)
+    await migrate_tenants(settings, progress, SYSTEM)
     async with open_product(settings) as product:
         slugs = tenants_of(settings)
         for number, slug in enumerate(slugs, 1):

@@ -26,7 +26,7 @@ from urllib.parse import quote, urlencode
 
 from mosaic_cms.api.app import PREFIX, Api
 from mosaic_cms.api.shapes import Shape
-from mosaic_cms.cli.deployment import migrate_platform
+from mosaic_cms.migrating import migrate_platform
 from mosaic_cms.product import Product, open_product
 from mosaic_cms.scope import Actor
 from mosaic_cms.web.site_app import SiteApp

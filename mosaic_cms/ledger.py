@@ -8,7 +8,6 @@ written every few seconds: after a ``kill -9`` the ledger is right up to then.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,15 +15,13 @@ from typing import Literal
 
 from sqlalchemy import delete, insert, select, update
 
-from mosaic_cms.identity.tables import AuditEntry, Usage
+from mosaic_cms.platform_tables import AuditEntry, Usage
 from mosaic_core.directory import Directory
-from mosaic_core.errors import MosaicError
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
 
-_log = logging.getLogger("mosaic.ledger")
-#: Seconds between two times that it is written.
-EVERY = 2.0
+#: Seconds between two times that it is written, and that it is shortened.
+EVERY, SHORTEN_EVERY = 2.0, 3600.0
 #: Different entries that wait to be written; more are counted as one.
 _MOST = 2_000
 #: Entries of all tenants that are kept.
@@ -122,22 +119,6 @@ class Ledger:
                 await write.session.execute(delete(AuditEntry).where(AuditEntry.id <= last))
 
             await self._directory.write(fn, actor="system", action="ledger.shorten")
-
-    async def run(self) -> None:
-        """Writes every few seconds, and a last time when it is cancelled."""
-        turns = 0
-        try:
-            while True:
-                await asyncio.sleep(EVERY)
-                turns += 1
-                try:
-                    await self.flush()
-                    if turns % 1_800 == 0:
-                        await self.shorten()
-                except MosaicError as error:
-                    _log.error("the ledger could not be written; it waits: %s", error)
-        finally:
-            await self.flush()
 
 
 def _row(entry: Entry, at: datetime, times: int) -> dict[str, object]:

@@ -1,26 +1,28 @@
-"""How much is let in: at once, and in a month.
+"""How much is let in: at once, in a month, and for how long.
 
-What comes at once is limited by token buckets: one for each tenant, and one for each person,
-program or network. They are filled again all the time; whoever waits gets in.
+What comes at once is limited by buckets of tokens: one for each tenant, and one for each person,
+program or network. They fill again all the time; whoever waits gets in. They are kept in the
+platform's cache, so the instances that share one count together.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from calendar import monthrange
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from throttled.asyncio import MemoryStore, Throttled, per_min
-
 from mosaic_cms.ledger import Ledger
-from mosaic_core.errors import TooManyRequests, UsageExceeded
+from mosaic_core.cache import Cache, Rate
+from mosaic_core.errors import TookTooLong, TooManyRequests, UsageExceeded
 from mosaic_core.settings import RateSettings
 from mosaic_core.tenants import Limits, TenantContext
 
-#: Buckets that are kept; the ones used last.
-_MOST = 50_000
 API = "api_requests"
+_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,52 +35,75 @@ class Allowance:
     reset: int
 
 
-class RateLimits:
-    """What one process lets in.
+@dataclass(slots=True)
+class Admission:
+    """That one request was let in: it is counted once, whatever it performs.
 
-    Args:
-        rates: requests a minute.
+    Attributes:
+        counts: it is one of the requests that a tier includes so many of in a month.
+        allowance: what is left of the tighter of its limits; None until it is let in.
+        counted: it was counted among those of the month.
     """
 
-    def __init__(self, rates: RateSettings, ledger: Ledger) -> None:
-        store = MemoryStore(options={"MAX_SIZE": _MOST})
-        self._buckets = {
-            name: Throttled(using="token_bucket", quota=per_min(limit), store=store)
+    counts: bool = False
+    allowance: Allowance | None = None
+    counted: bool = False
+
+
+class RateLimits:
+    """What is let in."""
+
+    def __init__(self, rates: RateSettings, cache: Cache, ledger: Ledger) -> None:
+        self._rates = {
+            name: Rate(limit, _MINUTE, limit)
             for name, limit in (("tenant", rates.tenant), ("actor", rates.actor))
         }
-        self._limits = {"tenant": rates.tenant, "actor": rates.actor}
+        self._cache = cache
         self._ledger = ledger
 
-    async def enter(self, tenant: TenantContext | None, who: str) -> Allowance:
-        """Lets one request in; the tighter of its two limits, as it is then.
+    async def admit(self, admission: Admission, who: str, tenant: TenantContext | None) -> None:
+        """Lets a request in, unless it is in already.
+
+        Args:
+            who: the person, program or network that sent it.
 
         Raises:
             TooManyRequests: a bucket is empty.
         """
+        if admission.allowance is not None:
+            return
         allowed = [await self._take("actor", who)]
         if tenant is not None:
             allowed.append(await self._take("tenant", tenant.tenant_id))
-        return min(allowed, key=lambda allowance: allowance.remaining / allowance.limit)
+        admission.allowance = min(allowed, key=lambda one: one.remaining / one.limit)
 
     async def _take(self, name: str, key: str) -> Allowance:
-        result = await self._buckets[name].limit(f"{name}:{key}")
-        state, limit = result.state, self._limits[name]
-        if result.limited:
-            seconds = max(1, math.ceil(state.retry_after))
+        rate = self._rates[name]
+        taken = await self._cache.take(f"rate:{name}:{key}", rate)
+        if taken.refused:
+            seconds = math.ceil(taken.wait)
             whose = "This tenant gets" if name == "tenant" else "You send"
             raise TooManyRequests(
-                f"{whose} more than {limit} requests a minute.",
+                f"{whose} more than {rate.limit} requests a minute.",
                 hint=f"Try again in {seconds} s.",
                 retry_after=seconds,
             )
-        return Allowance(name, limit, int(state.remaining), math.ceil(state.reset_after))
+        return Allowance(name, rate.limit, taken.remaining, math.ceil(taken.reset))
 
-    async def count(self, tenant: TenantContext, limits: Limits) -> None:
-        """Counts a request of a program among those that the tenant's tier includes.
+    async def wait(self, what: str, rate: Rate, key: str) -> int:
+        """Takes a token for something that visitors may do at a rate of its own: 0, or the whole
+        seconds after which there is one."""
+        return math.ceil((await self._cache.take(f"rate:{what}:{key}", rate)).wait)
+
+    async def count(self, admission: Admission, tenant: TenantContext, limits: Limits) -> None:
+        """Counts a request of a program among those that the tenant's tier includes, once.
 
         Raises:
             UsageExceeded: they are used up; it says until when, and what to do.
         """
+        if not admission.counts or admission.counted:
+            return
+        admission.counted = True
         used = await self._ledger.spend(tenant.tenant_id, API)
         included = limits.api_requests_per_month
         if included is not None and used > included:
@@ -89,3 +114,25 @@ class RateLimits:
                 f"are used up.",
                 hint=f"Move to a higher tier, or go on in {days} days, when the next month begins.",
             )
+
+
+@asynccontextmanager
+async def within(seconds: float | None, what: str) -> AsyncIterator[None]:
+    """Stops what takes longer than so many seconds; None for no limit.
+
+    What is being written then is undone, unless its commit has begun: then that is finished first.
+
+    Raises:
+        TookTooLong: it was stopped.
+    """
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TookTooLong(
+            f"{what} took longer than {seconds:g} s and was stopped.",
+            hint="Look whether it was done before you try again, with less at once.",
+        ) from error

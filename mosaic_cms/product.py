@@ -18,11 +18,14 @@ from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.identity import key_uses, session_uses
 from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
-from mosaic_cms.ledger import Ledger
-from mosaic_cms.limits import RateLimits
+from mosaic_cms.ledger import EVERY, SHORTEN_EVERY, Ledger
+from mosaic_cms.limits import Admission, RateLimits
 from mosaic_cms.mailing.kinds import KINDS
+from mosaic_cms.networks import NetworkLists
+from mosaic_cms.noted import Noted, Part
 from mosaic_cms.operations import (
     account_admin,
     accounts,
@@ -41,6 +44,7 @@ from mosaic_cms.operations import (
     media,
     members,
     menus,
+    networks,
     own_tenants,
     pages,
     passkeys,
@@ -57,6 +61,8 @@ from mosaic_cms.operations import (
     sso,
     tenants,
     terms,
+    themes,
+    this_tenant,
     tokens,
     translations,
     versions,
@@ -113,6 +119,9 @@ _OPERATIONS = (
     domains,
     sso,
     account_admin,
+    this_tenant,
+    themes,
+    networks,
     bundles,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
@@ -146,8 +155,15 @@ class Product:
         self.projection = Projection(self.themes, self.blocks, self.markup)
         self.publisher = Publisher(self.projection, self.blocks)
         self.identity = Identity(platform)
+        self.networks = NetworkLists(self.identity.store)
         self.ledger = Ledger(platform.directory)
-        self.rates = RateLimits(platform.settings.rates, self.ledger)
+        self.noted = Noted(
+            Part("the ledger", self.ledger.flush, EVERY),
+            Part("the ledger's end", self.ledger.shorten, SHORTEN_EVERY, at_end=False),
+            Part("the last uses of keys", self.identity.keys.uses.flush, key_uses.EVERY),
+            Part("the last uses of sessions", self.identity.session_uses.flush, session_uses.EVERY),
+        )
+        self.rates = RateLimits(platform.settings.rates, platform.cache, self.ledger)
         self.renditions = Renditions()
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
@@ -157,15 +173,20 @@ class Product:
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 
     def scope(
-        self, tenant: TenantContext, actor: Actor, conditions: Conditions | None = None
+        self,
+        tenant: TenantContext,
+        actor: Actor,
+        conditions: Conditions | None = None,
+        admission: Admission | None = None,
     ) -> TenantScope:
-        """A scope for one tenant."""
+        """A scope for one tenant; ``admission`` is that of the request, where there is one."""
         limits = self.platform.tier(tenant).limits
-        return TenantScope(self, tenant, actor, limits, conditions=conditions)
+        entered = admission or Admission()
+        return TenantScope(self, tenant, actor, limits, entered, conditions=conditions)
 
-    def platform_scope(self, actor: Actor) -> PlatformScope:
+    def platform_scope(self, actor: Actor, admission: Admission | None = None) -> PlatformScope:
         """A scope for the platform as a whole."""
-        return PlatformScope(self, actor)
+        return PlatformScope(self, actor, admission or Admission())
 
     async def settle(
         self, tenant: TenantContext, *, done: Callable[[Message], None] | None = None

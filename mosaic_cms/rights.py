@@ -110,6 +110,16 @@ class Scopes:
     actions: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
 
+    def names(self, action: str) -> bool:
+        """Whether it is for an action by what the action is about: ``accounts.*`` names
+        ``accounts.change``; what is for everything names nothing."""
+        about = action.partition(".")[0]
+        return any(
+            fnmatchcase(action, pattern)
+            for pattern in self.actions
+            if pattern.partition(".")[0] == about
+        )
+
     def refusal(self, action: str, site: str | None) -> str | None:
         """Why an action is out of reach; None when it is not.
 

@@ -10,12 +10,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.permissions import require_permitted
 from mosaic_cms.blocks.stored import Regions
 from mosaic_cms.content.ahead import Ahead, Unrendered
+from mosaic_cms.content.models import Site
 from mosaic_cms.content.usage import note_references, watching
+from mosaic_cms.limits import Admission
 from mosaic_cms.rights import OF_SITES, SELF, Decision, Permission, Role, Scopes, decide
 from mosaic_core.errors import Stale
 from mosaic_core.head import Write
@@ -84,9 +87,20 @@ class Actor:
         if refusal is not None:
             return Decision(False, f"{self} may not do this: {refusal}.")
         if needs.resource == SELF and self.kind == "account":
-            return Decision(True, f"It is {self}'s own.")
+            return self._own(needs, action)
         of_some_site = site is None and needs.resource in OF_SITES
         return decide(str(self), self._least if of_some_site else self.role_at(site), needs)
+
+    def _own(self, needs: Permission, action: str) -> Decision:
+        """What is an account's own is changed by who is signed in; a token that is for everything
+        in a tenant is not for its owner's password."""
+        if self.scopes is None or needs.verb == "read" or self.scopes.names(action):
+            return Decision(True, f"It is {self}'s own.")
+        return Decision(
+            False,
+            f"{self} lacks {needs} with this token; a session has it, and a token whose scope "
+            f"names {action or 'the action'}.",
+        )
 
     @property
     def _least(self) -> Role | None:
@@ -112,6 +126,7 @@ class PlatformScope:
 
     product: Product
     actor: Actor
+    admission: Admission
     action: str = ""
     progress: Callable[[str, int, int], None] = _unseen
 
@@ -164,6 +179,7 @@ class TenantScope:
     tenant: TenantContext
     actor: Actor
     limits: Limits
+    admission: Admission
     action: str = ""
     #: The key of the site that the action is about; None for all of the tenant.
     site: str | None = None
@@ -178,6 +194,12 @@ class TenantScope:
     def may(self, needs: Permission) -> Decision:
         """Whether the actor has a permission for what is being done, and why."""
         return self.actor.may(needs, self.action, self.site)
+
+    async def readable(self, session: AsyncSession) -> set[uuid.UUID]:
+        """The sites whose content the actor may be told of."""
+        rows = await session.execute(select(Site.id, Site.key))
+        needs = Permission("read", "content")
+        return {one for one, key in rows if self.actor.may(needs, self.action, key).allowed}
 
     def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session that sees one snapshot and cannot write."""

@@ -23,7 +23,8 @@ names the thing; ``hint`` says what to do next.
     │   ├── Unauthenticated           nobody knows who asks, or what they show is not valid
     │   ├── Denied                    the actor may not do this
     │   ├── UsageExceeded             what the tier includes in a month is used up
-    │   └── TooManyRequests           too much at once; it says when to try again
+    │   ├── TooManyRequests           too much at once; it says when to try again
+    │   └── TookTooLong               it took longer than it may, and was stopped
     ├── TenantError                   the tenant does not take this now
     │   ├── TenantClosed              suspended: nobody reads it
     │   ├── TenantReadOnly            visitors read it, nobody writes
@@ -45,6 +46,7 @@ names the thing; ``hint`` says what to do next.
     │   ├── FileMissing               no such key
     │   ├── InvalidKey                the key leaves the tenant's prefix, or is no key
     │   └── FileMismatch              size or digest is not what was announced
+    ├── CacheUnavailable              the cache that instances share does not answer
     ├── BundleError                   a bundle cannot be written or read
     │   ├── BundleDamaged             a part of it is not what was written, or is missing
     │   ├── BundleNewer               made by a newer MOSAIC
@@ -179,6 +181,11 @@ class TooManyRequests(RequestError):
         self.retry_after = retry_after
 
 
+class TookTooLong(RequestError):
+    code = "took-too-long"
+    status = 503
+
+
 class TenantError(MosaicError):
     code = "tenant"
     status = 503
@@ -273,6 +280,11 @@ class InvalidKey(StorageError):
 class FileMismatch(StorageError):
     code = "file-mismatch"
     status = 422
+
+
+class CacheUnavailable(MosaicError):
+    code = "cache-unavailable"
+    status = 503
 
 
 class BundleError(MosaicError):

@@ -25,6 +25,7 @@ from typing import Any
 
 import pluggy
 
+from mosaic_core.cache import Cache
 from mosaic_core.identity import IdentityProvider
 from mosaic_core.mail import Mailer
 from mosaic_core.persistence import Persistence
@@ -124,6 +125,23 @@ class IdentityHooks:
         raise NotImplementedError
 
 
+class CacheHooks:
+    """What several instances share."""
+
+    @hookspec
+    def mosaic_cache(self) -> Provider[Cache]:
+        """A cache that instances share: news of changed heads at once, limits, uses of sessions.
+        One of the selected plugins may provide it.
+
+        Example::
+
+            @hookimpl
+            def mosaic_cache():
+                return Provider(name="cache_redis", settings=RedisSettings, open=open_redis)
+        """
+        raise NotImplementedError
+
+
 class IntegrationHooks:
     """Other systems. All provisional: each contract arrives with its first plugin."""
 
@@ -148,18 +166,6 @@ class IntegrationHooks:
             @hookimpl
             def mosaic_agents():
                 return Provider(name="agents_openai", settings=OpenAISettings, open=open_openai)
-        """
-        raise NotImplementedError
-
-    @hookspec
-    def mosaic_cache(self) -> Provider[Any]:
-        """Provisional. News of changed heads at once, and shared sessions.
-
-        Example::
-
-            @hookimpl
-            def mosaic_cache():
-                return Provider(name="cache_redis", settings=RedisSettings, open=open_redis)
         """
         raise NotImplementedError
 
@@ -246,6 +252,7 @@ SPECIFICATIONS: tuple[type, ...] = (
     StorageHooks,
     MailHooks,
     IdentityHooks,
+    CacheHooks,
     IntegrationHooks,
     ProductHooks,
 )

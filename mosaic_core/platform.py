@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
+from mosaic_core.cache import Cache
 from mosaic_core.database import History, TenantSchema
 from mosaic_core.directory import Directory, PlatformDatabase, open_directory, slug_taken
 from mosaic_core.errors import ConfigurationError, InvalidMail, TenantClosed, TenantReadOnly
@@ -21,11 +22,14 @@ from mosaic_core.head import TENANT, Heads, Write, Writer, first_rows
 from mosaic_core.head.outbox import Message, Outbox
 from mosaic_core.identity import IdentityProvider, ways_of
 from mosaic_core.mail import Mailbox, Mailer
-from mosaic_core.persistence import Persistence, Rows
+from mosaic_core.memory_cache import MemoryCache
+from mosaic_core.news import News
+from mosaic_core.persistence import HeadState, Persistence, Rows
 from mosaic_core.plugins import Plugins
 from mosaic_core.provider import PlatformServices
 from mosaic_core.resolution import TenantMatch, TenantResolver
 from mosaic_core.settings import Settings, nearest, problems
+from mosaic_core.shared_cache import SharedCache
 from mosaic_core.storage import Storage
 from mosaic_core.tenants import TenantContext, TenantStatus, Tier, check_slug
 
@@ -65,6 +69,10 @@ class Platform:
         #: What signs in by others' word, and which of them offers each way, by name.
         self.identity: dict[str, IdentityProvider] = {}
         self.ways: dict[str, IdentityProvider] = {}
+        #: What is kept for a time: shared by all instances where a plugin is selected for it.
+        self.cache: Cache = MemoryCache()
+        #: What instances tell each other; None where they share no cache.
+        self.news: News | None = None
         #: Tenants into whose outbox this process put something that it has not dealt with.
         self.pending: set[str] = set()
         self._writers: WeakValueDictionary[tuple[str, int], Writer] = WeakValueDictionary()
@@ -165,10 +173,15 @@ class Platform:
                 tenant.tenant_id,
                 partial(self.persistence(tenant).exclusive, tenant),
                 hint=partial(self._hint, tenant.tenant_id),
-                committed=partial(self.heads.committed, tenant.tenant_id),
+                committed=partial(self._moved, tenant.tenant_id),
             )
             self._writers[key] = writer
         return writer
+
+    def _moved(self, tenant_id: str, state: HeadState) -> None:
+        self.heads.committed(tenant_id, state)
+        if self.news is not None:
+            self.news.tell(tenant_id)
 
     async def _hint(self, tenant_id: str, topics: set[str]) -> None:
         self.pending.add(tenant_id)
@@ -299,14 +312,17 @@ async def open_platform(
         services = PlatformServices(settings.data_dir, directory, schema, settings.tiers)
         resolvers: dict[str, TenantResolver] = {}
         mailers: dict[str, Mailer] = {}
+        caches: dict[str, Cache] = {}
         opened: dict[str, dict[str, Any]] = {
             "mosaic_persistence": platform._persistence,
             "mosaic_storage": platform._storage,
             "mosaic_tenant_resolvers": resolvers,
             "mosaic_mail": mailers,
             "mosaic_identity": platform.identity,
+            "mosaic_cache": caches,
         }
         mailer = _chosen_mailer(settings, plugins)
+        _require_one_cache(plugins)
         for hook, target in opened.items():
             for name, (plugin, provider) in plugins.providers(hook).items():
                 if target is mailers and name != mailer:
@@ -330,6 +346,11 @@ async def open_platform(
         if mailer is not None:
             platform.mailer = mailers[mailer]
             _check_sender(platform)
+        for name, cache in caches.items():
+            platform.cache = SharedCache(name, cache)
+            platform.news = News(platform.cache, platform.heads, directory)
+            directory.moved = platform.news.tell
+            await stack.enter_async_context(platform.news.telling())
         yield platform
 
 
@@ -357,6 +378,15 @@ def _chosen_mailer(settings: Settings, plugins: Plugins) -> str | None:
             hint="Say which of them does, with provider in [mail].",
         )
     return wanted or next(iter(offered), None)
+
+
+def _require_one_cache(plugins: Plugins) -> None:
+    offered = plugins.providers("mosaic_cache")
+    if len(offered) > 1:
+        raise ConfigurationError(
+            f"Several of the selected plugins share a cache: {', '.join(sorted(offered))}.",
+            hint="Select one of them in [platform] plugins.",
+        )
 
 
 def _check_tables(settings: Settings, plugins: Plugins) -> None:

@@ -147,13 +147,16 @@ class IdentitySettings(BaseModel):
     #: Hours that a session lasts after it was last used, and days when it is remembered.
     session_hours: Annotated[Whole, Field(ge=1, le=24 * 7)] = 8
     remembered_days: Annotated[Whole, Field(ge=1, le=365)] = 30
+    #: Where it is kept when sessions were used last; a cache needs a plugin that shares one.
+    sessions: Literal["database", "cache"] = "database"
     #: Minutes that a bearer token lives, and days within which it is renewed.
     token_minutes: Annotated[Whole, Field(ge=1, le=60)] = 10
     refresh_days: Annotated[Whole, Field(ge=1, le=365)] = 30
 
 
 class RateSettings(BaseModel):
-    """``[rates]``: what is let in at once; what a tier includes is among its limits."""
+    """``[rates]``: what is let in at once, and for how long; what a tier includes is among its
+    limits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -161,6 +164,8 @@ class RateSettings(BaseModel):
     tenant: Annotated[Whole, Field(ge=1)] = 3_000
     #: Requests a minute of one person, program or network.
     actor: Annotated[Whole, Field(ge=1)] = 600
+    #: Seconds that one request may take, unless what it does is known to take longer.
+    seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
 
 
 class Settings(BaseSettings):

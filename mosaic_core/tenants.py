@@ -87,6 +87,8 @@ class Limits(_Frozen):
     custom_domains: bool = True
     #: Whether its people may sign in with an issuer of the tenant's own.
     own_issuer: bool = True
+    #: Whether a tenant says from which networks it is reached.
+    network_lists: bool = True
     branding_required: bool = False
 
 
@@ -123,6 +125,7 @@ def default_tiers() -> dict[str, Tier]:
                 api_requests_per_month=1_000,
                 custom_domains=False,
                 own_issuer=False,
+                network_lists=False,
                 branding_required=True,
             ),
         ),
@@ -136,6 +139,7 @@ def default_tiers() -> dict[str, Tier]:
                 sites=5,
                 api_requests_per_month=10_000,
                 own_issuer=False,
+                network_lists=False,
             ),
         ),
         "enterprise": Tier(

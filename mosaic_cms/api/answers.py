@@ -8,18 +8,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import pydantic_core
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from mosaic_cms.api.problems import HttpError
-from mosaic_cms.api.requests import AFTER, FIELDS, LIMIT
+from mosaic_cms.api.requests import AFTER, FIELDS, ITEMS, LIMIT, MOST_ITEMS
 from mosaic_cms.api.shapes import Shape
+from mosaic_cms.download import Download
 
-MEDIA_TYPE = "application/json"
-#: Items of a page, when nothing is said and at most.
-ITEMS, MOST_ITEMS = 50, 200
+MEDIA_TYPE, ARCHIVE = "application/json", "application/zip"
 #: What tells the items of a list apart, the first of these that they have.
 _NAMES = (
     "id",
@@ -44,6 +44,10 @@ def shaped(shape: Shape, result: Any, face: Mapping[str, str]) -> Any:
     value = shape.answer.dump_python(result, mode="json")
     if not shape.lists:
         return _only(value, face.get(FIELDS))
+    cursor = shape.action.cursor
+    if cursor is not None:  # the action went on where it was told to; a full page may be the last
+        following = value[-1][cursor] if len(value) == int(face[LIMIT]) else None
+        return {"items": [_only(item, face.get(FIELDS)) for item in value], "next": following}
     start = _start(value, face.get(AFTER))
     limit = MOST_ITEMS if LIMIT in shape.in_query else _limit(face.get(LIMIT))
     page, more = value[start : start + limit], len(value) > start + limit
@@ -61,6 +65,19 @@ def response(request: Request, shape: Shape, value: Any) -> Response:
     if _has(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     return Response(content, 200, headers, MEDIA_TYPE)
+
+
+def download(request: Request, made: Download) -> Response:
+    """A file, which a browser saves and shows nowhere."""
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(made.name, safe='')}",
+        "content-length": str(made.size),
+        "cache-control": "no-store",
+    }
+    if request.method == "HEAD":
+        made.close()
+        return Response(None, 200, headers, ARCHIVE)
+    return StreamingResponse(made.chunks(), 200, headers, ARCHIVE)
 
 
 def tag_of(content: bytes) -> str:

@@ -131,8 +131,10 @@ class Api:
             self._product.actions.require(shape.action.name, caller.actor)
             raise
         if not shape.writes:
-            value, _ = await self._perform(shape, caller, given, face, None)
-            return answers.response(request, shape, value)
+            result = await self._perform(shape, caller, given, None)
+            if shape.downloads:
+                return answers.download(request, result)
+            return answers.response(request, shape, answers.shaped(shape, result, face))
         conditions = Conditions()
         key = request.headers.get("idempotency-key")
         run = partial(self._write, request, shape, caller, given, face, conditions)
@@ -159,10 +161,10 @@ class Api:
             if wanted is not None:
                 await self._require_seen(request, caller, wanted, conditions)
             try:
-                value, result = await self._perform(shape, caller, given, face, conditions)
+                result = await self._perform(shape, caller, given, conditions)
             except SeenBefore:  # by a write to something else, perhaps
                 continue
-            response = answers.response(request, shape, value)
+            response = answers.response(request, shape, answers.shaped(shape, result, face))
             cookies.set_for(response, request, result)
             return response
         raise HttpError(
@@ -193,7 +195,7 @@ class Api:
         if site is not None and "site" in shape.in_query:
             texts["site"] = site
         given = shape.command(texts, {})
-        value, _ = await self._perform(shape, caller, given, {}, None)
+        value = answers.shaped(shape, await self._perform(shape, caller, given, None), {})
         if not answers.matches(wanted, answers.tag_of_value(value)):
             raise Stale("It is not any more what you have seen.", hint="Get it again, and merge.")
 
@@ -202,19 +204,16 @@ class Api:
         shape: Shape,
         caller: Caller,
         given: BaseModel,
-        face: dict[str, str],
         conditions: Conditions | None,
-    ) -> tuple[Any, Any]:
-        """What an action returns, as it is answered and as it is."""
+    ) -> Any:
         scope = self._scope(shape.action, caller, conditions)
-        result = await self._product.actions.perform(shape.action.name, scope, given)
-        return answers.shaped(shape, result, face), result
+        return await self._product.actions.perform(shape.action.name, scope, given)
 
     def _scope(
         self, action: Action, caller: Caller, conditions: Conditions | None
     ) -> PlatformScope | TenantScope:
         if action.scope is PlatformScope:
-            return self._product.platform_scope(caller.actor)
+            return self._product.platform_scope(caller.actor, caller.admission)
         if caller.tenant is None:
             raise HttpError(
                 400,
@@ -222,7 +221,7 @@ class Api:
                 "It is not said which tenant this is about.",
                 hint="Send X-Tenant-Id, or a token or key of the tenant.",
             )
-        return self._product.scope(caller.tenant, caller.actor, conditions)
+        return self._product.scope(caller.tenant, caller.actor, conditions, caller.admission)
 
     # Errors
 
@@ -285,7 +284,8 @@ def _require_version(request: Request) -> None:
 
 def _tell_limits(response: Response, caller: Caller) -> None:
     """What is left, as the draft of the IETF has it (draft-ietf-httpapi-ratelimit-headers)."""
-    left = caller.allowance
+    left = caller.admission.allowance
+    assert left is not None
     response.headers["ratelimit-policy"] = f'"{left.name}";q={left.limit};w=60'
     response.headers["ratelimit"] = f'"{left.name}";r={left.remaining};t={left.reset}'
 

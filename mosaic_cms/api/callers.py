@@ -15,11 +15,11 @@ from starlette.requests import Request
 from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.ledger import Entry
-from mosaic_cms.limits import Allowance
+from mosaic_cms.limits import Admission
+from mosaic_cms.networks import neighbourhood
 from mosaic_cms.product import Product
 from mosaic_cms.scope import Actor
 from mosaic_cms.web.hosts import Hosts
-from mosaic_cms.web.limits import neighbourhood
 from mosaic_core.errors import Denied, Unauthenticated
 from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext
@@ -42,7 +42,7 @@ class Caller:
 
     actor: Actor
     tenant: TenantContext | None
-    allowance: Allowance
+    admission: Admission
     principal: Principal | None = None
     site: str | None = None
     by_host: bool = False
@@ -66,11 +66,12 @@ class Callers:
             InvalidHost, UnknownHost: nothing is at its host.
             Unauthenticated: what they show is not valid, or not any more.
             Denied: the tenants that it names do not agree, or they do not belong to it.
-            TooManyRequests, UsageExceeded: they may not now.
+            TooManyRequests: they may not now.
         """
         await self._identity.store.refresh()
         headers = dict(request.scope["headers"])
-        address = neighbourhood(self._hosts.client_of(request.scope, headers))
+        client = self._hosts.client_of(request.scope, headers)
+        address = neighbourhood(client)
         site, named = self._by_host(request, headers)
         try:
             shown = await self._shown(request)
@@ -78,7 +79,7 @@ class Callers:
             self._product.ledger.note(
                 Entry(None, "visitor", "api.authenticate", "refused", error.code, address)
             )
-            await self._product.rates.enter(None, f"unknown {address}")
+            await self._product.rates.admit(Admission(), f"unknown {address}", None)
             raise
         for one in shown:
             if one.tenant_id is not None:
@@ -93,7 +94,10 @@ class Callers:
             raise self._refused(principal, named, address, "do not name the same tenant")
         tenant_id = next(iter(named.values()), None)
         tenant = self._directory.tenant(tenant_id) if tenant_id is not None else None
-        allowance = await self._product.rates.enter(tenant, who)
+        await self._require_near(tenant, principal, client)
+        # Before its body is read; whatever it performs, it is in.
+        admission = Admission(counts=principal is None or principal.by != "session")
+        await self._product.rates.admit(admission, who, tenant)
         if principal is None:
             if wanted is not None and "the host" not in named:
                 raise Unauthenticated(
@@ -107,10 +111,26 @@ class Callers:
             if proven and (tenant is None or not actor.belongs):
                 raise self._refused(principal, named, address, "name a tenant that is not theirs")
             self._require_own_page(request, principal, self._hosts.host_of(request.scope, headers))
-        if tenant is not None and (principal is None or principal.by != "session"):
-            limits = self._product.platform.tier(tenant).limits
-            await self._product.rates.count(tenant, limits)
-        return Caller(actor, tenant, allowance, principal, site, by_host="the host" in named)
+        return Caller(actor, tenant, admission, principal, site, by_host="the host" in named)
+
+    async def _require_near(
+        self, tenant: TenantContext | None, principal: Principal | None, client: str
+    ) -> None:
+        """Raises Denied for a network from which the tenant is not reached, whoever it is."""
+        networks = self._product.networks
+        await networks.refresh()
+        lists = networks.of(tenant.tenant_id) if tenant is not None else None
+        if tenant is None or lists is None or not lists.refuse(client):
+            return
+        actor = f"{principal.kind}:{principal.id}" if principal else "visitor"
+        reason = "a network from which it is not reached"
+        self._product.ledger.note(
+            Entry(tenant.tenant_id, actor, "networks.refuse", "refused", reason, client[:64])
+        )
+        raise Denied(
+            "This cannot be reached from the network that you are in.",
+            hint="Ask an owner, whose list of networks it is.",
+        )
 
     def is_home(self, request: Request) -> bool:
         """Whether a request is for the platform's own host, where people sign in."""

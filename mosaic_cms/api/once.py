@@ -17,7 +17,7 @@ from sqlalchemy import delete, insert, select, update
 from starlette.responses import Response
 
 from mosaic_cms.api.problems import HttpError
-from mosaic_cms.identity.tables import ApiAnswer
+from mosaic_cms.platform_tables import ApiAnswer
 from mosaic_cms.product import Product
 from mosaic_core.errors import Conflict
 from mosaic_core.head import Write

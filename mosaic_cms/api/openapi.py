@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from mosaic_cms.api import problems
-from mosaic_cms.api.answers import ITEMS, MEDIA_TYPE, MOST_ITEMS
-from mosaic_cms.api.requests import AFTER, FIELDS, LIMIT
+from mosaic_cms.api.answers import ARCHIVE, MEDIA_TYPE
+from mosaic_cms.api.requests import AFTER, FIELDS, ITEMS, LIMIT, MOST_ITEMS
 from mosaic_cms.api.shapes import Shape
 
 Json = dict[str, Any]
@@ -68,16 +68,17 @@ def document(shapes: Iterable[Shape], title: str) -> Json:
     found = list(shapes)
     adapters: list[tuple[Any, Any, TypeAdapter[Any]]] = []
     for shape in found:
+        made = Any if shape.downloads else shape.item
         adapters.append((f"in {shape.action.name}", "validation", TypeAdapter(shape.action.input)))
-        adapters.append((f"out {shape.action.name}", "serialization", TypeAdapter(shape.item)))
+        adapters.append((f"out {shape.action.name}", "serialization", TypeAdapter(made)))
     schemas, shared = TypeAdapter.json_schemas(adapters, ref_template=_REF)
     components: Json = dict(shared.get("$defs", {}))
     components["Problem"] = _PROBLEM
     paths: Json = {}
     for shape in found:
         given = schemas[f"in {shape.action.name}", "validation"]
-        made = schemas[f"out {shape.action.name}", "serialization"]
-        operation = _operation(shape, _resolved(given, components), made, components)
+        answer = schemas[f"out {shape.action.name}", "serialization"]
+        operation = _operation(shape, _resolved(given, components), answer, components)
         paths.setdefault(f"/api/v1{shape.path}", {})[shape.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -130,7 +131,7 @@ def _parameters(shape: Shape, given: Json) -> list[Json]:
         {"name": name, "in": "query", "required": name in required, "schema": _plain(fields[name])}
         for name in shape.in_query
     ]
-    if shape.method == "GET":
+    if shape.method == "GET" and not shape.downloads:
         found.append(_query(FIELDS, {"type": "string"}, "Only these fields, with commas."))
         if shape.lists and LIMIT not in shape.in_query:
             limit = {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": ITEMS}
@@ -179,13 +180,16 @@ def _answer(shape: Shape, made: Json, components: Json) -> Json:
 
 def _responses(shape: Shape, answer: Json) -> Json:
     told = _PROBLEMS | (_WRITE_PROBLEMS if shape.has_body or shape.writes else {})
+    content: Json = {MEDIA_TYPE: {"schema": answer}}
+    if shape.downloads:
+        content = {ARCHIVE: {"schema": {"type": "string", "format": "binary"}}}
     responses: Json = {
         str(shape.status): {
             "description": "Done." if shape.writes else "What was asked for.",
-            "content": {MEDIA_TYPE: {"schema": answer}},
+            "content": content,
         }
     }
-    if shape.method == "GET":
+    if shape.method == "GET" and not shape.downloads:
         responses["304"] = {"description": "It is what If-None-Match says."}
     problem = {problems.MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
     for status, meaning in told.items():

@@ -47,7 +47,7 @@ def answer(error: MosaicError, instance: str = "", reference: str = "") -> JSONR
     """An error as its caller sees it.
 
     What is the operator's to mend is told without its details: they are in the log, at the
-    reference.
+    reference. What is about the request is told as it is.
     """
     status, headers = error.status, {"cache-control": "no-store"}
     told: dict[str, Any] = {
@@ -58,7 +58,7 @@ def answer(error: MosaicError, instance: str = "", reference: str = "") -> JSONR
     }
     if error.hint:
         told["hint"] = error.hint
-    if status >= 500:
+    if status >= 500 and not isinstance(error, RequestError):
         if status not in _OURS:
             told["type"], told["title"] = "urn:mosaic:problem:error", "Error"
         told["detail"] = "This cannot be done at the moment. It has been noted."

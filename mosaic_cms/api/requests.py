@@ -21,6 +21,8 @@ _DEPTH = 64
 _MOST_PARAMETERS = 200
 #: What every GET of a list or an object takes besides its own fields.
 FIELDS, LIMIT, AFTER = "fields", "limit", "after"
+#: Items of a page, when nothing is said and at most.
+ITEMS, MOST_ITEMS = 50, 200
 
 
 async def input_of(
@@ -51,6 +53,8 @@ async def input_of(
         if "pending" in shape.in_body and PENDING in request.cookies:
             body.setdefault("pending", request.cookies[PENDING])
     texts |= asked
+    if shape.action.cursor is not None:
+        face[LIMIT] = texts.setdefault(LIMIT, str(ITEMS))
     if default_site is not None and "site" in shape.action.input.model_fields:
         (body if "site" in shape.in_body else texts).setdefault("site", default_site)
     return shape.command(texts, body), face
@@ -66,7 +70,7 @@ def _query(request: Request, shape: Shape) -> tuple[dict[str, Any], dict[str, st
         raise HttpError(400, "bad-request", "The query cannot be read.") from error
     known = set(shape.in_query)
     face_takes = set()
-    if shape.method == "GET":
+    if shape.method == "GET" and not shape.downloads:
         face_takes = {FIELDS} | ({LIMIT, AFTER} if shape.lists else set()) - known
     given: dict[str, Any] = {}
     face: dict[str, str] = {}

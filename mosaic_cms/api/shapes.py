@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from mosaic_cms.actions import Action, misfit
+from mosaic_cms.download import Download
 from mosaic_cms.rights import attainable
 from mosaic_core.errors import PluginConflict, PluginInvalid
 
@@ -63,6 +64,11 @@ class Shape:
     def lists(self) -> bool:
         """Whether the answer is a list, which comes in pages."""
         return get_origin(self.action.output) is list
+
+    @property
+    def downloads(self) -> bool:
+        """Whether the answer is a file."""
+        return self.action.output is Download
 
     @cached_property
     def item(self) -> Any:

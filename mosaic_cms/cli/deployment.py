@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -18,9 +18,6 @@ from mosaic_cms.cli.running import (
     say,
 )
 from mosaic_core.errors import Conflict
-
-if TYPE_CHECKING:
-    from mosaic_core.settings import Settings
 
 _CONFIG = """\
 # A MOSAIC deployment. Every key, with its default, is described in docs/configuration.md.
@@ -43,6 +40,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a deployment: a mosaic.toml and an empty platform database."""
+    from mosaic_cms.migrating import migrate_platform
     from mosaic_core.settings import CONFIG_NAME, load_settings
 
     path = folder / CONFIG_NAME
@@ -61,13 +59,14 @@ def init(
 
 def migrate(as_json: AsJson = False) -> None:
     """Bring the platform database and every tenant to the current revision."""
+    from mosaic_cms.migrating import migrate_platform, migrate_tenants
     from mosaic_core.settings import load_settings
 
     async def work() -> dict[str, Any]:
         settings = load_settings(config_path())
         revision = await migrate_platform(settings)
         with progress_bar("Migrating", quiet=as_json) as progress:
-            return {"platform": revision, **await migrate_tenants(settings, progress)}
+            return {"platform": revision, **await migrate_tenants(settings, progress, operator())}
 
     with reporting(as_json=as_json):
         result = asyncio.run(work())
@@ -81,43 +80,3 @@ def migrate(as_json: AsJson = False) -> None:
             say(f"[red]✗[/] {slug}: {reason}")
     if result["failed"]:
         raise typer.Exit(1)
-
-
-async def migrate_platform(settings: Settings) -> str:
-    """Makes the platform database, or brings it to the current revision."""
-    from mosaic_cms.product import platform_schema
-    from mosaic_core.directory import PlatformDatabase
-
-    database = PlatformDatabase(settings.data_dir / "platform.db", platform_schema())
-    try:
-        return await database.migrate()
-    finally:
-        await database.close()
-
-
-async def migrate_tenants(settings: Settings, progress: Any) -> dict[str, Any]:
-    """Migrates the tenants that are behind, and makes anew what their visitors see; one that fails
-    does not stop the others."""
-    from mosaic_cms.product import open_product
-    from mosaic_core.errors import MosaicError
-    from mosaic_core.tenants import TenantStatus
-
-    migrated: list[str] = []
-    unrendered: list[str] = []
-    failed: dict[str, str] = {}
-    async with open_product(settings) as product:
-        platform = product.platform
-        behind = await platform.directory.behind(platform.schema.history)
-        for number, tenant in enumerate(behind, 1):
-            try:
-                await platform.migrate(tenant, actor=str(operator()))
-                migrated.append(tenant.slug)
-                if tenant.status is TenantStatus.ACTIVE:  # others take no writes
-                    scope = product.scope(tenant, operator())
-                    await product.actions.perform("sites.render", scope, {})
-                else:
-                    unrendered.append(tenant.slug)
-            except MosaicError as error:
-                failed[tenant.slug] = str(error)
-            progress("tenants", number, len(behind))
-    return {"migrated": migrated, "unrendered": unrendered, "failed": failed}

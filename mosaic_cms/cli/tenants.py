@@ -145,6 +145,35 @@ def resume(slug: Slug, as_json: AsJson = False) -> None:
     _shown(_perform("tenants.resume", {"slug": slug}, as_json=as_json), as_json=as_json)
 
 
+@app.command("networks")
+def networks(
+    slug: Slug,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="Nobody comes from elsewhere; may be repeated.")
+    ] = None,
+    block: Annotated[
+        list[str] | None, typer.Option(help="Nobody comes from there; may be repeated.")
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--everybody", help="Take the lists away.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show from which networks a tenant is reached, or say so."""
+
+    async def work(product: Product) -> Any:
+        scope, _ = site_scope(product, slug)
+        if not (allow or block or everybody):
+            return await product.actions.perform("networks.show", scope, {})
+        given = {"allow": tuple(allow or ()), "block": tuple(block or ())}
+        return await product.actions.perform("networks.set", scope, given)
+
+    view = run(work, as_json=as_json)
+    if as_json:
+        print_json(view)
+        return
+    say(f"allowed: {', '.join(view.allow) or 'all'}")
+    say(f"blocked: {', '.join(view.block) or 'none'}")
+
+
 def _shown(view: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(view)

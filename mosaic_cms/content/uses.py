@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ class Use:
         path: of the page.
         state: draft, live or both.
         within: the block types that name it, and the page's own fields (``details.image``).
+        site_id: the site whose page, block or menu it is.
         binned: the page is in the bin.
     """
 
@@ -39,6 +40,7 @@ class Use:
     path: str | None
     state: str
     within: tuple[str, ...]
+    site_id: uuid.UUID
     binned: bool = False
 
     def __str__(self) -> str:
@@ -55,9 +57,17 @@ async def uses_of(session: AsyncSession, target: str) -> list[Use]:
     return sorted(found, key=lambda use: (use.path is None, use.path or "", use.source))
 
 
-async def require_unused(session: AsyncSession, *targets: str, force: bool = False) -> None:
+async def require_unused(
+    session: AsyncSession,
+    *targets: str,
+    readable: Collection[uuid.UUID] | None = None,
+    force: bool = False,
+) -> None:
     """Refuses what something else uses, unless it is forced. What the targets use of one another
     counts for nothing, nor does a page in the bin.
+
+    Args:
+        readable: the sites of which whoever asks may be told; None for all.
 
     Raises:
         Conflict: naming the first of the places.
@@ -77,13 +87,21 @@ async def require_unused(session: AsyncSession, *targets: str, force: bool = Fal
                 uses.append((row.target, use))
     if uses:
         told = "; ".join(
-            [f"{await _called(session, target)} by {use}" for target, use in uses[:_NAMED]]
+            [
+                f"{await _called(session, target)} by {_named(use, readable)}"
+                for target, use in uses[:_NAMED]
+            ]
         )
         more = f"; and {len(uses) - _NAMED} more" if len(uses) > _NAMED else ""
         raise Conflict(
             f"It is used: {told}{more}.",
             hint="Take it out there first, or insist with 'force': links to it lead nowhere then.",
         )
+
+
+def _named(use: Use, readable: Collection[uuid.UUID] | None) -> str:
+    hidden = readable is not None and use.site_id not in readable
+    return "something at another site" if hidden else str(use)
 
 
 async def _called(session: AsyncSession, target: str) -> str:
@@ -118,17 +136,18 @@ async def _use(session: AsyncSession, row: ContentReference) -> Use | None:
         )
         binned = page.binned_at is not None
         path = page.binned_path if binned else page.path
-        return Use(row.source, page.title, path, row.state, within, binned)
+        return Use(row.source, page.title, path, row.state, within, page.site_id, binned)
     if kind == "shared":
         shared = await session.get(SharedBlock, source_id)
         if shared is None:
             return None
         within = _found(_within([shared.blocks, shared.live], row.target))
-        return Use(row.source, shared.name, None, row.state, within)
+        return Use(row.source, shared.name, None, row.state, within, shared.site_id)
     menu = await session.get(Menu, source_id)
     if menu is None:
         return None
-    return Use(row.source, f"{menu.place} menu ({menu.language})", None, row.state, ("menu",))
+    called = f"{menu.place} menu ({menu.language})"
+    return Use(row.source, called, None, row.state, ("menu",), menu.site_id)
 
 
 def _found(places: Iterable[str]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def new_folder(target: Path, *, mark: str, force: bool) -> Iterator[Path]:
     """
     target = target.absolute()
     _check_folder(target, mark, force)
-    with _reporting(target):
+    with reporting(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = _beside(target)
         part.mkdir()
@@ -54,7 +54,7 @@ def new_file(target: Path, *, force: bool) -> Iterator[Path]:
         raise Conflict(
             f"{target} exists already.", hint="Name another file, or replace it with --force."
         )
-    with _reporting(target):
+    with reporting(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = _beside(target)
         try:
@@ -70,7 +70,7 @@ def _check_folder(target: Path, mark: str, force: bool) -> None:
         return
     if not target.is_dir():
         raise Conflict(f"{target} is a file.", hint="Name a folder that does not exist yet.")
-    with _reporting(target):
+    with reporting(target):
         if not any(target.iterdir()):
             return
     if not force:
@@ -106,7 +106,8 @@ def _beside(target: Path) -> Path:
 
 
 @contextmanager
-def _reporting(target: Path) -> Iterator[None]:
+def reporting(target: Path) -> Iterator[None]:
+    """Says what goes wrong with the disk in words."""
     try:
         yield
     except OSError as error:

@@ -30,6 +30,11 @@ def site_text(
         f"footer = {_value(site.footer)}",
         f"settings = {_value(_settings(site, report))}",
     ]
+    if site.api:
+        lines += [
+            f"api_public = {'true' if site.api.get('public') else 'false'}",
+            f"api_origins = {_value(list(site.api.get('origins', ())))}",
+        ]
     for menu in menus:
         entries = _entries(menu.items, paths, report)
         lines += [

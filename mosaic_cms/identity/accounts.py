@@ -17,8 +17,8 @@ from mosaic_cms.identity.secrets import Secrets
 from mosaic_cms.identity.sessions import Sessions
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Account, Credentials
+from mosaic_cms.networks import neighbourhood
 from mosaic_cms.scope import Actor
-from mosaic_cms.web.limits import neighbourhood
 from mosaic_core.errors import Conflict, TooManyRequests, Unauthenticated
 from mosaic_core.head import Write
 from mosaic_core.mail import check_address

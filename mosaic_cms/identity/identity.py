@@ -21,6 +21,7 @@ from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.second_factor import SecondFactor
 from mosaic_cms.identity.secrets import Secrets, open_secrets
+from mosaic_cms.identity.session_uses import CachedUses, DatabaseUses, SessionUses
 from mosaic_cms.identity.sessions import Sessions
 from mosaic_cms.identity.sign_in import SignIn
 from mosaic_cms.identity.signing import SigningKeys
@@ -29,6 +30,7 @@ from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tenant_issuers import TenantIssuers
 from mosaic_cms.identity.ways import Ways
 from mosaic_cms.scope import Actor
+from mosaic_core.errors import ConfigurationError
 from mosaic_core.platform import Platform
 
 
@@ -39,6 +41,18 @@ class Identity:
         self._platform = platform
         self._settings = platform.settings
         self.store = IdentityStore(platform.directory)
+        if self._settings.identity.sessions == "cache" and platform.news is None:
+            raise ConfigurationError(
+                "The uses of sessions are to be in a cache, and instances share none.",
+                hint="Select a plugin such as cache_redis, or take sessions out of [identity].",
+            )
+
+    @cached_property
+    def session_uses(self) -> SessionUses:
+        database = DatabaseUses(self.store)
+        if self._settings.identity.sessions == "database":
+            return database
+        return CachedUses(self._platform.cache, database)
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -77,7 +91,7 @@ class Identity:
 
     @cached_property
     def sessions(self) -> Sessions:
-        return Sessions(self.store, self.secrets, self._settings.identity)
+        return Sessions(self.store, self.secrets, self._settings.identity, self.session_uses)
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import uuid
 from datetime import UTC, datetime
 
@@ -14,10 +12,9 @@ from mosaic_cms.identity.tables import KeyUse
 from mosaic_core.head import Write
 
 #: Seconds between two writes: what a killed process takes with it.
-_PAUSE = 60.0
+EVERY = 60.0
 #: Characters of an address that are kept.
 _ADDRESS = 64
-_log = logging.getLogger("mosaic.keys")
 
 #: When, and from which network address.
 Use = tuple[datetime, str]
@@ -69,18 +66,3 @@ class KeyUses:
         except BaseException:
             self._noted = uses | self._noted
             raise
-
-    async def run(self) -> None:
-        """Writes once a minute, and at the end."""
-        try:
-            while True:
-                await asyncio.sleep(_PAUSE)
-                await self._try_to_flush()
-        finally:
-            await self._try_to_flush()
-
-    async def _try_to_flush(self) -> None:
-        try:
-            await self.flush()
-        except Exception:  # noqa: BLE001 - whatever it is, the next time tries again
-            _log.exception("the last uses of keys could not be written")

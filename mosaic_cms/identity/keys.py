@@ -105,11 +105,16 @@ class Keys:
         )
         return _Valid(principal, row.expires_at)
 
-    async def list(self, tenant_id: str) -> list[Key]:
-        """The keys of a tenant, the newest first, also those that count no more."""
+    async def list(
+        self, tenant_id: str, after: uuid.UUID | None = None, most: int | None = None
+    ) -> list[Key]:
+        """The keys of a tenant, the newest first, also those that count no more; some of those that
+        are older than one."""
+        query = select(ApiKey).where(ApiKey.tenant_id == tenant_id)
+        if after is not None:
+            query = query.where(ApiKey.id < after)
         async with self._store.session() as session:
-            query = select(ApiKey).where(ApiKey.tenant_id == tenant_id)
-            rows = (await session.scalars(query.order_by(ApiKey.id.desc()))).all()
+            rows = (await session.scalars(query.order_by(ApiKey.id.desc()).limit(most))).all()
         uses = await self.uses.last([row.id for row in rows])
         return [_key(row, uses.get(row.id)) for row in rows]
 

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Attempts
-from mosaic_cms.web.limits import neighbourhood
+from mosaic_cms.networks import neighbourhood
 from mosaic_core.errors import TooManyRequests
 from mosaic_core.head import Write
 

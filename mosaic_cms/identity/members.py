@@ -79,10 +79,11 @@ class Members:
             )
             return [(tenant_id, Roles.of(role, sites)) for tenant_id, role, sites in rows]
 
-    async def list(self, tenant_id: str) -> list[Member]:
-        """The members of a tenant, by their addresses."""
+    async def list(self, tenant_id: str, after: str = "", most: int | None = None) -> list[Member]:
+        """The members of a tenant, by their addresses; some of those after one address."""
+        query = members_of(tenant_id).where(Account.email_key > after.encode().lower().decode())
         async with self._store.session() as session:
-            rows = await session.execute(members_of(tenant_id).order_by(Account.email_key))
+            rows = await session.execute(query.order_by(Account.email_key).limit(most))
             return [member_of(row) for row in rows]
 
     async def show(self, tenant_id: str, account_id: uuid.UUID) -> Member:

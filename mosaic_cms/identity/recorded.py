@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import insert
 
-from mosaic_cms.identity.tables import AuditEntry
+from mosaic_cms.platform_tables import AuditEntry
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
 

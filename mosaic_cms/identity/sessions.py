@@ -8,9 +8,7 @@ is kept until anything changes here or elsewhere, so a session that was ended co
 
 from __future__ import annotations
 
-import dataclasses
 import hmac
-import logging
 import re
 import secrets as random
 import unicodedata
@@ -24,20 +22,20 @@ from sqlalchemy import CursorResult, delete, select, update
 from mosaic_cms.identity import refresh
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.secrets import Secrets, digest_of
+from mosaic_cms.identity.session_uses import SessionUses
 from mosaic_cms.identity.store import IdentityStore, Kept
 from mosaic_cms.identity.tables import Account, Membership, SessionRow
-from mosaic_core.errors import DatabaseError, Denied, NotFound
+from mosaic_core.errors import Denied, NotFound
 from mosaic_core.head import Write
 from mosaic_core.settings import IdentitySettings
 from mosaic_core.types import new_id
 
-#: How often it is written that a session is in use. One that was ended by nobody lasts as long as
+#: How often it is noted that a session is in use. One that was ended by nobody lasts as long as
 #: was promised, give or take this.
 _NOTED = timedelta(minutes=5)
 _COOKIE = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9_-]{32}\.[A-Za-z0-9_-]{22}", re.ASCII)
 #: Characters that are kept of an address and of what a browser calls itself.
 _ADDRESS, _AGENT = 64, 200
-_log = logging.getLogger("mosaic.sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +65,16 @@ class _Known:
 class Sessions:
     """Starts, finds and ends sessions."""
 
-    def __init__(self, store: IdentityStore, secrets: Secrets, settings: IdentitySettings) -> None:
+    def __init__(
+        self,
+        store: IdentityStore,
+        secrets: Secrets,
+        settings: IdentitySettings,
+        uses: SessionUses,
+    ) -> None:
         self._store = store
+        #: When they were used last.
+        self.uses = uses
         self._secrets = secrets
         self._short = timedelta(hours=settings.session_hours)
         self._long = timedelta(days=settings.remembered_days)
@@ -124,8 +130,10 @@ class Sessions:
             known = await self._look_up(cookie, now)
             if known is None:
                 return None
-        if now - known.seen_at >= _NOTED and not await self._slide(known, now):
-            return None
+        if now - known.seen_at >= _NOTED:
+            known.seen_at, known.expires_at = now, now + self._lasts(known.remembered)
+            assert known.principal.session_id is not None
+            await self.uses.note(known.principal.session_id, now, known.expires_at)
         return known.principal
 
     async def of(self, account_id: uuid.UUID) -> list[SessionRow]:
@@ -135,9 +143,12 @@ class Sessions:
                 select(SessionRow)
                 .where(SessionRow.account_id == account_id)
                 .where(SessionRow.expires_at > datetime.now(UTC))
-                .order_by(SessionRow.seen_at.desc(), SessionRow.id.desc())
             )
-            return list(rows)
+            found = list(rows)
+        used = await self.uses.last(row.id for row in found)
+        for row in found:
+            row.seen_at = max(row.seen_at, used.get(row.id, row.seen_at))
+        return sorted(found, key=lambda row: (row.seen_at, row.id), reverse=True)
 
     async def choose(
         self, account_id: uuid.UUID, session_id: uuid.UUID, tenant_id: str | None, *, actor: str
@@ -219,39 +230,13 @@ class Sessions:
             principal = Principal(
                 "account", "session", row.account_id, tenant_id, session_id=row.id
             )
-            return _Known(principal, row.remembered, row.seen_at, row.expires_at)
+            used = (await self.uses.last([row.id])).get(row.id, row.seen_at)
+            seen_at = max(used, row.seen_at)
+            expires_at = max(row.expires_at, seen_at + self._lasts(row.remembered))
+            return _Known(principal, row.remembered, seen_at, expires_at)
 
         known = await self._kept.look_up(cookie, look)
         return known if known is not None and known.expires_at > now else None
-
-    async def _slide(self, known: _Known, now: datetime) -> bool:
-        """Notes that a session is in use; False when it was ended meanwhile.
-
-        Of the requests that come at one time, one writes. A database that cannot be written signs
-        nobody out.
-        """
-        before = dataclasses.replace(known)
-        known.seen_at, known.expires_at = now, now + self._lasts(known.remembered)
-
-        async def fn(write: Write) -> bool:
-            used = await write.session.execute(
-                update(SessionRow)
-                .where(SessionRow.id == known.principal.session_id)
-                .values(seen_at=known.seen_at, expires_at=known.expires_at)
-            )
-            return _changed(used) > 0
-
-        try:
-            there = await self._store.write(
-                fn, actor=f"account:{known.principal.id}", action="sessions.use", kept=False
-            )
-        except DatabaseError as error:
-            known.seen_at, known.expires_at = before.seen_at, before.expires_at
-            _log.warning("it could not be noted that a session is in use: %s", error)
-            return True
-        if not there:
-            known.expires_at = now  # the next one looks again
-        return there
 
 
 def _changed(result: Any) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -52,18 +52,29 @@ class Kept(Generic[K, V]):
         self._cleared += 1
 
 
+class Forgetful(Protocol):
+    """Something that is kept in memory."""
+
+    def clear(self) -> None:
+        """Forgets it."""
+        ...
+
+
+F = TypeVar("F", bound=Forgetful)
+
+
 class IdentityStore:
     """Reads and writes the tables of :mod:`mosaic_cms.identity.tables`."""
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
-        self._kept: list[Kept[object, object]] = []
+        self._kept: list[Forgetful] = []
         self._seen = -1
         self._changed = -1
 
-    def keep(self, kept: Kept[K, V]) -> Kept[K, V]:
+    def keep(self, kept: F) -> F:
         """Has something forgotten whenever anything changes."""
-        self._kept.append(kept)  # type: ignore[arg-type]
+        self._kept.append(kept)
         return kept
 
     async def refresh(self) -> None:

@@ -82,6 +82,9 @@ class SiteFile(_Part):
     #: Those of ``palette`` and ``motif``, or any others.
     settings: dict[str, str] = {}
     menus: list[MenuDescription] = []
+    #: Who may read over the API what is published, and whose pages a browser lets do so.
+    api_public: bool | None = None
+    api_origins: list[str] | None = None
 
     def theme_settings(self) -> dict[str, str]:
         """The theme's own settings, those that the file names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -9,15 +10,19 @@ from pydantic import Field
 from sqlalchemy import select
 
 from mosaic_cms.actions import Instant, Model, action
-from mosaic_cms.identity.tables import AuditEntry
+from mosaic_cms.platform_tables import AuditEntry
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.head import TENANT
 
+_AFTER = r"^([0-9]{1,15}\.[0-9]{1,9})?-([0-9a-f]{32})?$"
+
 
 class WhichEntries(Model):
-    """Entries from before an instant, the newest first."""
+    """Entries from before an instant, the newest first; those after one of them."""
 
+    #: The ``id`` of an entry.
+    after: Annotated[str, Field(pattern=_AFTER)] = "-"
     before: Instant | None = None
     actor: Annotated[str, Field(max_length=200)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
@@ -26,6 +31,9 @@ class WhichEntries(Model):
 class AuditView(Model):
     """One entry."""
 
+    #: Where the list goes on after it: how far it has come in the change log, and in what was
+    #: refused, each in its own order. So nothing is left out or told twice, whatever clocks do.
+    id: str
     at: datetime
     actor: str
     action: str
@@ -42,20 +50,49 @@ class AuditView(Model):
     times: int
 
 
-@action("audit.list", needs=Permission("read", "audit"), effect="read", http="GET /audit")
+@action(
+    "audit.list",
+    needs=Permission("read", "audit"),
+    effect="read",
+    http="GET /audit",
+    cursor="id",
+)
 async def list_audit(scope: TenantScope, command: WhichEntries) -> list[AuditView]:
     """What was done in the tenant and what was refused, the newest first."""
     await scope.product.ledger.flush()
-    found = await _done(scope, command) + await _refused(scope, command)
-    found.sort(key=lambda entry: entry.at, reverse=True)
-    return found[: command.limit]
+    position, _, refused_before = command.after.partition("-")
+    done = await _done(scope, command, position)
+    refused = await _refused(scope, command, refused_before)
+    found: list[AuditView] = []
+    while len(found) < command.limit and (done or refused):
+        if not refused or (done and done[0][1].at >= refused[0][1].at):
+            position, view = done.pop(0)
+        else:
+            refused_before, view = refused.pop(0)
+        found.append(view.model_copy(update={"id": f"{position}-{refused_before}"}))
+    return found
 
 
-async def _done(scope: TenantScope, command: WhichEntries) -> list[AuditView]:
+async def _done(
+    scope: TenantScope, command: WhichEntries, position: str
+) -> list[tuple[str, AuditView]]:
+    """What comes after a position of the change log (``<version>.<number in it>``), with its own
+    positions."""
     log = TENANT.changes
     query = select(
-        log.c.at, log.c.actor, log.c.action, log.c.entity, log.c.entity_id, log.c.operation
+        log.c.version,
+        log.c.seq,
+        log.c.at,
+        log.c.actor,
+        log.c.action,
+        log.c.entity,
+        log.c.entity_id,
+        log.c.operation,
     ).order_by(log.c.version.desc(), log.c.seq.desc())
+    if position:
+        version, seq = map(int, position.split("."))
+        earlier = (log.c.version == version) & (log.c.seq < seq)
+        query = query.where((log.c.version < version) | earlier)
     if command.before is not None:
         query = query.where(log.c.at < command.before)
     if command.actor is not None:
@@ -63,35 +100,59 @@ async def _done(scope: TenantScope, command: WhichEntries) -> list[AuditView]:
     async with scope.read() as session:
         rows = await session.execute(query.limit(command.limit))
         return [
-            AuditView(**row._mapping, outcome="done", reason="", address="", times=1)
-            for row in rows
+            (
+                f"{version}.{seq}",
+                AuditView(
+                    id="",
+                    at=at,
+                    actor=actor,
+                    action=action,
+                    outcome="done",
+                    entity=entity,
+                    entity_id=entity_id,
+                    operation=operation,
+                    reason="",
+                    address="",
+                    times=1,
+                ),
+            )
+            for version, seq, at, actor, action, entity, entity_id, operation in rows
         ]
 
 
-async def _refused(scope: TenantScope, command: WhichEntries) -> list[AuditView]:
+async def _refused(
+    scope: TenantScope, command: WhichEntries, before: str
+) -> list[tuple[str, AuditView]]:
+    """What was refused before an entry of this id, with the ids."""
     query = (
         select(AuditEntry)
         .where(AuditEntry.tenant_id == scope.tenant.tenant_id)
         .order_by(AuditEntry.id.desc())
         .limit(command.limit)
     )
+    if before:
+        query = query.where(AuditEntry.id < uuid.UUID(before))
     if command.before is not None:
         query = query.where(AuditEntry.at < command.before)
     if command.actor is not None:
         query = query.where(AuditEntry.actor == command.actor)
     async with scope.product.platform.directory.database.session() as session:
         return [
-            AuditView(
-                at=row.at,
-                actor=row.actor,
-                action=row.action,
-                outcome=row.outcome,
-                entity="",
-                entity_id="",
-                operation="",
-                reason=row.reason,
-                address=row.address,
-                times=row.times,
+            (
+                row.id.hex,
+                AuditView(
+                    id="",
+                    at=row.at,
+                    actor=row.actor,
+                    action=row.action,
+                    outcome=row.outcome,
+                    entity="",
+                    entity_id="",
+                    operation="",
+                    reason=row.reason,
+                    address=row.address,
+                    times=row.times,
+                ),
             )
             for row in await session.scalars(query)
         ]

@@ -74,7 +74,8 @@ async def delete(scope: TenantScope, command: DeletePage) -> BinnedPage:
         site, page = await found(write, command)
         pages = await with_all_below(write.session, page)
         targets = [f"page:{one.id}" for one in pages]
-        await require_unused(write.session, *targets, force=command.force)
+        readable = await scope.readable(write.session)
+        await require_unused(write.session, *targets, readable=readable, force=command.force)
         live = [one for one in pages if one.live_version_id is not None]
         if live:
             await scope.product.publisher.unpublish(write, site, *live)

@@ -86,7 +86,10 @@ async def import_markdown(scope: TenantScope, command: ImportMarkdown) -> Import
 
 
 @action(
-    "content.import_archive", needs=Permission("create", "sites"), http="POST /imports/markdown"
+    "content.import_archive",
+    needs=Permission("create", "sites"),
+    http="POST /imports/markdown",
+    seconds=600,
 )
 async def import_archive(scope: TenantScope, command: ImportArchive) -> ImportReport:
     """Makes pages of a folder of Markdown that comes as an archive."""

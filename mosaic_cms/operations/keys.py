@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mosaic_cms.actions import Instant, Model, action
+from mosaic_cms.actions import Instant, Model, Part, action
 from mosaic_cms.identity.keys import Key, Wish
 from mosaic_cms.operations.giving import Patterns, SiteKey, require_known, require_sites
 from mosaic_cms.rights import Permission, Role
@@ -28,8 +28,10 @@ class CreateKey(Model):
     expires_at: Instant | None = None
 
 
-class EveryKey(Model):
-    """All keys of the tenant."""
+class EveryKey(Part):
+    """The keys of the tenant, those that are older than one."""
+
+    after: uuid.UUID | None = None
 
 
 class OneKey(Model):
@@ -84,10 +86,12 @@ async def create_key(scope: TenantScope, command: CreateKey) -> MadeKey:
     return MadeKey(**_view(key).model_dump(), key=text)
 
 
-@action("keys.list", needs=Permission("read", "keys"), effect="read", http="GET /keys")
+@action("keys.list", needs=Permission("read", "keys"), effect="read", http="GET /keys", cursor="id")
 async def list_keys(scope: TenantScope, command: EveryKey) -> list[KeyView]:
     """Lists the API keys, also those that count no more, the newest first."""
-    return [_view(key) for key in await scope.product.identity.keys.list(scope.tenant.tenant_id)]
+    keys = scope.product.identity.keys
+    found = await keys.list(scope.tenant.tenant_id, command.after, command.limit)
+    return [_view(key) for key in found]
 
 
 @action("keys.revoke", needs=Permission("delete", "keys"), http="DELETE /keys/{id}", suspended=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mosaic_cms.actions import Model, action
+from mosaic_cms.actions import Model, Part, action
 from mosaic_cms.identity.membership import Member, Parted
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.operations.giving import SiteRoles, require_sites, roles_of
@@ -17,8 +17,10 @@ from mosaic_cms.scope import TenantScope
 from mosaic_core.mail import check_address
 
 
-class EveryMember(Model):
-    """All members of the tenant."""
+class EveryMember(Part):
+    """The members of the tenant, those after an address."""
+
+    after: Annotated[str, Field(max_length=300)] = ""
 
 
 class OneMember(Model):
@@ -80,11 +82,18 @@ class Gone(Model):
     keys: int
 
 
-@action("members.list", needs=Permission("read", "members"), effect="read", http="GET /members")
+@action(
+    "members.list",
+    needs=Permission("read", "members"),
+    effect="read",
+    http="GET /members",
+    cursor="email",
+)
 async def list_members(scope: TenantScope, command: EveryMember) -> list[MemberView]:
-    """Lists the members of the tenant."""
+    """Lists the members of the tenant, by address."""
     members = scope.product.identity.members
-    return [_view(member) for member in await members.list(scope.tenant.tenant_id)]
+    found = await members.list(scope.tenant.tenant_id, command.after, command.limit)
+    return [_view(member) for member in found]
 
 
 @action(

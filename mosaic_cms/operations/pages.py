@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import select
 
-from mosaic_cms.actions import Model, action
+from mosaic_cms.actions import Model, Part, action
 from mosaic_cms.content.drafts import changed_draft, content_of, forget_steps
 from mosaic_cms.content.models import Page, PageVersion
 from mosaic_cms.content.outline import PageContent
@@ -17,7 +17,6 @@ from mosaic_cms.operations.page_views import (
     PageAt,
     PageDetail,
     PageView,
-    SiteOfTenant,
     detailed,
     facts,
     found,
@@ -28,6 +27,13 @@ from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
+
+
+class ListPages(Part):
+    """The pages of a site, those after a path."""
+
+    site: str | None = None
+    after: Annotated[str, Field(max_length=4_000)] = ""
 
 
 class CreatePage(Model):
@@ -67,20 +73,27 @@ class SavedPage(PageDetail):
     merged: bool
 
 
-@action("pages.list", needs=Permission("read", "content"), effect="read", http="GET /pages")
-async def list_pages(scope: TenantScope, command: SiteOfTenant) -> list[PageView]:
+@action(
+    "pages.list",
+    needs=Permission("read", "content"),
+    effect="read",
+    http="GET /pages",
+    cursor="path",
+)
+async def list_pages(scope: TenantScope, command: ListPages) -> list[PageView]:
     """The pages of a site, by path."""
     async with scope.read() as session:
         site = await find_site(session, command.site)
-        pages = await session.scalars(
+        wanted = (
             select(Page)
-            .where(Page.site_id == site.id, Page.binned_at.is_(None))
+            .where(Page.site_id == site.id, Page.binned_at.is_(None), Page.path > command.after)
             .order_by(Page.path)
+            .limit(command.limit)
         )
+        pages = (await session.scalars(wanted)).all()
+        ids = wanted.with_only_columns(Page.live_version_id).subquery()
         versions = await session.scalars(
-            select(PageVersion).where(
-                PageVersion.id.in_(select(Page.live_version_id).where(Page.site_id == site.id))
-            )
+            select(PageVersion).join(ids, ids.c.live_version_id == PageVersion.id)
         )
         live = {version.page_id: version for version in versions}
         return [PageView(**facts(page, live.get(page.id))) for page in pages]

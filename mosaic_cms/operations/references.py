@@ -47,7 +47,8 @@ class UseView(Model):
     http="GET /references/{target}",
 )
 async def references_of(scope: TenantScope, command: UsedThing) -> list[UseView]:
-    """What uses a page, a file or a shared block, and in which blocks."""
+    """What uses a page, a file or a shared block, and in which blocks, at the sites that one may
+    read."""
     async with scope.read() as session:
         target = command.target
         if not REFERENCE.fullmatch(target):
@@ -59,6 +60,7 @@ async def references_of(scope: TenantScope, command: UsedThing) -> list[UseView]
                 )
             site = await find_site(session, command.site)
             target = f"page:{(await find_page(session, site, path)).id}"
+        readable = await scope.readable(session)
         return [
             UseView(
                 source=use.source,
@@ -69,4 +71,5 @@ async def references_of(scope: TenantScope, command: UsedThing) -> list[UseView]
                 binned=use.binned,
             )
             for use in await uses_of(session, target)
+            if use.site_id in readable
         ]

@@ -191,7 +191,12 @@ async def delete_shared(scope: TenantScope, command: DeleteShared) -> SharedView
 
     async def fn(write: Write) -> SharedView:
         row = await _found(write.session, command.id)
-        await require_unused(write.session, f"shared:{row.id}", force=command.force)
+        await require_unused(
+            write.session,
+            f"shared:{row.id}",
+            readable=await scope.readable(write.session),
+            force=command.force,
+        )
         view = SharedView(**await _facts(write.session, row))
         await _follow(scope, write, row)
         await write.session.delete(row)

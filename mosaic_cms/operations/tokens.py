@@ -77,7 +77,8 @@ async def refresh_tokens(scope: PlatformScope, command: RenewTokens) -> TokensVi
     return _view(await scope.product.identity.bearer.renew(token, scope.actor))
 
 
-@action("tokens.revoke", needs=Permission("delete", SELF), http="POST /tokens/revoke")
+# Whoever has a token may end it, whatever it is for: nobody gets anything by it.
+@action("tokens.revoke", needs=Permission("read", SELF), http="POST /tokens/revoke")
 async def revoke_tokens(scope: PlatformScope, command: RevokeTokens) -> Revoked:
     """Ends a sign-in by token, or all of one's own."""
     token = None if command.refresh_token is None else command.refresh_token.get_secret_value()

@@ -23,19 +23,18 @@ from mosaic_cms.content.published import PublishedForm, PublishedPage
 from mosaic_cms.scope import Actor
 from mosaic_cms.web.form_body import Unreadable, read_form
 from mosaic_cms.web.fragments import fragment, in_layout
-from mosaic_cms.web.limits import Buckets
 from mosaic_cms.web.responses import Finished, Receive
 from mosaic_cms.web.search_page import slower
 from mosaic_cms.web.visit import Visit
 from mosaic_cms.web.words import words
+from mosaic_core.cache import Rate
 from mosaic_core.errors import ConfigurationError, NotFound
 from mosaic_core.tenants import TenantStatus
 
 _log = logging.getLogger("mosaic.web")
-VISITOR = Actor("visitor")
-#: Of one visitor: so many at once, then one in so many seconds; and of all of a tenant's.
-_BURST, _RATE = 10, 1 / 10
-_TENANT_BURST, _TENANT_RATE = 100, 2.0
+#: Forms of one visitor, and those of all of a tenant's that are kept.
+_RATE = Rate(limit=1, seconds=10, burst=10)
+_TENANT_RATE = Rate(limit=2, seconds=1, burst=100)
 _UNLISTED = '<meta name="robots" content="noindex">'
 
 _PAGES = PublishedPage.__table__.c
@@ -87,11 +86,7 @@ class _Shown(NamedTuple):
 
 
 class Forms:
-    """Takes forms. Nothing is kept here but how often visitors sent one."""
-
-    def __init__(self) -> None:
-        self._visitors = Buckets(_RATE, _BURST)
-        self._tenants = Buckets(_TENANT_RATE, _TENANT_BURST)
+    """Takes forms."""
 
     async def are_at(self, visit: Visit) -> bool:
         """Whether the page at a path shows a form."""
@@ -111,7 +106,8 @@ class Forms:
         if not _of_this_site(headers, host):
             return _told(visit, 403, "refused")
         tenant = visit.handle.tenant
-        wait = self._visitors.take(f"{tenant.tenant_id} {visit.client}")
+        whose = f"{tenant.tenant_id} {visit.client}"
+        wait = await visit.product.rates.wait("forms", _RATE, whose)
         if wait:
             return slower(visit, wait)
         try:
@@ -135,10 +131,11 @@ class Forms:
             errors = {fault.key: words(found.language)[fault.what] for fault in refused}
             around = await visit.around(found.language, found.theme, found.theme_revision)
             return _shown_again(around, found, values, errors)
-        wait = self._tenants.take(visit.handle.tenant.tenant_id)
+        tenant_id = visit.handle.tenant.tenant_id
+        wait = await visit.product.rates.wait("tenant's forms", _TENANT_RATE, tenant_id)
         if wait:
             return slower(visit, wait)
-        scope = visit.product.scope(visit.handle.tenant, VISITOR)
+        scope = visit.product.scope(visit.handle.tenant, Actor("visitor", address=visit.client))
         command = {"page_id": found.page_id, "form_id": found.form_id}
         values = {field["key"]: field["value"] for field in filled}
         try:

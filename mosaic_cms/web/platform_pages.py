@@ -29,6 +29,7 @@ class PlatformPages:
         )
         environment.globals["platform"] = platform
         names = ("unknown_host", "closed", "unavailable", "bad_request", "error", "not_signed_in")
+        names += ("refused",)
         self._templates = {name: environment.get_template(f"{name}.html") for name in names}
 
     def unknown_host(self, host: str) -> Finished:
@@ -45,6 +46,9 @@ class PlatformPages:
 
     def not_signed_in(self, status: int, message: str, hint: str) -> Finished:
         return self._page("not_signed_in", status, message=message, hint=hint)
+
+    def refused(self) -> Finished:
+        return self._page("refused", 403)
 
     def error(self, reference: str) -> Finished:
         return self._page("error", 500, reference=reference)

@@ -7,26 +7,23 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from mosaic_cms.web.fragments import fragment, in_layout
-from mosaic_cms.web.limits import Buckets
 from mosaic_cms.web.pagination import asked_page, pagination
 from mosaic_cms.web.responses import Finished
 from mosaic_cms.web.visit import Made, Visit
 from mosaic_cms.web.words import words
+from mosaic_core.cache import Rate
 from mosaic_core.search import MOST_SKIPPED, SearchHit, SearchQuery, SearchResults, segments
 
 PAGE_SIZE = 10
 #: Characters of a query that count.
 _LONGEST = 200
-#: Searches of one visitor: so many at once, then so many a second.
-_BURST, _RATE = 20, 1.0
+#: Searches of one visitor.
+_RATE = Rate(limit=1, seconds=1, burst=20)
 _HEAD = '<meta name="robots" content="noindex">'
 
 
 class SearchPage:
     """Makes it. Nothing of it is kept but how often a visitor asked."""
-
-    def __init__(self) -> None:
-        self._asked = Buckets(_RATE, _BURST)
 
     async def answer(self, visit: Visit) -> Made | None:
         """The form, or one page of what was found; None beyond the last."""
@@ -38,7 +35,8 @@ class SearchPage:
         skipped = ((number or 1) - 1) * PAGE_SIZE
         if number is None or skipped > MOST_SKIPPED:
             return None
-        wait = self._asked.take(f"{visit.handle.tenant.tenant_id} {visit.client}")
+        whose = f"{visit.handle.tenant.tenant_id} {visit.client}"
+        wait = await visit.product.rates.wait("search", _RATE, whose)
         if wait:
             return slower(visit, wait), False
         tenant, surround = visit.handle.tenant, visit.surround

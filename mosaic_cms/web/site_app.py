@@ -9,12 +9,12 @@ import time
 from functools import partial
 
 from mosaic_cms.content.references import MEDIA_PREFIX
+from mosaic_cms.networks import neighbourhood
 from mosaic_cms.product import Product
 from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.delivery import Delivery
 from mosaic_cms.web.files import FileRequest, Files
 from mosaic_cms.web.hosts import Hosts, SiteHandle
-from mosaic_cms.web.limits import neighbourhood
 from mosaic_cms.web.page_cache import PageCache
 from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_cms.web.responses import (
@@ -45,6 +45,7 @@ class SiteApp:
         self._heads = product.platform.heads
         self._trusts_proxies = bool(product.platform.settings.platform.proxies)
         self._hosts = Hosts(product.platform)
+        self._networks = product.networks
         self._delivery = Delivery(product, serve.cdn_seconds)
         self._files = Files(product)
         self._pages = PlatformPages(product.platform.settings.platform.name)
@@ -79,6 +80,8 @@ class SiteApp:
         tenant = handle.tenant
         if tenant.status is TenantStatus.CLOSED or len(headers) != len(scope["headers"]):
             return None
+        if self._networks.of(tenant.tenant_id) is not None:
+            return None
         key = (tenant.tenant_id, handle.origin, scope["path"])
         finished = self.cache.get(key, handle.head.published)
         if finished is None or (finished.by_query and scope["query_string"]):
@@ -106,7 +109,13 @@ class SiteApp:
                 else:
                     host = self._hosts.host_of(scope, headers)
                     handle = self._hosts.find(host, self._hosts.scheme_of(scope, headers))
-                    if reads:
+                    await self._networks.refresh()
+                    lists = self._networks.of(handle.tenant.tenant_id)
+                    if lists is not None:
+                        sent.private = True
+                    if lists is not None and lists.refuse(self._hosts.client_of(scope, headers)):
+                        finished = self._pages.refused()
+                    elif reads:
                         finished = await self._find(handle, scope, headers, sent)
                     else:
                         finished = await self._take(handle, host, scope, headers, receive)
@@ -117,7 +126,7 @@ class SiteApp:
         if finished is None or sent.started:
             return
         await send_finished(
-            send,
+            sent,
             finished,
             self._encodings.choose(headers.get(b"accept-encoding", b"")),
             headers.get(b"if-none-match"),
@@ -215,9 +224,14 @@ class _Sent:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.started = False
+        #: What is not for every network is kept by no cache on its way.
+        self.private = False
 
     async def __call__(self, message: Message) -> None:
         self.started = True
+        if self.private and message["type"] == "http.response.start":
+            others = [pair for pair in message["headers"] if pair[0] != b"cache-control"]
+            message = {**message, "headers": [*others, (b"cache-control", b"private, no-cache")]}
         await self._send(message)
 
 

@@ -90,7 +90,11 @@ class Directory:
         self.until = 0.0
         #: Moves whenever anything that is looked up here may have changed.
         self.generation = 0
-        self._writer = Writer(PLATFORM, OWNER, database.exclusive)
+        #: Told of every commit to the platform database.
+        self.moved: Callable[[], None] = _untold
+        self._writer = Writer(
+            PLATFORM, OWNER, database.exclusive, committed=lambda state: self.moved()
+        )
         #: When something is due at which tenant.
         self.agenda = Agenda(database, self._writer)
         #: Whose outbox is to be looked into.
@@ -155,23 +159,34 @@ class Directory:
                 self._looking = asyncio.create_task(self._look())
             await asyncio.shield(self._looking)
 
+    def expire(self) -> None:
+        """Something changed elsewhere: the next :meth:`refresh` looks, whatever is under way."""
+        self.until, self._looking = 0.0, None
+
     async def _look(self) -> None:
-        started = time.monotonic()
+        started, own, known = time.monotonic(), asyncio.current_task(), self._known
         try:
+            tenants: list[TenantContext] = []
+            domains: Sequence[Any] = ()
             async with self.database.session() as session:
                 version = await session.scalar(select(PLATFORM.head.c.version))
                 assert version is not None
-                if version != self._known:
-                    tenants = await session.execute(
-                        select(*_TENANT_COLUMNS).where(TenantRow.changed > self._known)
+                if version != known:
+                    rows = await session.execute(
+                        select(*_TENANT_COLUMNS).where(TenantRow.changed > known)
                     )
-                    domains = await session.execute(
-                        select(*_DOMAIN_COLUMNS).where(DomainRow.changed > self._known)
+                    found = await session.execute(
+                        select(*_DOMAIN_COLUMNS).where(DomainRow.changed > known)
                     )
-                    self._learn(version, [_tenant(row) for row in tenants], list(domains))
-            self.until = started + self._freshness
+                    tenants, domains = [_tenant(row) for row in rows], list(found)
+            # One that was overtaken has nothing to say of what a later one found.
+            if version > self._known or (version != known and self._looking is own):
+                self._learn(version, tenants, domains)
+            if self._looking is own:
+                self.until = started + self._freshness
         finally:
-            self._looking = None
+            if self._looking is own:
+                self._looking = None
 
     def _learn(self, version: int, tenants: list[TenantContext], domains: Sequence[Any]) -> None:
         """Takes all that is different at ``version`` from what was known."""
@@ -358,6 +373,10 @@ class Directory:
         """How many tenants there are, from the database."""
         async with self.database.session() as session:
             return int(await session.scalar(select(func.count()).select_from(TenantRow)) or 0)
+
+
+def _untold() -> None:
+    """For an installation of one instance."""
 
 
 def _tenant(row: Any) -> TenantContext:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from mosaic_core.cache import Cache
 from mosaic_core.errors import (
     FileMismatch,
     FileMissing,
@@ -23,6 +24,7 @@ from mosaic_core.errors import (
 )
 from mosaic_core.identity import Begun, IdentityProvider, OwnIssuer, SignInWay, Vouched, Way
 from mosaic_core.mail import Mail, Mailer
+from mosaic_core.memory_cache import MemoryCache
 from mosaic_core.provider import NoSettings, PlatformServices, Provider
 from mosaic_core.resolution import HostDirectory, TenantMatch, TenantResolver
 from mosaic_core.storage import FileInfo, Storage, normalise_key
@@ -233,6 +235,16 @@ def memory_storage() -> Provider[Storage]:
 def table_resolver() -> Provider[TenantResolver]:
     """Declares :class:`TableResolver`, as a plugin's hook would."""
     return Provider(name="table", settings=TableSettings, open=_open_table)
+
+
+def memory_cache() -> Provider[Cache]:
+    """Declares :class:`~mosaic_core.memory_cache.MemoryCache`, as a plugin's hook would."""
+
+    @asynccontextmanager
+    async def opened(settings: NoSettings, services: PlatformServices) -> AsyncIterator[Cache]:
+        yield MemoryCache()
+
+    return Provider(name="memory", settings=NoSettings, open=opened)
 
 
 def memory_mailer(mailer: MemoryMailer | None = None) -> Provider[Mailer]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # The suites speak in asserts: their failures are to show the values, as a test's own do.
 pytest.register_assert_rewrite(
+    "mosaic_core.testing.cache",
     "mosaic_core.testing.isolation",
     "mosaic_core.testing.mail",
     "mosaic_core.testing.persistence",

@@ -19,7 +19,8 @@ def test_members_are_invited_changed_and_removed(services: Services) -> None:
         people = People(service.deployment)
         await people.add("olga", Role.OWNER)
         await people.add("zoe")
-        olga = {"authorization": await bearer(people, "olga")}
+        actions = ["members.*", "invitations.*"]
+        olga = {"authorization": await bearer(people, "olga", actions=actions)}
         wish = {"email": "zoe@example.com", "role": "viewer"}
         made = await service.ask("POST", "/invitations", json=wish, **olga)
         assert made.status_code == 201

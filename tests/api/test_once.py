@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from mosaic_cms.api.once import Once, key_of
 from mosaic_cms.api.problems import HttpError
-from mosaic_cms.identity.tables import ApiAnswer
+from mosaic_cms.platform_tables import ApiAnswer
 from mosaic_cms.scope import Conditions
 from mosaic_core.errors import InvalidInput, MosaicError
 from tests.api.conftest import Service, Services

@@ -183,7 +183,7 @@ def test_every_answer_has_safe_headers_and_what_is_left(services: Services) -> N
         problem(await service.get("/content/pages", accept_version="2"), 406)
         assert (await service.get("/content/pages", accept_version="1")).status_code == 200
 
-    services(scenario)
+    services(scenario, rates={"actor": 600})
 
 
 def test_whoever_asks_too_often_is_told_when_to_come_again(services: Services) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,10 +12,24 @@ from typing import Any
 
 import pytest
 
+from mosaic_cms.api.callers import COOKIE, CSRF_HEADER
+from mosaic_cms.migrating import migrate_platform
+from mosaic_cms.product import open_product
+from mosaic_core.settings import load_settings
 from tests.api.conftest import Service, Services
+from tests.cms.deployment import OPERATOR
 from tests.processes import Deployment, Running, free_port, stop, wait_for
 
-WHO = ("nobody", "viewer", "editor", "owner")
+#: Nobody, a key of each role, and an owner who is signed in with a browser.
+WHO = ("nobody", "viewer", "editor", "owner", "session")
+#: What ends the session of whoever tries it: then there would be nobody to try the rest.
+LEAVING = (
+    "sessions.end",
+    "sessions.end_others",
+    "members.leave",
+    "members.transfer",
+    "accounts.change_password",
+)
 CONFIGURATION = """
 [platform]
 plugins = ["host_resolvers", "tenancy_sqlite", "storage_local"]
@@ -37,34 +52,60 @@ expected-statuses = ["400", "401", "402", "403", "404", "405", "406", "409", "41
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, dict[str, str]]]:
-    """A server with a tenant that has some content, and a key of it for each role."""
+def served(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Running, dict[str, dict[str, str]]]]:
+    """A server with a tenant that has some content, and what each one shows of who they are."""
     folder = tmp_path_factory.mktemp("served")
     deployment = Deployment(folder)
     (folder / "mosaic.toml").write_text(CONFIGURATION, "utf-8")
     (folder / "schemathesis.toml").write_text(CHECKS, "utf-8")
-    deployment.run("migrate")
-    deployment.run("tenant", "create", "aurora")
-    keys = {
-        role: deployment.json("key", "create", role, "-t", "aurora", "--role", role)["key"]
-        for role in WHO[1:]
-    }
+    shown = asyncio.run(filled(folder))
     port = free_port()
     log = folder / "log"
     process = deployment.start("serve", "--port", str(port), log=log)
-    yield wait_for(process, port), keys
+    yield wait_for(process, port), shown
     stop(process)
     said = log.read_text("utf-8")
     assert "Traceback" not in said, said
-    assert not any(key in said for key in keys.values())
+    secret = {value.rpartition("=")[2] for headers in shown.values() for value in headers.values()}
+    assert not any(value in said for value in secret)
 
 
-def examine(folder: Path, served: tuple[Running, dict[str, str]], who: str, *options: str) -> None:
+async def filled(folder: Path) -> dict[str, dict[str, str]]:
+    """Makes a tenant, a key of it for each role, and an owner; what each sends with a request."""
+    settings = load_settings(folder)
+    await migrate_platform(settings)
+    async with open_product(settings) as product:
+        perform, rules = product.actions.perform, product.platform_scope(OPERATOR)
+        await perform("tenants.create", rules, {"slug": "aurora", "name": "Aurora"})
+        scope = product.scope(product.platform.directory.named("aurora"), OPERATOR)
+        shown = {}
+        for role in ("viewer", "editor", "owner"):
+            made = await perform("keys.create", scope, {"name": role, "role": role})
+            shown[role] = {"X-API-Key": made.key}
+        identity = product.identity
+        account = await identity.account_admin.create("ada@example.com", "Ada", OPERATOR)
+        await perform("members.add", scope, {"email": account.email, "role": "owner"})
+        started = await identity.store.write(
+            lambda write: identity.sessions.start(write, account.id), actor="test", action="test"
+        )
+        csrf = identity.secrets.token("csrf", str(started.id))
+        shown["session"] = {"Cookie": f"{COOKIE}={started.cookie}", CSRF_HEADER: csrf}
+        return shown
+
+
+def examine(
+    folder: Path, served: tuple[Running, dict[str, dict[str, str]]], who: str, *options: str
+) -> None:
     """Has schemathesis try every operation with every check."""
-    running, keys = served
+    running, shown = served
     headers = ["-H", "Host: aurora.localhost"]
-    if who in keys:
-        headers += ["-H", f"X-API-Key: {keys[who]}"]
+    for name, value in shown.get(who, {}).items():
+        headers += ["-H", f"{name}: {value}"]
+    left_out = LEAVING if who == "session" else ()
+    for name in left_out:
+        headers += ["--exclude-operation-id", name]
     (folder / "schemathesis.toml").write_text(CHECKS, "utf-8")
     done = subprocess.run(
         [
@@ -81,17 +122,17 @@ def examine(folder: Path, served: tuple[Running, dict[str, str]], who: str, *opt
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr
 
 
-@pytest.mark.parametrize("who", ["nobody", "owner"])
+@pytest.mark.parametrize(("who", "times"), [("nobody", 1), ("editor", 1), ("session", 1)])
 def test_whatever_is_sent_the_answer_is_one_that_the_document_has(
-    served: tuple[Running, dict[str, str]], who: str, tmp_path: Path
+    served: tuple[Running, dict[str, dict[str, str]]], who: str, times: int, tmp_path: Path
 ) -> None:
-    examine(tmp_path, served, who, "--phases", "fuzzing", "-n", "2")
+    examine(tmp_path, served, who, "--phases", "fuzzing", "-n", str(times))
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("who", WHO)
 def test_however_much_is_sent_the_answer_is_one_that_the_document_has(
-    served: tuple[Running, dict[str, str]], who: str, tmp_path: Path
+    served: tuple[Running, dict[str, dict[str, str]]], who: str, tmp_path: Path
 ) -> None:
     examine(tmp_path, served, who, "--phases", "examples,coverage,fuzzing,stateful", "-n", "40")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from mosaic_cms.identity.tables import AuditEntry
+from mosaic_cms.platform_tables import AuditEntry
 from tests.api.conftest import SHARED, Service, Services, problem
 
 NEW = {"slug": "tea", "title": "Tea", "parent": "/"}

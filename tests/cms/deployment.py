@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from mosaic_cms.cli.deployment import migrate_platform
+from mosaic_cms.migrating import migrate_platform
 from mosaic_cms.product import Product, open_product
 from mosaic_cms.scope import Actor, TenantScope
 from mosaic_cms.web.site_app import SiteApp
@@ -26,6 +26,8 @@ DOMAINS = {"aurora": ("museum.example", "bücher.example"), "bread": ("[2001:db8
 #: Published pages of every tenant: path, layout.
 PAGES = {"/": "home", "/visit/": "page", "/visit/hours/": "page", "/news/": "list"}
 
+#: What is asked for by tests comes at once.
+_NO_LIMITS = {"tenant": 10**9, "actor": 10**9}
 _TIERS = {
     "open": {"persistence": "tenancy_sqlite", "storage": "storage_local"},
     "white": {
@@ -39,7 +41,8 @@ _TIERS = {
 def settings_for(root: Path, **tables: dict[str, Any]) -> Settings:
     """Settings whose tables the given ones complete."""
     platform = {"domain": "mosaic.test", "freshness": 0.2} | tables.pop("platform", {})
-    return make_settings({"platform": platform, "tiers": _TIERS} | tables, root=root)
+    own = {"platform": platform, "tiers": _TIERS, "rates": _NO_LIMITS}
+    return make_settings(own | tables, root=root)
 
 
 @dataclass(frozen=True, slots=True)

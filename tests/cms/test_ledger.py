@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from sqlalchemy import select
 
-from mosaic_cms.identity.tables import AuditEntry, Usage
 from mosaic_cms.ledger import _MOST, Entry, Ledger
+from mosaic_cms.platform_tables import AuditEntry, Usage
 from mosaic_cms.rights import Role
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import DatabaseError, Denied, InvalidInput

@@ -14,6 +14,8 @@ from sqlalchemy import select
 
 from mosaic_cms.content.models import Media, Menu, Page, PageVersion, SharedBlock, Site
 from mosaic_cms.content.published import ContentReference
+from mosaic_cms.rights import Role
+from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, InvalidInput, MosaicError, NotFound
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
@@ -264,6 +266,35 @@ def edit_at_random(deployments: Deployments, examples: int) -> None:
             runner.run(one(steps))
 
         search()
+
+
+def test_who_reads_one_site_learns_nothing_of_what_another_uses(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("sites.create", key="shop", title="Shop")
+        target = (await deployment.do("pages.show", path="/visit/")).id
+        here, there = text(f"[Here](page:{target})"), text(f"[Secret](page:{target})")
+        await deployment.do("pages.edit", path="/", regions={"main": [here]})
+        await deployment.do(
+            "pages.create",
+            site="shop",
+            title="Secret plans",
+            slug="plans",
+            regions={"main": [there]},
+        )
+        perform = deployment.product.actions.perform
+        edith = Actor("account", "edith", None, (("main", Role.EDITOR),))
+        given = {"target": f"page:{target}", "site": "main"}
+        found = await perform("references.of", deployment.scope(actor=edith), given)
+        assert [use.path for use in found] == ["/"]
+        assert len(await deployment.do("references.of", **given)) == 2
+        with pytest.raises(Conflict) as caught:
+            await perform(
+                "pages.delete", deployment.scope(actor=edith), {"path": "/visit/", "site": "main"}
+            )
+        assert "something at another site" in str(caught.value)
+        assert "plans" not in str(caught.value).lower()
+
+    deployments(scenario)
 
 
 def test_the_table_is_what_the_content_says_after_random_edits(deployments: Deployments) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mosaic_cms.actions import Actions, declared_in
 from mosaic_cms.product import _OPERATIONS
-from mosaic_cms.rights import Permission, Role, granted, lowest_with
+from mosaic_cms.rights import SELF, Permission, Role, Scopes, granted, lowest_with
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_core.errors import Denied, InvalidInput, TenantReadOnly
 from tests.cms.deployment import OPERATOR as AT_THE_COMMAND_LINE
@@ -42,6 +42,7 @@ TABLE = {
     "accounts.totp_confirm": SIGNED_IN,
     "accounts.totp_remove": SIGNED_IN,
     "accounts.verify": EVERYBODY,
+    "content.export_archive": ADMIN,
     "content.export_json": OPERATOR,
     "content.export_markdown": OPERATOR,
     "content.import_markdown": OPERATOR,
@@ -81,6 +82,8 @@ TABLE = {
     "menus.remove": EDITOR,
     "menus.set": EDITOR,
     "menus.show": VIEWER,
+    "networks.set": OWNER,
+    "networks.show": ADMIN,
     "pages.bin": VIEWER,
     "pages.compare": VIEWER,
     "pages.copy": EDITOR,
@@ -157,8 +160,11 @@ TABLE = {
     "tenants.resume": OPERATOR,
     "tenants.show": OPERATOR,
     "tenants.suspend": OPERATOR,
+    "tenant.rename": OWNER,
+    "tenant.show": VIEWER,
     "terms.list": VIEWER,
     "terms.rename": EDITOR,
+    "themes.list": VIEWER,
     "tokens.create": SIGNED_IN,
     "tokens.refresh": EVERYBODY,
     "tokens.revoke": SIGNED_IN,
@@ -213,6 +219,30 @@ def test_a_reason_names_the_least_role_that_has_the_right() -> None:
     assert stranger == "account:zoe lacks update on settings, being no member; Admin has it."
     owner = Actor("account", "olga", Role.OWNER).may(Permission("create", "tenants")).reason
     assert "run this installation" in owner
+
+
+def test_a_token_for_everything_is_not_for_its_owner_s_account(deployments: Deployments) -> None:
+    everything = [Scopes(), Scopes(actions=("*",)), Scopes(actions=("?*", "[a-z]*.*"))]
+
+    async def scenario(deployment: Deployment) -> None:
+        perform, scope = deployment.product.actions.perform, deployment.product.platform_scope
+        for action in deployment.product.actions:
+            if action.needs.resource != SELF:
+                continue
+            changes = action.needs.verb != "read"
+            assert changes == (action.effect == "write") or action.name == "tokens.revoke"
+            for scopes in everything:
+                token = Actor("account", "tina", Role.OWNER, scopes=scopes)
+                decision = token.may(action.needs, action.name)
+                assert decision.allowed is not changes, decision.reason
+                if changes and action.scope is PlatformScope:
+                    with pytest.raises(Denied, match="with this token; a session has it"):
+                        await perform(action.name, scope(token), action.input.model_construct())
+            own = Scopes(actions=(f"{action.name.partition('.')[0]}.*",))
+            assert Actor("account", "tina", scopes=own).may(action.needs, action.name).allowed
+            assert Actor("account", "tina").may(action.needs, action.name).allowed, "in a session"
+
+    deployments(scenario)
 
 
 def test_what_is_named_by_its_id_takes_the_least_of_ones_roles() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mosaic_cms.web.limits import Buckets, neighbourhood
+from mosaic_cms.networks import neighbourhood
 from tests.cms.deployment import Deployment, Deployments
 
 
@@ -88,20 +88,6 @@ def test_a_visitor_who_asks_too_often_is_asked_to_wait(deployments: Deployments)
         assert (await deployment.get("/search/")).status_code == 200
 
     deployments(scenario)
-
-
-def test_a_bucket_fills_again_with_time() -> None:
-    now = 0.0
-    bucket = Buckets(0.5, 2, lambda: now)
-    assert [bucket.take("a"), bucket.take("a"), bucket.take("a")] == [0, 0, 2]
-    assert bucket.take("b") == 0
-    now = 1.0
-    assert bucket.take("a") == 1
-    now = 2.0
-    assert bucket.take("a") == 0
-    assert bucket.take("a") == 2
-    now = 1_000.0
-    assert [bucket.take("a"), bucket.take("a"), bucket.take("a")] == [0, 0, 2]
 
 
 @pytest.mark.parametrize(

@@ -371,9 +371,8 @@ def test_the_last_use_of_a_key_is_known_and_outlives_the_process(deployments: De
 def test_uses_are_written_when_the_server_stops(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         people = await staff(deployment)
-        uses = people.identity.keys.uses
         await use(people, await make(people))
-        running = asyncio.create_task(uses.run())
+        running = asyncio.create_task(deployment.product.noted.run())
         await asyncio.sleep(0)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -13,10 +13,13 @@ from sqlalchemy import func, select
 
 from mosaic_cms.identity.secrets import digest_of
 from mosaic_cms.identity.tables import SessionRow
-from mosaic_core.errors import DatabaseReadOnly, NotFound
+from mosaic_cms.product import open_product
+from mosaic_core.errors import ConfigurationError, DatabaseReadOnly, NotFound
 from mosaic_core.types import new_id
-from tests.cms.deployment import opened
+from tests.cms.deployment import opened, settings_for
 from tests.cms.identity.people import ADA, ELSEWHERE, HOME, Meet, People, cheaply
+from tests.cms.plugs import SHIPPED
+from tests.redis_server import RedisServer
 
 START = "2031-01-15T08:00Z"
 
@@ -72,7 +75,87 @@ def test_a_session_that_is_used_all_the_time_is_written_now_and_then(meet: Meet)
             assert directory.version == before
             clock.shift(timedelta(minutes=4))
             assert all(await asyncio.gather(*(people.finds(cookie) for _ in range(20))))
+            for _ in range(3):
+                await people.product.identity.session_uses.flush()
             assert directory.version == before + 1
+
+    meet(scenario)
+
+
+def test_the_sessions_of_everybody_are_noted_in_one_write(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        with time_machine.travel(START) as clock:
+            await people.signed_up()
+            cookies = [(await people.browser())[1] for _ in range(5)]
+            clock.shift(timedelta(hours=7))
+            assert all([await people.finds(cookie) for cookie in cookies])
+            before = people.product.platform.directory.version
+            await people.product.identity.session_uses.flush()
+            assert people.product.platform.directory.version == before + 1
+            clock.shift(timedelta(hours=7))
+            async with opened(people.product.platform.settings.root) as other:
+                assert all([await People(other).finds(cookie) for cookie in cookies])
+
+    meet(scenario)
+
+
+def test_a_use_that_is_not_written_yet_counts_when_other_things_change(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        with time_machine.travel(START) as clock:
+            await people.signed_up()
+            ada, cookie = await people.browser()
+            clock.shift(timedelta(hours=7))
+            assert await people.finds(cookie)
+            await people.signed_up("bob@example.com")  # what is kept in memory is forgotten
+            clock.shift(timedelta(minutes=50))
+            assert [view.current for view in await people.ask("sessions.list", ada)] == [True]
+            clock.shift(timedelta(hours=2))
+            assert await people.finds(cookie)
+
+    meet(scenario)
+
+
+def test_instances_that_share_a_cache_share_the_uses_of_sessions(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        with time_machine.travel(START) as clock, RedisServer() as server:
+            await people.signed_up()
+            ada, cookie = await people.browser()
+            settings = settings_for(
+                people.product.platform.settings.root,
+                platform={"plugins": [*SHIPPED, "cache_redis"]},
+                plugins={"cache_redis": {"url": server.url}},
+                identity={"sessions": "cache"},
+            )
+            async with open_product(settings) as one, open_product(settings) as other:
+                find, find_there = one.identity.sessions.find, other.identity.sessions.find
+                clock.shift(timedelta(minutes=10))
+                assert await find(cookie)
+                await one.identity.session_uses.flush()
+                before = one.platform.directory.version
+                for _ in range(8):
+                    clock.shift(timedelta(minutes=6))
+                    assert await find(cookie)
+                    await one.identity.session_uses.flush()
+                assert one.platform.directory.version == before, "an hour is one write"
+                clock.shift(timedelta(hours=7, minutes=55))
+                assert await find_there(cookie), "what was used there lasts here"
+                server.stop()
+                assert await find(cookie), "without it nobody is signed out"
+                await people.ask("sessions.end", ada, id=ada.session)
+                ended = time.monotonic()
+                while await find(cookie) or await find_there(cookie):
+                    assert time.monotonic() - ended < 1
+                    await asyncio.sleep(0.02)
+
+    meet(scenario)
+
+
+def test_a_cache_for_sessions_needs_one_that_is_shared(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        root = people.product.platform.settings.root
+        with pytest.raises(ConfigurationError, match="share none"):
+            async with opened(root, identity={"sessions": "cache"}):
+                pass
 
     meet(scenario)
 
@@ -219,8 +302,14 @@ def test_a_database_that_cannot_be_written_signs_nobody_out(
                 patched.setattr(store, "write", full)
                 clock.shift(timedelta(hours=7))
                 assert await people.finds(cookie)
+                with pytest.raises(DatabaseReadOnly):
+                    await people.product.identity.session_uses.flush()
                 clock.shift(timedelta(hours=2))
-                assert not await people.finds(cookie)
+                assert await people.finds(cookie)
+            await people.product.identity.session_uses.flush()
+            clock.shift(timedelta(hours=7))
+            async with opened(people.product.platform.settings.root) as other:
+                assert await People(other).finds(cookie), "it is written once that is possible"
 
     meet(scenario)
 

@@ -1,0 +1,71 @@
+"""The tenant that one works in: what it is called."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mosaic_cms.actions import Model, action
+from mosaic_cms.rights import Permission
+from mosaic_cms.scope import TenantScope
+from mosaic_core.resolution import TenantMatch
+from mosaic_core.tenants import TenantContext
+
+
+class ThisTenant(Model):
+    """No input."""
+
+
+class RenameTenant(Model):
+    """What a tenant is called among people; its address stays."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class TenantFacts(Model):
+    """A tenant as its members see it.
+
+    Attributes:
+        host: by which its first site is known.
+        reason: why it is suspended, when it is.
+    """
+
+    tenant_id: str
+    slug: str
+    name: str
+    tier: str
+    status: str
+    reason: str
+    host: str
+
+
+@action("tenant.show", needs=Permission("read", "content"), effect="read", http="GET /tenant")
+async def show_tenant(scope: TenantScope, command: ThisTenant) -> TenantFacts:
+    """Shows the tenant that one works in."""
+    return _facts(scope, scope.tenant)
+
+
+@action("tenant.rename", needs=Permission("update", "tenant"), http="PATCH /tenant")
+async def rename_tenant(scope: TenantScope, command: RenameTenant) -> TenantFacts:
+    """Gives the tenant another name."""
+    changed = await scope.product.platform.directory.change(
+        scope.tenant.tenant_id,
+        actor=str(scope.actor),
+        action=scope.action,
+        name=command.name,
+    )
+    return _facts(scope, changed)
+
+
+def _facts(scope: TenantScope, tenant: TenantContext) -> TenantFacts:
+    host = scope.product.platform.directory.host_of(TenantMatch(tenant.tenant_id))
+    return TenantFacts(
+        tenant_id=tenant.tenant_id,
+        slug=tenant.slug,
+        name=tenant.name,
+        tier=tenant.tier,
+        status=str(tenant.status),
+        reason=tenant.reason,
+        host=host,
+    )

@@ -1,0 +1,1 @@
+"""News, limits and sessions that instances share, in Redis."""

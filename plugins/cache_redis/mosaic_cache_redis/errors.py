@@ -1,0 +1,55 @@
+"""What goes wrong with the server, as MOSAIC's one error: the one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from mosaic_core.errors import CacheUnavailable
+
+_SETTINGS = "[plugins.cache_redis]"
+_WRONG = "invalid username-password pair"
+_SHOWN = 200
+
+
+@contextmanager
+def translated(server: str) -> Iterator[None]:
+    """Raises what goes wrong with a server as our error."""
+    try:
+        yield
+    except (AuthenticationError, AuthorizationError, NoPermissionError):
+        raise _kept_out(server) from None
+    except (RedisTimeout, TimeoutError) as error:
+        raise CacheUnavailable(
+            f"Redis at {server} did not answer in time.",
+            hint=f"Look whether it is overloaded, or set timeout in {_SETTINGS}.",
+        ) from error
+    except ResponseError as error:
+        raise CacheUnavailable(
+            f"Redis at {server} refused: {str(error)[:_SHOWN]}.",
+            hint="Look at its memory and its role: a replica takes no writes.",
+        ) from error
+    except (RedisError, OSError) as error:
+        if _WRONG in str(error):  # the library does not tell it from a lost connection
+            raise _kept_out(server) from None
+        raise CacheUnavailable(
+            f"Redis at {server} cannot be reached: {str(error)[:_SHOWN] or type(error).__name__}.",
+            hint=f"Check url in {_SETTINGS}, and the server itself.",
+        ) from error
+
+
+def _kept_out(server: str) -> CacheUnavailable:
+    """Without the answer's text and without a cause: a server may repeat what it was sent."""
+    return CacheUnavailable(
+        f"Redis at {server} does not let us in.",
+        hint=f"Set username and password in {_SETTINGS}.",
+    )
