@@ -97,12 +97,12 @@ class SiteApp:
         sent = _Sent(send)
         handle, host = None, b""
         try:
-            finished: Finished | None = _not_allowed()
+            finished: Finished | None = None
             reads = scope["method"] in {"GET", "HEAD"}
             if reads or scope["method"] == "POST":
                 await self._directory.refresh()
                 if scope["path"] == READY_PATH:
-                    finished = html(200, "ready\n") if reads else finished
+                    finished = html(200, "ready\n") if reads else _not_allowed()
                 else:
                     host = self._hosts.host_of(scope, headers)
                     handle = self._hosts.find(host, self._hosts.scheme_of(scope, headers))
@@ -110,6 +110,8 @@ class SiteApp:
                         finished = await self._find(handle, scope, headers, sent)
                     else:
                         finished = await self._take(handle, host, scope, headers, receive)
+            else:
+                finished = _not_allowed()
         except MosaicError as error:
             finished = self._refusal(error, host)
         except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
