@@ -27,6 +27,7 @@ from mosaic_cms.web.responses import (
     html,
     send_finished,
 )
+from mosaic_cms.web.signed import SIGNED_PREFIX
 from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
 from mosaic_core.tenants import TenantStatus
 
@@ -141,6 +142,10 @@ class SiteApp:
             head = scope["method"] == "HEAD"
             if await self._files.media(FileRequest(handle, path, headers, sent, head)):
                 return None
+        if path.startswith(SIGNED_PREFIX):
+            head = scope["method"] == "HEAD"
+            await self._files.signed(FileRequest(handle, path, headers, sent, head))
+            return None
         published = handle.head.published
         query = scope.get("query_string", b"")
         # What is asked for by its path alone is found without coming here. No path begins like the
