@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.processes import free_port
@@ -67,7 +67,9 @@ class OwnAccounts(dict[str, Any]):
 
 
 @contextmanager
-def running(*options: str, folder: Path | None = None) -> Iterator[Azurite]:
+def running(
+    *options: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Azurite]:
     """Starts the emulator and stops it; in memory, or on disk in a folder."""
     if not _NODE.exists() or not _SCRIPT.exists():
         why = "Azurite is not installed: tools/setup azurite"
@@ -83,7 +85,8 @@ def running(*options: str, folder: Path | None = None) -> Iterator[Azurite]:
             *("--disableTelemetry", "--skipApiVersionCheck", *kept, *options),
         ],
         env=os.environ
-        | {"AZURITE_ACCOUNTS": ";".join(f"{name}:{key}" for name, key in keys.items())},
+        | {"AZURITE_ACCOUNTS": ";".join(f"{name}:{key}" for name, key in keys.items())}
+        | dict(environment or {}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -106,8 +109,8 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/", timeout=1)
-        except httpx.HTTPError:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
             time.sleep(0.05)
         else:
             return

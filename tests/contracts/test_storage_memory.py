@@ -13,7 +13,6 @@ import pytest
 
 from tests.azurite import running
 
-
 MOST = 64 * 1024 * 1024
 SIZES = [
     pytest.param(60_000_000, id="few"),
@@ -26,7 +25,8 @@ import asyncio, importlib, json, sys
 from pathlib import Path
 from mosaic_core.testing.services import make_services, make_tenant
 
-name, settings, folder, size = sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+name, settings, folder = sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3])
+size = int(sys.argv[4])
 provider = importlib.import_module(f"mosaic_{name}.plugin").mosaic_storage()
 
 async def content(size):
