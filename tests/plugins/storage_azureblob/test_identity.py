@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import ssl
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import azure.identity.aio
 import httpx
 import pytest
 import trustme
 from azure.core.credentials import AccessToken
+from mosaic_storage_azureblob import management
 from mosaic_storage_azureblob.plugin import AzureBlobSettings, mosaic_storage
 
 from mosaic_core.testing.services import make_services, make_tenant
@@ -97,3 +101,74 @@ def test_an_identity_writes_reads_copies_and_signs(
             assert (await storage.finish_upload(tenant, upload.id)).size == len(content)
 
     asyncio.run(main())
+
+
+class Management(BaseHTTPRequestHandler):
+    """Azure's management: the properties of one account."""
+
+    properties: ClassVar[dict[str, Any]] = {}
+    asked: ClassVar[list[tuple[str, str, str]]] = []
+    status: ClassVar[int] = 200
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        length = int(self.headers["content-length"])
+        given = json.loads(self.rfile.read(length))
+        if self.status == 200:
+            type(self).properties = given["properties"]
+        self._answer()
+
+    def _answer(self) -> None:
+        self.asked.append((self.command, self.path, self.headers["authorization"][:7]))
+        body = json.dumps({"properties": self.properties}).encode()
+        self.send_response(self.status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_versions_are_switched_on_by_who_may_and_nothing_else_is_changed(
+    authority: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority / "authority.pem"))
+    Management.status, Management.asked = status, []
+    Management.properties = {"deleteRetentionPolicy": {"enabled": True, "days": 7}}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Management)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "certificate.pem", authority / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    Thread(target=server.serve_forever, daemon=True).start()
+    resource = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/files"
+    base = f"https://127.0.0.1:{server.server_port}"
+    credential: Any = Identity()
+    try:
+        with caplog.at_level(logging.INFO, "mosaic.storage"):
+            done = asyncio.run(
+                management.switch_versioning_on("files", resource, credential, base=base)
+            )
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert done is (status == 200)
+    kept = {"deleteRetentionPolicy": {"enabled": True, "days": 7}}
+    if done:
+        assert Management.properties == kept | {"isVersioningEnabled": True}
+        assert [asked[0] for asked in Management.asked] == ["GET", "PUT"]
+    else:
+        assert Management.properties == kept
+        assert "answered with 403" in caplog.text
+        assert "--enable-versioning true" in caplog.text
+    assert all(
+        path.startswith(f"{resource}/blobServices/default?") for _, path, _ in Management.asked
+    )
+    assert {sent for _, _, sent in Management.asked} == {"Bearer "}
