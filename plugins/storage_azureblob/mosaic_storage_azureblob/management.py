@@ -33,7 +33,7 @@ async def switch_versioning_on(
             AsyncRetryPolicy(retry_total=2),
             AsyncBearerTokenCredentialPolicy(credential, f"{_MANAGEMENT}/.default"),
         ]
-        url = f"{resource_id}/blobServices/default?api-version={_VERSION}"
+        url = f"{base}{resource_id}/blobServices/default?api-version={_VERSION}"
         try:
             async with AsyncPipelineClient[HttpRequest, Any](base, policies=policies) as client:
                 found = await client.send_request(HttpRequest("GET", url))
