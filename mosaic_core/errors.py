@@ -45,7 +45,10 @@ names the thing; ``hint`` says what to do next.
     ├── StorageError                  files
     │   ├── FileMissing               no such key
     │   ├── InvalidKey                the key leaves the tenant's prefix, or is no key
-    │   └── FileMismatch              size or digest is not what was announced
+    │   ├── FileMismatch              size or digest is not what was announced
+    │   ├── StorageForbidden          the store does not let this deployment do it
+    │   ├── StorageBusy               the store asks to slow down, and went on asking
+    │   └── StorageUnreachable        the store does not answer
     ├── CacheUnavailable              the cache that instances share does not answer
     ├── BundleError                   a bundle cannot be written or read
     │   ├── BundleDamaged             a part of it is not what was written, or is missing
@@ -285,6 +288,19 @@ class FileMismatch(StorageError):
 class CacheUnavailable(MosaicError):
     code = "cache-unavailable"
     status = 503
+
+
+class StorageForbidden(StorageError):
+    code = "storage-forbidden"
+    status = 502
+
+
+class StorageBusy(StorageError):
+    code = "storage-busy"
+
+
+class StorageUnreachable(StorageError):
+    code = "storage-unreachable"
 
 
 class BundleError(MosaicError):
