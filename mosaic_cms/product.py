@@ -25,6 +25,8 @@ from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.ledger import Ledger
 from mosaic_cms.limits import RateLimits
 from mosaic_cms.mailing.kinds import KINDS
+from mosaic_cms.media.intake import Inspector
+from mosaic_cms.media.shelf import REMOVE
 from mosaic_cms.operations import (
     account_admin,
     accounts,
@@ -38,6 +40,9 @@ from mosaic_cms.operations import (
     keys,
     mails,
     media,
+    media_bin,
+    media_content,
+    media_settings,
     members,
     menus,
     own_tenants,
@@ -57,8 +62,10 @@ from mosaic_cms.operations import (
     terms,
     tokens,
     translations,
+    uploads,
     versions,
 )
+from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.postman import Postman
 from mosaic_cms.reminders import Reminders
@@ -98,6 +105,10 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    media_content,
+    media_bin,
+    media_settings,
+    uploads,
     audit,
     members,
     invitations,
@@ -111,7 +122,7 @@ _OPERATIONS = (
     account_admin,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
-_TOPICS = (RENDER,)
+_TOPICS = (RENDER, REMOVE)
 #: Clocks of several processes may differ so much; nothing of this is ever put off.
 _AHEAD = timedelta(minutes=1)
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -143,7 +154,9 @@ class Product:
         self.identity = Identity(platform)
         self.ledger = Ledger(platform.directory)
         self.rates = RateLimits(platform.settings.rates, self.ledger)
-        self.renditions = Renditions()
+        images = ImageLibrary()
+        self.renditions = Renditions(images)
+        self.inspector = Inspector(images)
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
         self.renewal = Renewal(self)
@@ -194,15 +207,26 @@ class Product:
             if done is not None:
                 done(message)
 
-        try:
-            return await self.platform.drain(tenant, handle, topics=_TOPICS)
-        except Exception:  # noqa: BLE001 - whatever it is, the next sweep tries again
-            _log.exception("the outbox of %s could not be dealt with", tenant.slug)
-            return 0
+        dealt_with = 0
+        for topic in _TOPICS:  # one after the other: pages do not wait for a storage in trouble
+            try:
+                dealt_with += await self.platform.drain(tenant, handle, topics=(topic,))
+            except Exception:  # noqa: BLE001 - whatever it is, the next sweep tries again
+                _log.exception("the outbox of %s could not be dealt with", tenant.slug)
+        return dealt_with
 
     async def _handle(self, tenant: TenantContext, message: Message) -> None:
         if message.topic == RENDER:
             await self.render(tenant, [uuid.UUID(page) for page in message.payload["pages"]])
+        elif message.topic == REMOVE:
+            await self._remove(tenant, message.payload["keys"])
+
+    async def _remove(self, tenant: TenantContext, keys: list[str]) -> None:
+        """Removes objects that are in no row any more, with their renditions."""
+        storage = self.platform.storage(tenant)
+        for key in keys:
+            await storage.delete(tenant, key)
+        await self.renditions.remove(storage, tenant, keys)
 
     async def render(self, tenant: TenantContext, page_ids: list[uuid.UUID]) -> None:
         """Renders published pages, outside the write unless somebody else wrote meanwhile.

@@ -172,6 +172,18 @@ class Publisher:
             ids.append(page.id)
         await self.render_later(write, ids)
 
+    async def refresh_pages(self, write: Write, site: Site, pages: Sequence[Page]) -> None:
+        """Places live pages anew and has them rendered, with what shows something of them: their
+        pictures changed."""
+        rows = []
+        for page in pages:
+            version = await self._live(write, page)
+            if version is not None:
+                rows.append(await place_page(write.session, page, version))
+        await write.session.flush()
+        touched = await dependents(write.session, rows)
+        await self.render_later(write, touched.union(row.page_id for row in rows))
+
     async def renew(self, write: Write, site: Site, *, everything: bool) -> None:
         """Has pages rendered again: all of them, or those made with another state of the theme."""
         if everything:

@@ -47,7 +47,7 @@ class Targets:
         if kind != "media":
             return Picture(target, None, None)
         media = self._media.get(key)
-        return None if media is None else picture_of(media, room=self._room)
+        return None if media is None else picture_of(media, alt=media.alt, room=self._room)
 
 
 NOTHING = Targets({}, {})
@@ -89,9 +89,9 @@ def _ids(kind: str, references: Iterable[str]) -> list[uuid.UUID]:
 
 
 async def find_media(session: AsyncSession, references: Sequence[str]) -> dict[str, Media]:
-    """The files that references name, by id."""
+    """The files that references name, by id; none that is in the bin."""
     ids = _ids("media", references)
     if not ids:
         return {}
-    rows = await session.scalars(select(Media).where(Media.id.in_(ids)))
+    rows = await session.scalars(select(Media).where(Media.id.in_(ids), Media.binned_at.is_(None)))
     return {str(row.id): row for row in rows}

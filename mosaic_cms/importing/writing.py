@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from mosaic_cms.content.versions import CONTENT
 from mosaic_cms.importing.media import store_media
 from mosaic_cms.importing.report import Report
 from mosaic_cms.importing.scan import SourceFile
+from mosaic_cms.importing.site_file import FileEntry
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
@@ -117,9 +118,11 @@ class Writer:
             if source in binned:
                 self.report.note(source, "its page is in the bin, and stays there")
 
-    async def store(self, files: Sequence[SourceFile]) -> None:
-        """Stores the files that pages use."""
-        self.media, faults = await store_media(self.scope, self.site, files)
+    async def store(
+        self, files: Sequence[SourceFile], said: Mapping[str, FileEntry] | None = None
+    ) -> None:
+        """Stores the files that pages use, with what is said of them by their source."""
+        self.media, faults = await store_media(self.scope, self.site, files, said)
         for source, message in faults:
             self.report.problem(source, message)
 

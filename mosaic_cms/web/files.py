@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
-from mosaic_cms.content.models import Media
+from mosaic_cms.content.models import Media, MediaVersion
 from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.pictures.library import kind_of
 from mosaic_cms.pictures.picture import RENDERED, Wanted, affordable, mark_of, read_place
@@ -28,6 +28,11 @@ _HARMLESS = [
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
 ]
+#: A drawing that is opened by itself has its own styles, and still nothing else.
+_STYLED = [
+    _HARMLESS[0],
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+]
 _MEDIA = Media.__table__.c
 # A range, for which the index is used.
 _MEDIA_QUERY = select(
@@ -38,7 +43,30 @@ _MEDIA_QUERY = select(
     _MEDIA.size,
     _MEDIA.width,
     _MEDIA.height,
-).where(_MEDIA.digest >= bindparam("digest"), _MEDIA.digest < bindparam("after"))
+).where(
+    _MEDIA.digest >= bindparam("digest"),
+    _MEDIA.digest < bindparam("after"),
+    _MEDIA.binned_at.is_(None),
+)
+_VERSIONS = MediaVersion.__table__.c
+#: The same of contents that files had before: pages that were kept elsewhere ask for them.
+_VERSION_QUERY = (
+    select(
+        _VERSIONS.media_id,
+        _VERSIONS.key,
+        _VERSIONS.name,
+        _VERSIONS.content_type,
+        _VERSIONS.size,
+        _VERSIONS.width,
+        _VERSIONS.height,
+    )
+    .join_from(MediaVersion.__table__, Media.__table__, _VERSIONS.media_id == _MEDIA.id)
+    .where(
+        _VERSIONS.digest >= bindparam("digest"),
+        _VERSIONS.digest < bindparam("after"),
+        _MEDIA.binned_at.is_(None),
+    )
+)
 _DIGEST_LENGTH = 24
 #: Seconds for which a CDN may say that there is no rendition.
 _SECONDS = 60
@@ -121,10 +149,14 @@ class Files:
 
     async def _rows(self, request: FileRequest, digest: str) -> list[_Row]:
         tenant = request.handle.tenant
-        rows = await self._product.platform.persistence(tenant).published(
-            tenant, _MEDIA_QUERY, {"digest": digest, "after": f"{digest}g"}
-        )
-        return [_Row(*row) for row in rows]
+        given = {"digest": digest, "after": f"{digest}g"}
+        persistence = self._product.platform.persistence(tenant)
+        rows = [_Row(*row) for row in await persistence.published(tenant, _MEDIA_QUERY, given)]
+        if not rows:
+            rows = [
+                _Row(*row) for row in await persistence.published(tenant, _VERSION_QUERY, given)
+            ]
+        return rows
 
     async def _original(self, request: FileRequest, row: _Row, etag: bytes) -> None:
         """Streams a stored file, or the part of it that is asked for."""
@@ -207,5 +239,5 @@ def _described(content_type: str, length: int) -> Headers:
     return [
         (b"content-type", content_type.encode()),
         (b"content-length", str(length).encode()),
-        *_HARMLESS,
+        *(_HARMLESS if content_type != "image/svg+xml" else _STYLED),
     ]
