@@ -21,7 +21,7 @@ from mosaic_cms.content.placing import (
 from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.redirects import leave_redirects
-from mosaic_cms.content.references import in_chunks
+from mosaic_cms.content.references import described_in, in_chunks
 from mosaic_cms.content.versions import is_draft, version_of_draft
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import TENANT, Write
@@ -206,7 +206,7 @@ class Publisher:
     async def _go_live(
         self, write: Write, site: Site, page: Page
     ) -> tuple[PageVersion, PublishedPage]:
-        self._require_whole(page)
+        await self._require_whole(write.session, page)
         version = await self._live(write, page)
         first = page.version_count == 0
         if version is None or not is_draft(page, version):
@@ -221,19 +221,20 @@ class Publisher:
         rows = [await write.session.get(PublishedPage, key) for key in keys]
         return await dependents(write.session, [row for row in rows if row])
 
-    def problems(self, page: Page) -> list[tuple[str, str]]:
+    async def problems(self, session: AsyncSession, page: Page) -> list[tuple[str, str]]:
         """Everything that keeps a draft from being published: where, and what."""
+        described = await described_in(session, page.regions)
         problems = [
             (fault.where, fault.what)
-            for fault in self._types.faults(page.regions)
+            for fault in self._types.faults(page.regions, described=described)
             if fault.level == "problem"
         ]
         if not page.title.strip():
             problems.insert(0, ("title", "it is missing"))
         return problems
 
-    def _require_whole(self, page: Page) -> None:
-        problems = self.problems(page)
+    async def _require_whole(self, session: AsyncSession, page: Page) -> None:
+        problems = await self.problems(session, page)
         if problems:
             told = "; ".join(f"{where}: {what}" for where, what in problems[:5])
             more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""

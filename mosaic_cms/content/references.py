@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.models import Media
 from mosaic_cms.pictures.picture import RENDERED, ROOM, Original, Picture
+from mosaic_core.types import canonical_json
 
 T = TypeVar("T")
 MEDIA_PREFIX = "/-/media/"
@@ -86,6 +87,13 @@ def _ids(kind: str, references: Iterable[str]) -> list[uuid.UUID]:
         for reference in references
         if (found := REFERENCE.fullmatch(reference)) and found.group(1) == kind
     ]
+
+
+async def described_in(session: AsyncSession, content: Any) -> set[str]:
+    """The pictures that a JSON value names and of which the library says what they show."""
+    found = REFERENCE.findall(canonical_json(content)) if content else []
+    media = await find_media(session, [f"media:{key}" for kind, key in found if kind == "media"])
+    return {f"media:{key}" for key, row in media.items() if row.alt}
 
 
 async def find_media(session: AsyncSession, references: Sequence[str]) -> dict[str, Media]:
