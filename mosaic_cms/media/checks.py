@@ -159,19 +159,20 @@ def _picture(file: BinaryIO, size: int, kind: Kind, rules: Rules, library: Image
         taken = ", ".join(drawing.removed[:10])
         notes = (f"Taken out, as it is no part of a drawing: {taken}.",) if taken else ()
         whole = (drawing.width, drawing.height) if drawing.width and drawing.height else None
-        return _Found(drawing.content, whole, notes=notes)
+        made = None if drawing.content == content else drawing.content
+        return _Found(made, whole, notes=notes)
     pixels = library.measure(content)
-    made = scrub(kind.name, content, keep=rules.keep_metadata)
-    if made.content == content:
-        return _Found(None, pixels, made.exif.credit)
-    if library.measure(made.content) != pixels:
+    scrubbed = scrub(kind.name, content, keep=rules.keep_metadata)
+    if scrubbed.content == content:
+        return _Found(None, pixels, scrubbed.exif.credit)
+    if library.measure(scrubbed.content) != pixels:
         raise InvalidInput("It is not made as other pictures are.", hint="Save it again.")
     notes = ()
-    if made.trailing:
-        notes = (f"{made.trailing:,} bytes that stood behind the picture were cut off.",)
+    if scrubbed.trailing:
+        notes = (f"{scrubbed.trailing:,} bytes that stood behind the picture were cut off.",)
     elif not rules.keep_metadata:
         notes = ("What was noted in it, such as where it was taken, was taken out.",)
-    return _Found(made.content, pixels, made.exif.credit, notes)
+    return _Found(scrubbed.content, pixels, scrubbed.exif.credit, notes)
 
 
 # ---- others --------------------------------------------------------------------------------------

@@ -116,6 +116,8 @@ _FILMS = frozenset(
     b"".split()
 ) | {b"M4V ", b"f4v "}
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f]")
+
 Test = Callable[[bytes], bool]
 #: By the first bytes; the first that fits is it. What is a ZIP archive may be more (see archives).
 _SIGNS: tuple[tuple[str, Test], ...] = (
@@ -184,13 +186,13 @@ def kind_of_type(media_type: str) -> Kind | None:
 def is_text(content: bytes) -> bool:
     """Whether bytes are text in UTF-8 that has no characters which no text has; the last character
     may be cut off."""
+    if _CONTROL.search(content):
+        return False
     try:
-        text = content.decode()
+        content.decode()
     except UnicodeDecodeError as error:
-        if error.start < len(content) - 3 or error.reason != "unexpected end of data":
-            return False
-        text = content[: error.start].decode()
-    return not any(c < " " and c not in "\t\n\r\f" for c in text)
+        return error.start >= len(content) - 3 and error.reason == "unexpected end of data"
+    return True
 
 
 def ending_of(name: str) -> str:

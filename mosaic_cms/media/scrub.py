@@ -192,15 +192,17 @@ def _avif(content: bytes, keep: bool) -> Scrubbed:
     if b"meta" not in boxes:
         raise InvalidInput("It is no proper AVIF.", hint="Save it again.")
     end = max(stop for _, stop in boxes.values())
-    made = bytearray(content[:end])
-    if not keep:
-        for kind, start, stop in _noted(content, boxes[b"meta"][0] + 4, boxes[b"meta"][1]):
-            if stop > end:
-                raise InvalidInput("It is cut off.", hint="Send it again.")
+    made, exif = bytearray(content[:end]), Exif(b"")
+    for kind, start, stop in _noted(content, boxes[b"meta"][0] + 4, boxes[b"meta"][1]):
+        if stop > end:
+            raise InvalidInput("It is cut off.", hint="Send it again.")
+        if kind == b"Exif":  # behind four bytes that say where it begins
+            exif = Exif(content[start + 4 : stop])
+        if not keep:
             empty = b"\0\0\0\0II*\0\x08\0\0\0" if kind == b"Exif" else b""
             filler = (b"\0" if kind == b"Exif" else b" ") * (stop - start)
             made[start:stop] = (empty + filler)[: stop - start]
-    return Scrubbed(bytes(made), trailing=len(content) - end)
+    return Scrubbed(bytes(made), exif, len(content) - end)
 
 
 def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -4,7 +4,7 @@ pictures. All immutable."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hmac import compare_digest
 from typing import NamedTuple
 from urllib.parse import quote
@@ -141,22 +141,24 @@ class Files:
         named = read_place(place)
         if named is not None:
             return await self._rendition(request, digest, *named)
-        row = next((row for row in await self._rows(request, digest) if row.name == place), None)
+        row = await self._find(request, digest, lambda row: row.name == place)
         if row is None:
             return False
         await self._original(request, row, f'"{digest}"'.encode())
         return True
 
-    async def _rows(self, request: FileRequest, digest: str) -> list[_Row]:
+    async def _find(
+        self, request: FileRequest, digest: str, fits: Callable[[_Row], bool]
+    ) -> _Row | None:
+        """A content with this digest that fits: what a file has, or what one had before."""
         tenant = request.handle.tenant
-        given = {"digest": digest, "after": f"{digest}g"}
         persistence = self._product.platform.persistence(tenant)
-        rows = [_Row(*row) for row in await persistence.published(tenant, _MEDIA_QUERY, given)]
-        if not rows:
-            rows = [
-                _Row(*row) for row in await persistence.published(tenant, _VERSION_QUERY, given)
-            ]
-        return rows
+        given = {"digest": digest, "after": f"{digest}g"}
+        for query in (_MEDIA_QUERY, _VERSION_QUERY):
+            for found in await persistence.published(tenant, query, given):
+                if fits(row := _Row(*found)):
+                    return row
+        return None
 
     async def _original(self, request: FileRequest, row: _Row, etag: bytes) -> None:
         """Streams a stored file, or the part of it that is asked for."""
@@ -231,8 +233,7 @@ class Files:
     async def _offering(
         self, request: FileRequest, digest: str, wanted: Wanted, mark: str
     ) -> _Row | None:
-        rows = await self._rows(request, digest)
-        return next((row for row in rows if row.offers(wanted, mark)), None)
+        return await self._find(request, digest, lambda row: row.offers(wanted, mark))
 
 
 def _described(content_type: str, length: int) -> Headers:
