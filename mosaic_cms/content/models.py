@@ -7,7 +7,7 @@ These tables are the truth and are logged; what visitors see is in
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
@@ -19,6 +19,10 @@ from mosaic_core.types import new_id
 
 MAX_TITLE = 300
 MAX_PATH = 500
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Site(TenantBase):
@@ -272,18 +276,18 @@ class Media(TenantBase):
     #: The digest of what was sent, where what is stored is another content; None where it is not.
     given: Mapped[str | None] = mapped_column(types.Text(64))
     #: Names with ``/`` between them; "" is the library itself.
-    folder: Mapped[str] = mapped_column(types.Text(300))
-    tags: Mapped[list[str]] = mapped_column(types.Json())
+    folder: Mapped[str] = mapped_column(types.Text(300), default="")
+    tags: Mapped[list[str]] = mapped_column(types.Json(), default=list)
     #: What it shows, for those who do not see it, where a page says nothing else.
-    alt: Mapped[str] = mapped_column(types.Text(1000))
-    caption: Mapped[str] = mapped_column(types.Text(2000))
-    credit: Mapped[str] = mapped_column(types.Text(500))
+    alt: Mapped[str] = mapped_column(types.Text(1000), default="")
+    caption: Mapped[str] = mapped_column(types.Text(2000), default="")
+    credit: Mapped[str] = mapped_column(types.Text(500), default="")
     #: All of these in small letters, to be searched.
-    words: Mapped[str] = mapped_column(types.Text())
+    words: Mapped[str] = mapped_column(types.Text(), default="")
     #: Counts its contents, from 1.
-    version: Mapped[int] = mapped_column(types.Integer())
-    created_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
-    updated_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    version: Mapped[int] = mapped_column(types.Integer(), default=1)
+    created_at: Mapped[datetime] = mapped_column(types.UTCDateTime(), default=_now)
+    updated_at: Mapped[datetime] = mapped_column(types.UTCDateTime(), default=_now)
     #: Since when it is in the bin, where no visitor sees it.
     binned_at: Mapped[datetime | None] = mapped_column(types.UTCDateTime(), index=True)
 

@@ -88,13 +88,13 @@ def _create() -> None:
     op.create_table(
         "media",
         sa.Column("id", types.Uuid(), primary_key=True),
-        sa.Column("site_id", types.Uuid(), sa.ForeignKey("tenant.sites.id"), nullable=False),
+        sa.Column("site_id", types.Uuid(), nullable=False),
         sa.Column("source", types.Text(500)),
         sa.Column("key", types.Text(512), nullable=False),
         sa.Column("name", types.Text(180), nullable=False),
         sa.Column("content_type", types.Text(100), nullable=False),
         sa.Column("size", types.Integer(), nullable=False),
-        sa.Column("digest", types.Text(64), nullable=False, index=True),
+        sa.Column("digest", types.Text(64), nullable=False),
         sa.Column("width", types.Integer()),
         sa.Column("height", types.Integer()),
         sa.Column("focal_x", types.Integer()),
@@ -109,37 +109,42 @@ def _create() -> None:
         sa.Column("version", types.Integer(), nullable=False),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.Column("updated_at", types.UTCDateTime(), nullable=False),
-        sa.Column("binned_at", types.UTCDateTime(), index=True),
-        sa.UniqueConstraint("site_id", "source"),
+        sa.Column("binned_at", types.UTCDateTime()),
+        sa.ForeignKeyConstraint(["site_id"], ["tenant.sites.id"], name="fk_media_site_id"),
+        sa.UniqueConstraint("site_id", "source", name="uq_media_site_id_source"),
         schema="tenant",
         sqlite_strict=True,
     )
-    op.create_index("ix_media_site_id", "media", ["site_id", "folder"], schema="tenant")
+    op.create_index("ix_media_site_id_folder", "media", ["site_id", "folder"], schema="tenant")
+    op.create_index("ix_media_digest", "media", ["digest"], schema="tenant")
+    op.create_index("ix_media_binned_at", "media", ["binned_at"], schema="tenant")
     op.create_table(
         "media_versions",
         sa.Column("id", types.Uuid(), primary_key=True),
-        sa.Column("media_id", types.Uuid(), sa.ForeignKey("tenant.media.id"), nullable=False),
+        sa.Column("media_id", types.Uuid(), nullable=False),
         sa.Column("number", types.Integer(), nullable=False),
         sa.Column("key", types.Text(512), nullable=False),
         sa.Column("name", types.Text(180), nullable=False),
         sa.Column("content_type", types.Text(100), nullable=False),
         sa.Column("size", types.Integer(), nullable=False),
-        sa.Column("digest", types.Text(64), nullable=False, index=True),
+        sa.Column("digest", types.Text(64), nullable=False),
         sa.Column("given", types.Text(64)),
         sa.Column("width", types.Integer()),
         sa.Column("height", types.Integer()),
         sa.Column("at", types.UTCDateTime(), nullable=False),
         sa.Column("actor", types.Text(200), nullable=False),
-        sa.UniqueConstraint("media_id", "number"),
+        sa.ForeignKeyConstraint(
+            ["media_id"], ["tenant.media.id"], name="fk_media_versions_media_id"
+        ),
+        sa.UniqueConstraint("media_id", "number", name="uq_media_versions_media_id_number"),
         schema="tenant",
         sqlite_strict=True,
     )
+    op.create_index("ix_media_versions_digest", "media_versions", ["digest"], schema="tenant")
     op.create_table(
         "media_uploads",
         sa.Column("id", types.Uuid(), primary_key=True),
-        sa.Column(
-            "site_id", types.Uuid(), sa.ForeignKey("tenant.sites.id"), nullable=False, index=True
-        ),
+        sa.Column("site_id", types.Uuid(), nullable=False),
         sa.Column("media_id", types.Uuid()),
         sa.Column("key", types.Text(512), nullable=False),
         sa.Column("parts_id", types.Text(500)),
@@ -148,10 +153,13 @@ def _create() -> None:
         sa.Column("facts", types.Json(), nullable=False),
         sa.Column("actor", types.Text(200), nullable=False),
         sa.Column("begun_at", types.UTCDateTime(), nullable=False),
-        sa.Column("expires_at", types.UTCDateTime(), nullable=False, index=True),
+        sa.Column("expires_at", types.UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["site_id"], ["tenant.sites.id"], name="fk_media_uploads_site_id"),
         schema="tenant",
         sqlite_strict=True,
     )
+    for name in ("site_id", "expires_at"):
+        op.create_index(f"ix_media_uploads_{name}", "media_uploads", [name], schema="tenant")
     op.create_table(
         "tenant_settings",
         sa.Column("name", types.Text(63), primary_key=True),
