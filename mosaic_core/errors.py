@@ -44,7 +44,10 @@ names the thing; ``hint`` says what to do next.
     ├── StorageError                  files
     │   ├── FileMissing               no such key
     │   ├── InvalidKey                the key leaves the tenant's prefix, or is no key
-    │   └── FileMismatch              size or digest is not what was announced
+    │   ├── FileMismatch              size or digest is not what was announced
+    │   ├── StorageForbidden          the store does not let this deployment do it
+    │   ├── StorageBusy               the store asks to slow down, and went on asking
+    │   └── StorageUnreachable        the store does not answer
     └── MailError                     a mail was not sent
         ├── InvalidMail               it has an address or a text that no mail can have
         ├── MailRefused               it is not taken, however often it is sent
@@ -264,6 +267,19 @@ class InvalidKey(StorageError):
 class FileMismatch(StorageError):
     code = "file-mismatch"
     status = 422
+
+
+class StorageForbidden(StorageError):
+    code = "storage-forbidden"
+    status = 502
+
+
+class StorageBusy(StorageError):
+    code = "storage-busy"
+
+
+class StorageUnreachable(StorageError):
+    code = "storage-unreachable"
 
 
 class MailError(MosaicError):

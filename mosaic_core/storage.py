@@ -31,6 +31,9 @@ _DEVICES = frozenset(
     | {f"lpt{n}" for n in range(1, 10)}
 )
 
+#: Kinds of characters that nobody sees: control, surrogate, format.
+_UNSEEN = frozenset({"Cc", "Cs", "Cf"})
+
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
@@ -256,7 +259,8 @@ def normalise_key(key: str) -> str:
     text = unicodedata.normalize("NFC", key) if len(key) <= 4 * _MAX_KEY else key
     if not text or len(text) > _MAX_KEY:
         raise InvalidKey(f"A key has 1 to {_MAX_KEY} characters; this one has {len(key)}.")
-    if "\\" in text or any(unicodedata.category(c) in {"Cc", "Cs", "Cf"} for c in text):
+    plain = text.isascii() and text.isprintable()
+    if "\\" in text or not (plain or all(unicodedata.category(c) not in _UNSEEN for c in text)):
         raise InvalidKey(f"The key {_shown(text)} has a character that no file name may have.")
     for segment in text.split("/"):
         if segment in {"", ".", ".."}:

@@ -22,8 +22,11 @@ from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.hosts import SiteHandle
 from mosaic_cms.web.ranges import Part, part_of
 from mosaic_cms.web.responses import Finished, Headers, Send, redirect, send_finished
+from mosaic_cms.web.signed import read_address
+from mosaic_core.errors import FileMissing
 
 _FOREVER = [(b"cache-control", b"public, max-age=31536000, immutable")]
+_PRIVATE = [(b"cache-control", b"private, no-store"), (b"x-robots-tag", b"noindex")]
 _HARMLESS = [
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
@@ -144,8 +147,31 @@ class Files:
         row = await self._find(request, digest, lambda row: row.name == place)
         if row is None:
             return False
-        await self._original(request, row, f'"{digest}"'.encode())
+        etag = f'"{digest}"'.encode()
+        await self._stored(request, row.key, row.size, row.content_type, etag, _FOREVER)
         return True
+
+    async def signed(self, request: FileRequest) -> None:
+        """Sends the file that a signed address is for, or says that the address is not valid."""
+        tenant = request.handle.tenant
+        meant = read_address(self._product.identity.secrets, request.path, tenant)
+        if meant is None:
+            refused = b"This address is not valid, or not any more.\n"
+            told = _described("text/plain; charset=utf-8", len(refused))
+            await request.answer(403, [*told, *_PRIVATE], refused)
+            return
+        try:
+            info = await self._product.platform.storage(tenant).stat(tenant, meant.key)
+        except FileMissing:
+            await request.answer(404, [*_described("text/plain", 0), *_PRIVATE])
+            return
+        headers = list(_PRIVATE)
+        if meant.name is not None:
+            saved = f"attachment; filename*=UTF-8''{quote(meant.name, '')}"
+            headers.append((b"content-disposition", saved.encode()))
+        kind = meant.content_type or "application/octet-stream"
+        etag = f'"{info.digest[:_DIGEST_LENGTH]}"'.encode()
+        await self._stored(request, info.key, info.size, kind, etag, headers)
 
     async def _find(
         self, request: FileRequest, digest: str, fits: Callable[[_Row], bool]
@@ -160,31 +186,39 @@ class Files:
                     return row
         return None
 
-    async def _original(self, request: FileRequest, row: _Row, etag: bytes) -> None:
+    async def _stored(
+        self,
+        request: FileRequest,
+        key: str,
+        size: int,
+        content_type: str,
+        etag: bytes,
+        kept: Headers,
+    ) -> None:
         """Streams a stored file, or the part of it that is asked for."""
-        headers = [(b"etag", etag), *_FOREVER, (b"accept-ranges", b"bytes")]
+        headers = [(b"etag", etag), *kept, (b"accept-ranges", b"bytes")]
         if request.has(etag):
             await request.answer(304, headers)
             return
         part = None
         if not request.head:
             asked, if_range = (request.headers.get(name) for name in (b"range", b"if-range"))
-            part = part_of(row.size, asked, if_range, etag)
+            part = part_of(size, asked, if_range, etag)
         if part is not None and not part.length:
-            told = [(b"content-range", part.told(row.size)), (b"content-length", b"0")]
+            told = [(b"content-range", part.told(size)), (b"content-length", b"0")]
             await request.answer(416, [*told, (b"cache-control", b"no-store"), *_HARMLESS])
             return
-        shown = part or Part(0, row.size)
-        headers += _described(row.content_type, shown.length)
+        shown = part or Part(0, size)
+        headers += _described(content_type, shown.length)
         if part is not None:
-            headers.append((b"content-range", part.told(row.size)))
+            headers.append((b"content-range", part.told(size)))
         if request.head:
             await request.answer(200, headers)
             return
         tenant = request.handle.tenant
         end = None if part is None else part.end
         chunks = self._product.platform.storage(tenant).read(
-            tenant, row.key, start=shown.start, end=end
+            tenant, key, start=shown.start, end=end
         )
         first = await anext(aiter(chunks), b"")  # before a word is said: the file may be missing
         status = 200 if part is None else 206

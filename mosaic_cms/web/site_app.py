@@ -27,6 +27,7 @@ from mosaic_cms.web.responses import (
     html,
     send_finished,
 )
+from mosaic_cms.web.signed import SIGNED_PREFIX
 from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
 from mosaic_core.tenants import TenantStatus
 
@@ -106,12 +107,12 @@ class SiteApp:
         sent = _Sent(send)
         handle, host = None, b""
         try:
-            finished: Finished | None = _not_allowed()
+            finished: Finished | None = None
             reads = scope["method"] in {"GET", "HEAD"}
             if reads or scope["method"] == "POST":
                 await self._directory.refresh()
                 if scope["path"] == READY_PATH:
-                    finished = html(200, "ready\n") if reads else finished
+                    finished = html(200, "ready\n") if reads else _not_allowed()
                 else:
                     host = self._hosts.host_of(scope, headers)
                     handle = self._hosts.find(host, self._hosts.scheme_of(scope, headers))
@@ -119,6 +120,8 @@ class SiteApp:
                         finished = await self._find(handle, scope, headers, sent)
                     else:
                         finished = await self._take(handle, host, scope, headers, receive)
+            else:
+                finished = _not_allowed()
         except MosaicError as error:
             finished = self._refusal(error, host)
         except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
@@ -151,6 +154,10 @@ class SiteApp:
             head = scope["method"] == "HEAD"
             if await self._files.media(FileRequest(handle, path, headers, sent, head)):
                 return None
+        if path.startswith(SIGNED_PREFIX):
+            head = scope["method"] == "HEAD"
+            await self._files.signed(FileRequest(handle, path, headers, sent, head))
+            return None
         published = handle.head.published
         query = scope.get("query_string", b"")
         # What is asked for by its path alone is found without coming here. No path begins like the

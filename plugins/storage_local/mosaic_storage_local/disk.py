@@ -8,6 +8,7 @@ import fcntl
 import functools
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -96,6 +97,18 @@ async def finished(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
+
+
+def length(handle: int) -> int:
+    """The bytes of an open file.
+
+    Raises:
+        IsADirectoryError: it is no file.
+    """
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return found.st_size
 
 
 def sync(file: BinaryIO) -> None:

@@ -7,14 +7,13 @@ Digests are kept beside, in a file of the same name.
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import ExitStack, suppress
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 from mosaic_core.errors import FileMismatch, FileMissing
 from mosaic_core.storage import PATIENCE, FileInfo, Swept, Upload, normalise_key
@@ -23,6 +22,8 @@ from mosaic_storage_local import disk, drafts, uploads
 from mosaic_storage_local.home import Home, full
 
 _CHUNK = 256 * 1024
+#: Tenants whose folders are remembered.
+_MOST_HOMES = 4_096
 #: Reads what is in memory and nothing else; 0 where the system cannot be asked for that.
 _AT_ONCE: int = getattr(os, "RWF_NOWAIT", 0)
 
@@ -33,6 +34,7 @@ class LocalFolder:
     def __init__(self, root: Path, tiers: Mapping[str, Tier]) -> None:
         self._root = root
         self._tiers = tiers
+        self._home = lru_cache(_MOST_HOMES)(self._find_home)
 
     async def write(
         self,
@@ -68,25 +70,27 @@ class LocalFolder:
         self, tenant: TenantContext, key: str, *, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:
         key = normalise_key(key)
-        path, at = self._home(tenant).file(key), start
-        left = math.inf if end is None else max(end - start, 0)
         with disk.reading(key):
-            file = path.open("rb", buffering=0)
-        with file:
+            # On purpose not in a thread, as most of what is read is in memory.
+            file = os.open(self._home(tenant).file(key), os.O_RDONLY | os.O_CLOEXEC)
+        try:
             with disk.reading(key):
-                size = os.fstat(file.fileno()).st_size
-            left = min(left, size - start)
+                left = disk.length(file) - start
+            if end is not None:
+                left = min(left, end - start)
             while left > 0:
-                most = int(min(left, _CHUNK))
+                most = min(left, _CHUNK)
                 with disk.reading(key):
-                    chunk = _in_memory(file, at, most)
+                    chunk = _in_memory(file, start, most)
                     if chunk is None:
-                        chunk = await asyncio.to_thread(os.pread, file.fileno(), most, at)
+                        chunk = await asyncio.to_thread(os.pread, file, most, start)
                 if not chunk:
                     break
                 yield chunk
-                at += len(chunk)
+                start += len(chunk)
                 left -= len(chunk)
+        finally:
+            os.close(file)
 
     async def stat(self, tenant: TenantContext, key: str) -> FileInfo:
         key = normalise_key(key)
@@ -168,7 +172,7 @@ class LocalFolder:
         with disk.storing(tenant.slug):
             return await disk.finished(_sweep, self._home(tenant), older_than)
 
-    def _home(self, tenant: TenantContext) -> Home:
+    def _find_home(self, tenant: TenantContext) -> Home:
         tier = self._tiers.get(tenant.tier)
         return Home.of(self._root, tenant, None if tier is None else tier.limits.files)
 
@@ -188,13 +192,13 @@ def _sweep(home: Home, older_than: timedelta) -> Swept:
     return Swept(left.removed + begun.removed, left.bytes + begun.bytes)
 
 
-def _in_memory(file: BinaryIO, at: int, most: int) -> bytes | None:
+def _in_memory(file: int, at: int, most: int) -> bytes | None:
     """So many bytes at a place, if the system has them in memory; None if it would have to wait."""
     if not _AT_ONCE:
         return None
     buffer = bytearray(most)
     try:
-        got = os.preadv(file.fileno(), [buffer], at, _AT_ONCE)
+        got = os.preadv(file, [buffer], at, _AT_ONCE)
     except OSError:  # not now, or not on this file system
         return None
     return bytes(buffer) if got == most else None

@@ -46,7 +46,7 @@ class Home:
         return self.path / "uploads"
 
     def file(self, key: str) -> Path:
-        return self.path / "content" / key
+        return Path(f"{self.path}/content/{key}")
 
     def facts(self, key: str) -> Path:
         return self.path / "facts" / f"{key}."
