@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -11,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Actions, declared_in
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.standard import STANDARD
 from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
-from mosaic_cms.content.projection import Projection, RenderedPage
+from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.publishing import RENDER, Publisher
 from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
@@ -33,6 +31,7 @@ from mosaic_cms.operations import (
     arranging,
     audit,
     bin,
+    bundles,
     exports,
     forms,
     imports,
@@ -74,7 +73,6 @@ from mosaic_cms.scope import SYSTEM, Actor, Conditions, PlatformScope, TenantSco
 from mosaic_cms.themes import Themes
 from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.database import History, TenantBase, TenantSchema
-from mosaic_core.errors import ConfigurationError
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.outbox import Message
 from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform, platform_history
@@ -120,6 +118,7 @@ _OPERATIONS = (
     second_factors,
     passkeys,
     account_admin,
+    bundles,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER, REMOVE)
@@ -237,32 +236,15 @@ class Product:
         async with scope.read() as session:
             ahead.attend(session, writing=False)
             seen = await session.scalar(select(TENANT.head.c.version))
-            made = await self._rendered(session, page_ids)
+            made = await self.projection.render(session, page_ids)
 
         async def store(write: Write) -> None:
             ready = made
             if write.version != (seen or 0) + 1:
-                ready = await self._rendered(write.session, page_ids)
-            for rendered in ready:
-                await self.projection.store(write.session, rendered)
-                await asyncio.sleep(0)
+                ready = await self.projection.render(write.session, page_ids)
+            await self.projection.store(write.session, ready)
 
         await scope.write(store, ahead=ahead)
-
-    async def _rendered(
-        self, session: AsyncSession, page_ids: list[uuid.UUID]
-    ) -> list[RenderedPage]:
-        """Between two pages, whoever else waits for this process has a turn."""
-        made = []
-        for page_id in page_ids:
-            await asyncio.sleep(0)
-            try:
-                rendered = await self.projection.render(session, page_id)
-            except ConfigurationError as error:
-                _log.error("the page %s: %s", page_id, error)
-            else:
-                made += [rendered] if rendered is not None else []
-        return made
 
 
 @asynccontextmanager

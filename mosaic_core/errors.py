@@ -48,6 +48,10 @@ names the thing; ``hint`` says what to do next.
     │   ├── StorageForbidden          the store does not let this deployment do it
     │   ├── StorageBusy               the store asks to slow down, and went on asking
     │   └── StorageUnreachable        the store does not answer
+    ├── BundleError                   a bundle cannot be written or read
+    │   ├── BundleDamaged             a part of it is not what was written, or is missing
+    │   ├── BundleNewer               made by a newer MOSAIC
+    │   └── BundleLocked              it is encrypted, and the key for it is not given
     └── MailError                     a mail was not sent
         ├── InvalidMail               it has an address or a text that no mail can have
         ├── MailRefused               it is not taken, however often it is sent
@@ -280,6 +284,23 @@ class StorageBusy(StorageError):
 
 class StorageUnreachable(StorageError):
     code = "storage-unreachable"
+
+
+class BundleError(MosaicError):
+    code = "bundle"
+    status = 422
+
+
+class BundleDamaged(BundleError):
+    code = "bundle-damaged"
+
+
+class BundleNewer(BundleError):
+    code = "bundle-newer"
+
+
+class BundleLocked(BundleError):
+    code = "bundle-locked"
 
 
 class MailError(MosaicError):

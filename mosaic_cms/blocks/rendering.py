@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any, Protocol
 
+import nh3
 from markupsafe import Markup as Safe
 
 from mosaic_cms.blocks.registry import BlockTypes
@@ -18,6 +20,23 @@ from mosaic_cms.pictures.picture import Picture
 from mosaic_core.errors import InvalidInput
 
 _log = logging.getLogger("mosaic.blocks")
+
+#: Elements between whose contents a reader pauses (HTML Living Standard, 15.3).
+_FLOW = (
+    "address article aside blockquote br button caption dd details dialog div dl dt fieldset "
+    "figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr iframe input label legend li main "
+    "menu nav ol optgroup option p pre search section select summary table tbody td textarea tfoot "
+    "th thead tr ul video"
+)
+#: Leaves those alone, without attributes, and pictures with their texts.
+_FLOW_ALONE = nh3.Cleaner(
+    tags={"img", *_FLOW.split()},
+    attributes={"img": {"alt"}},
+    clean_content_tags={"script", "style", "template"},
+    link_rel=None,
+)
+_PICTURE = re.compile(r'<img(?: alt="([^"]*)")?>')
+_TAG = re.compile(r"</?[a-z0-9]+>")
 
 
 class Templates(Protocol):
@@ -134,34 +153,6 @@ class _Rendering:
 
 def words_of(html: str) -> str:
     """The words of rendered HTML, a line for each piece of flow content, for search."""
-    reader = _Words()
-    reader.feed(html)
-    reader.close()
-    lines = (" ".join(line.split()) for line in "".join(reader.found).split("\n"))
+    text = _TAG.sub("\n", _PICTURE.sub(r" \1 ", _FLOW_ALONE.clean(html)))
+    lines = (" ".join(line.split()) for line in unescape(text).split("\n"))
     return "\n".join(line for line in lines if line)
-
-
-class _Words(HTMLParser):
-    _INLINE = frozenset({"a", "em", "strong", "s", "code", "sup", "span", "b", "i", "mark", "abbr"})
-    _SILENT = frozenset({"script", "style", "template"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: list[str] = []
-        self._silent = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._silent += tag in self._SILENT
-        if tag == "img":
-            self.found.append(f" {dict(attrs).get('alt') or ''} ")
-        elif tag not in self._INLINE:
-            self.found.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._silent -= tag in self._SILENT and self._silent > 0
-        if tag not in self._INLINE:
-            self.found.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.found.append(data)

@@ -1,4 +1,4 @@
-"""What a page shows of others: its trail, its listing, and the posts beside it."""
+"""What a page shows of another: its card, in a listing and beside a post."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from mosaic_cms.pictures.picture import Picture
 
 #: Of this layout, the newest comes first, and each page knows its neighbours.
 DATED = "post"
-_COLUMNS = (
+#: What an :class:`Item` is made of.
+COLUMNS = (
     PublishedPage.page_id,
     PublishedPage.path,
     PublishedPage.title,
@@ -97,41 +98,10 @@ def date_of(card: dict[str, Any]) -> datetime | None:
     return date.replace(tzinfo=UTC) if date is not None and date.tzinfo is None else date
 
 
-async def _items(session: AsyncSession, *where: Any) -> list[Item]:
-    rows = await session.execute(
-        select(*_COLUMNS).where(*where).order_by(PublishedPage.position, PublishedPage.path)
-    )
-    return [item_of(row) for row in rows]
-
-
-async def children_of(session: AsyncSession, row: PublishedPage) -> list[Item]:
-    """The pages right below: in their order, or the newest first where any has a date."""
-    children = await _items(
-        session, PublishedPage.parent_id == row.page_id, PublishedPage.site_id == row.site_id
-    )
-    if any(child.date for child in children):
-        children.sort(key=_newest_first)
-    return children
-
-
-async def trail(session: AsyncSession, row: PublishedPage) -> list[Item]:
-    """The published ancestors, the home page first."""
-    if row.path == "/":
-        return []
-    segments = row.path.strip("/").split("/")
-    above = ["/"] + ["/" + "/".join(segments[:n]) + "/" for n in range(1, len(segments))]
-    found = await _items(
-        session,
-        PublishedPage.site_id == row.site_id,
-        PublishedPage.language == row.language,
-        PublishedPage.path.in_(above),
-    )
-    return sorted(found, key=lambda item: len(item.url))
-
-
 async def posts_below(session: AsyncSession, row: PublishedPage | Facts) -> list[Item]:
     """A post and the posts beside it, the newest first."""
-    return sorted(await _items(session, *_beside(row)), key=_newest_first)
+    rows = await session.execute(select(*COLUMNS).where(*_beside(row)))
+    return sorted(map(item_of, rows), key=newest_first)
 
 
 async def neighbours(
@@ -151,19 +121,6 @@ async def neighbours(
     if older is None:
         older = await _first(session, path, where=[*beside, dated.is_(None)])
     return older, await _first(session, dated, path.desc(), where=[*beside, after])
-
-
-async def translations_of(session: AsyncSession, row: PublishedPage) -> list[tuple[str, str]]:
-    """Language and path of the pages that say the same in other languages, by language."""
-    rows = await session.execute(
-        select(PublishedPage.language, PublishedPage.path)
-        .where(
-            PublishedPage.translation_id == row.translation_id,
-            PublishedPage.page_id != row.page_id,
-        )
-        .order_by(PublishedPage.language)
-    )
-    return [(language, path) for language, path in rows]
 
 
 async def listed(session: AsyncSession, row: PublishedPage, listing: Listing) -> list[Item]:
@@ -186,7 +143,7 @@ async def listed(session: AsyncSession, row: PublishedPage, listing: Listing) ->
     undated = case((PublishedPage.dated.is_(None), 1), else_=0)  # last, on every database
     newest = (undated, PublishedPage.dated.desc(), PublishedPage.position, PublishedPage.path)
     tree = (PublishedPage.position, PublishedPage.path)
-    query = select(*_COLUMNS).where(*where).order_by(*(newest if listing.newest else tree))
+    query = select(*COLUMNS).where(*where).order_by(*(newest if listing.newest else tree))
     return [item_of(found) for found in await session.execute(query.limit(listing.limit))]
 
 
@@ -199,7 +156,7 @@ def _beside(row: PublishedPage | Facts) -> list[Any]:
 
 
 async def _first(session: AsyncSession, *order: Any, where: list[Any]) -> Item | None:
-    query = select(*_COLUMNS).where(*where).order_by(*order).limit(1)
+    query = select(*COLUMNS).where(*where).order_by(*order).limit(1)
     found = (await session.execute(query)).first()
     return None if found is None else item_of(found)
 
@@ -208,5 +165,6 @@ def _id_of(reference: str) -> uuid.UUID:
     return uuid.UUID(reference.partition(":")[2])
 
 
-def _newest_first(item: Item) -> tuple[float, str]:
+def newest_first(item: Item) -> tuple[float, str]:
+    """The order of what has dates; what has none comes last, by its address."""
     return (-item.date.timestamp() if item.date else 0.0, item.url)

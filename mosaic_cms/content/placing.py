@@ -76,7 +76,7 @@ async def _place_terms(session: AsyncSession, row: PublishedPage, *, first: bool
     if date is not None:  # of the month that its readers see
         month = f"{date.year:04}-{date.month:02}"
         wanted[("archive", month)] = month
-    placed = [] if first else await _rows_of(session, PublishedTerm, row.page_id)
+    placed = [] if first else await _rows_of(session, PublishedTerm, [row.page_id])
     for term in placed:
         title = wanted.pop((term.kind, term.slug), None)
         if title is None:
@@ -102,38 +102,43 @@ async def remove_page(session: AsyncSession, page_id: uuid.UUID) -> None:
     if row is not None:
         await session.delete(row)
     for table in (PublishedDependency, PublishedForm, PublishedTerm):
-        for kept in await _rows_of(session, table, page_id):
+        for kept in await _rows_of(session, table, [page_id]):
             await session.delete(kept)
     await session.flush()
 
 
 async def place_dependencies(
-    session: AsyncSession, page_id: uuid.UUID, targets: Collection[str], *, first: bool = False
+    session: AsyncSession, shown: Mapping[uuid.UUID, Collection[str]]
 ) -> None:
-    """Records what a page shows something of."""
-    placed = [] if first else await _rows_of(session, PublishedDependency, page_id)
-    known = {row.target: row for row in placed}
-    for target in known.keys() - targets:
-        await session.delete(known[target])
-    for target in sorted(targets - known.keys()):
+    """Records what pages, by their ids, show something of."""
+    known = {
+        (row.page_id, row.target): row
+        for row in await _rows_of(session, PublishedDependency, shown)
+    }
+    wanted = {(page_id, target) for page_id, targets in shown.items() for target in targets}
+    for key in known.keys() - wanted:
+        await session.delete(known[key])
+    for page_id, target in sorted(wanted - known.keys()):
         session.add(PublishedDependency(page_id=page_id, target=target))
 
 
 async def place_forms(
-    session: AsyncSession,
-    page_id: uuid.UUID,
-    forms: Mapping[str, dict[str, Any]],
-    *,
-    first: bool = False,
+    session: AsyncSession, shown: Mapping[uuid.UUID, Mapping[str, dict[str, Any]]]
 ) -> None:
-    """Records the forms that a page shows: the data of each block, by its id."""
-    placed = [] if first else await _rows_of(session, PublishedForm, page_id)
-    known = {row.form_id: row for row in placed}
-    for form_id in known.keys() - forms.keys():
-        await session.delete(known[form_id])
-    for form_id, definition in forms.items():
-        if form_id in known:
-            known[form_id].definition = definition
+    """Records the forms that pages, by their ids, show: the data of each block, by its id."""
+    known = {
+        (row.page_id, row.form_id): row for row in await _rows_of(session, PublishedForm, shown)
+    }
+    wanted = {
+        (page_id, form_id): definition
+        for page_id, forms in shown.items()
+        for form_id, definition in forms.items()
+    }
+    for key in known.keys() - wanted.keys():
+        await session.delete(known[key])
+    for (page_id, form_id), definition in wanted.items():
+        if (page_id, form_id) in known:
+            known[page_id, form_id].definition = definition
         else:
             session.add(PublishedForm(page_id=page_id, form_id=form_id, definition=definition))
 
@@ -309,5 +314,8 @@ def _tops(rows: Collection[PublishedPage | Facts]) -> list[str]:
     return tops
 
 
-async def _rows_of(session: AsyncSession, table: Any, page_id: uuid.UUID) -> list[Any]:
-    return list(await session.scalars(select(table).where(table.page_id == page_id)))
+async def _rows_of(session: AsyncSession, table: Any, page_ids: Collection[uuid.UUID]) -> list[Any]:
+    found: list[Any] = []
+    for ids in in_chunks(page_ids):
+        found += await session.scalars(select(table).where(table.page_id.in_(ids)))
+    return found

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,24 +26,19 @@ from mosaic_cms.blocks.stored import Regions, blocks_in
 from mosaic_cms.content import placing
 from mosaic_cms.content.ahead import Aside, Values, Work, rendered
 from mosaic_cms.content.head_tags import Head, head_tags
-from mosaic_cms.content.items import (
-    DATED,
-    children_of,
-    date_of,
-    item_of,
-    neighbours,
-    trail,
-    translations_of,
-)
+from mosaic_cms.content.items import DATED, date_of, item_of
 from mosaic_cms.content.language_tags import language_root
 from mosaic_cms.content.lookup import Lookup, look_up
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.published import PublishedPage
+from mosaic_cms.content.references import in_chunks
+from mosaic_cms.content.surroundings import Surroundings, surroundings, trail_of
 from mosaic_cms.pictures.tag import hasten
 from mosaic_cms.themes import Theme, Themes
-from mosaic_core.errors import InvalidInput
+from mosaic_core.errors import ConfigurationError, InvalidInput
 
+_log = logging.getLogger("mosaic.content")
 #: Pages that are looked through at once: their theme is behind all their text.
 _PIECE = 200
 
@@ -95,17 +92,22 @@ class Projection:
         """Puts what surrounds the pages into the projection; ``first`` saves looking for it."""
         await placing.place_site(session, site, self._markup, first=first)
 
-    async def render(self, session: AsyncSession, page_id: uuid.UUID) -> RenderedPage | None:
-        """Renders one placed page; None when it is not placed (any more)."""
-        page = await session.get(Page, page_id)
-        if page is None or page.live_version_id is None:
-            return None
-        site = await session.get(Site, page.site_id)
-        version = await session.get(PageVersion, page.live_version_id)
-        assert site is not None
-        assert version is not None
-        row = await session.get(PublishedPage, page_id)
-        return None if row is None else await self.render_row(session, site, version, row)
+    async def render(
+        self, session: AsyncSession, page_ids: Sequence[uuid.UUID]
+    ) -> list[RenderedPage]:
+        """Renders placed pages. What is not placed (any more) is left out, and what its theme
+        cannot render is logged. Between two pages, whoever else waits for this process has a turn.
+        """
+        placed = await _placed(session, page_ids)
+        around = await surroundings(session, [row for row, _, _ in placed])
+        made = []
+        for row, version, site in placed:
+            await asyncio.sleep(0)
+            try:
+                made.append(await self._render(session, site, version, row, around[row.page_id]))
+            except ConfigurationError as error:
+                _log.error("the page %s: %s", row.page_id, error)
+        return made
 
     async def render_row(
         self,
@@ -117,24 +119,36 @@ class Projection:
         alone: bool = False,
     ) -> RenderedPage:
         """Renders a row that was placed from ``version``; ``alone`` on its site, it lists none."""
+        if alone:
+            around = await trail_of(session, row)
+        else:
+            around = (await surroundings(session, [row]))[row.page_id]
+        return await self._render(session, site, version, row, around)
+
+    async def _render(
+        self,
+        session: AsyncSession,
+        site: Site,
+        version: PageVersion,
+        row: PublishedPage,
+        around: Surroundings,
+    ) -> RenderedPage:
         theme = self._themes.get(site.theme)
         room = theme.manifest.picture_width
         found = await look_up(session, self._types, row, version.regions, room=room)
-        context = await self._context(session, row, alone)
         page = shown(row, language_root(site.language, row.language))
         answers = [
             (found.targets.link(target), found.targets.picture(target))
             for target in found.references
         ]
         shows = [theme, row.layout, page, version.regions]
-        shows += [found.shared, found.lists, answers, context]
-        run = partial(self._html, theme, row.layout, page, version.regions, found, context)
+        shows += [found.shared, found.lists, answers, around]
+        run = partial(self._html, theme, row.layout, page, version.regions, found, around)
         work = Work(row.page_id, found.size, shows, run)
         values = dict(await rendered(session, work, self.aside))
-        translations = [] if alone else await translations_of(session, row)
         indexed = str(version.details.get("noindex") or "").lower() not in {"true", "yes", "1"}
         values |= {
-            "head": head_tags(_head(site, row, version, context, translations, indexed=indexed)),
+            "head": head_tags(_head(site, row, version, around, indexed=indexed)),
             "changed_at": version.at,
             "indexed": indexed,
             "theme": theme.name,
@@ -143,39 +157,31 @@ class Projection:
         forms = self._forms(version, found)
         return RenderedPage(row.page_id, values, frozenset(found.dependencies), forms)
 
-    async def store(self, session: AsyncSession, rendered: RenderedPage) -> None:
-        """Puts a rendered page into its row, inside a write."""
-        row = await session.get(PublishedPage, rendered.page_id)
-        if row is not None:
-            await self.fill(session, row, rendered)
+    async def store(self, session: AsyncSession, pages: Sequence[RenderedPage]) -> None:
+        """Puts rendered pages into their rows, inside a write."""
+        made = {page.page_id: page for page in pages}
+        rows: list[PublishedPage] = []
+        for ids in in_chunks(made):
+            query = select(PublishedPage).where(PublishedPage.page_id.in_(ids))
+            rows += await session.scalars(query)
+        await self.fill(session, [(row, made[row.page_id]) for row in rows])
 
-    async def fill(self, session: AsyncSession, row: PublishedPage, rendered: RenderedPage) -> None:
-        """Puts what was rendered into its row."""
-        new = row.html is None
-        for name, value in rendered.values.items():
-            setattr(row, name, value)
-        await placing.place_dependencies(
-            session,
-            rendered.page_id,
-            rendered.dependencies,
-            first=new and not rendered.dependencies,
-        )
-        await placing.place_forms(session, rendered.page_id, rendered.forms, first=new)
-
-    async def _context(
-        self, session: AsyncSession, row: PublishedPage, alone: bool
-    ) -> dict[str, Any]:
-        children = [] if alone else await children_of(session, row)
-        previous, following = (None, None)
-        if row.layout == DATED:
-            previous, following = await neighbours(session, row)
-        return {
-            "breadcrumbs": await trail(session, row),
-            "children": children,
-            "previous": previous,
-            "next": following,
-            "pagination": None,
-        }
+    async def fill(
+        self, session: AsyncSession, pages: Sequence[tuple[PublishedPage, RenderedPage]]
+    ) -> None:
+        """Puts what was rendered into rows."""
+        shown: dict[uuid.UUID, frozenset[str]] = {}
+        forms: dict[uuid.UUID, dict[str, dict[str, Any]]] = {}
+        for row, made in pages:
+            new = row.html is None  # then nothing was recorded for it: none is none
+            if not new or made.dependencies:
+                shown[row.page_id] = made.dependencies
+            if not new or made.forms:
+                forms[row.page_id] = made.forms
+            for name, value in made.values.items():
+                setattr(row, name, value)
+        await placing.place_dependencies(session, shown)
+        await placing.place_forms(session, forms)
 
     def _forms(self, version: PageVersion, found: Lookup) -> dict[str, dict[str, Any]]:
         """The forms among the blocks that a page shows; one that does not fit its type is none."""
@@ -193,17 +199,28 @@ class Projection:
         page: dict[str, Any],
         content: Regions,
         found: Lookup,
-        context: dict[str, Any],
+        around: Surroundings,
     ) -> Values:
         """Uses nothing that the session has to load: it may be closed by now."""
-        around = Around(found.targets, page, found.lists, found.shared)
+        within = Around(found.targets, page, found.lists, found.shared)
         regions = {
-            region: self._renderer.render(blocks, theme, around)
+            region: self._renderer.render(blocks, theme, within)
             for region, blocks in content.items()
         }
         layout = layout if layout in theme.layouts else "page"
         body = regions.get("main", Safe(""))
-        html = hasten(theme.render(layout, page=page, body=body, regions=regions, **context))
+        html = theme.render(
+            layout,
+            page=page,
+            body=body,
+            regions=regions,
+            breadcrumbs=around.trail,
+            children=around.children,
+            previous=around.previous,
+            next=around.following,
+            pagination=None,
+        )
+        html = hasten(html)
         if body not in html:  # the first picture is in it
             body = Safe(hasten(body))  # noqa: S704 - of what is safe
         start = html.find(body) + 1 if body else 0
@@ -213,6 +230,23 @@ class Projection:
             "body_length": len(body) if start else 0,
             "text": words_of("\n".join(regions.values())),
         }
+
+
+async def _placed(
+    session: AsyncSession, page_ids: Sequence[uuid.UUID]
+) -> list[tuple[PublishedPage, PageVersion, Site]]:
+    """The placed ones of some pages, in their order, with what they were placed from."""
+    found: dict[uuid.UUID, tuple[PublishedPage, PageVersion, Site]] = {}
+    for ids in in_chunks(page_ids):
+        rows = await session.execute(
+            select(PublishedPage, PageVersion, Site)
+            .join(Page, Page.id == PublishedPage.page_id)
+            .join(PageVersion, PageVersion.id == Page.live_version_id)
+            .join(Site, Site.id == Page.site_id)
+            .where(PublishedPage.page_id.in_(ids))
+        )
+        found |= {row.page_id: (row, version, site) for row, version, site in rows}
+    return [found[page_id] for page_id in page_ids if page_id in found]
 
 
 def shown(row: Any, root: str) -> dict[str, Any]:
@@ -235,12 +269,11 @@ def _head(
     site: Site,
     row: PublishedPage,
     version: PageVersion,
-    context: dict[str, Any],
-    translations: list[tuple[str, str]],
+    around: Surroundings,
     *,
     indexed: bool,
 ) -> Head:
-    paths = {row.language: row.path, **dict(translations)}
+    paths = {row.language: row.path, **dict(around.translations)}
     return Head(
         title=row.title,
         description=row.summary,
@@ -254,9 +287,9 @@ def _head(
         author=row.card["author"],
         tags=row.card["tags"],
         changed_at=version.at,
-        trail=[(item.title, item.url) for item in context["breadcrumbs"]],
-        translations=translations,
+        trail=[(item.title, item.url) for item in around.trail],
+        translations=around.translations,
         otherwise=paths.get(site.language),
-        feeds=any(child.date for child in context["children"]),
+        feeds=any(child.date for child in around.children),
         indexed=indexed,
     )

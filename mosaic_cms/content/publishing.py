@@ -56,7 +56,7 @@ class Publisher:
             if news and version.layout == "post":
                 await session.flush()  # it is found among its neighbours
             rendered = await self._projection.render_row(session, site, version, row)
-            await self._projection.fill(session, row, rendered)
+            await self._projection.fill(session, [(row, rendered)])
         if news:
             touched |= await dependents(session, [row])
             await self.place_around(session, site)
@@ -68,7 +68,7 @@ class Publisher:
         is looked for: no row to change, no page to list, none that would list this one."""
         version, row = await self._go_live(write, site, home)
         rendered = await self._projection.render_row(write.session, site, version, row, alone=True)
-        await self._projection.fill(write.session, row, rendered)
+        await self._projection.fill(write.session, [(row, rendered)])
         await self._projection.place_site(write.session, site, first=True)
 
     async def publish_many(self, write: Write, site: Site, pages: list[Page]) -> None:
@@ -94,7 +94,7 @@ class Publisher:
         await write.session.flush()
         for version, row in placed:
             rendered = await self._projection.render_row(write.session, site, version, row)
-            await self._projection.fill(write.session, row, rendered)
+            await self._projection.fill(write.session, [(row, rendered)])
         touched |= await dependents(write.session, [row for _, row in placed])
         await self.place_around(write.session, site)
         await self.render_later(write, touched.difference(page.id for page in unpublish))
@@ -210,7 +210,7 @@ class Publisher:
         version = await self._live(write, page)
         first = page.version_count == 0
         if version is None or not is_draft(page, version):
-            version = await version_of_draft(write, page)
+            version = await version_of_draft(write, page, live=version)
             page.live_version_id = version.id
         row = await place_page(write.session, page, version, first=first)
         return version, row

@@ -45,9 +45,14 @@ async def find_version(session: AsyncSession, page: Page, number: int) -> PageVe
     return version
 
 
-async def version_of_draft(write: Write, page: Page) -> PageVersion:
-    """The draft as a version: the newest one when it is that, else a new one."""
-    newest = await newest_version(write.session, page)
+async def version_of_draft(
+    write: Write, page: Page, *, live: PageVersion | None = None
+) -> PageVersion:
+    """The draft as a version: the newest one when it is that, else a new one. The newest is not
+    looked for where the ``live`` one is it."""
+    newest = live
+    if live is None or live.number != page.version_count:
+        newest = await newest_version(write.session, page)
     if newest is not None and is_draft(page, newest):
         return newest
     page.version_count += 1

@@ -165,8 +165,8 @@ async def publish_page(scope: TenantScope, command: PageAt) -> PageView:
 
     async def fn(write: Write) -> PageView:
         site, page = await found(write, command)
-        await scope.product.publisher.publish(write, site, page)
-        return await seen(write, page)
+        live = await scope.product.publisher.publish(write, site, page)
+        return PageView(**facts(page, live))
 
     return await scope.write(fn)
 

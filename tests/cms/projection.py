@@ -74,10 +74,9 @@ async def _make(session: AsyncSession, projection: Projection) -> None:
         await session.flush()
         await projection.place_site(session, site)
         await place_redirects(session, site)
-    for page_id in live:
-        rendered = await projection.render(session, page_id)
-        assert rendered is not None
-        await projection.store(session, rendered)
+    rendered = await projection.render(session, live)
+    assert len(rendered) == len(live)
+    await projection.store(session, rendered)
     await session.flush()
 
 
