@@ -285,11 +285,6 @@ class FileMismatch(StorageError):
     status = 422
 
 
-class CacheUnavailable(MosaicError):
-    code = "cache-unavailable"
-    status = 503
-
-
 class StorageForbidden(StorageError):
     code = "storage-forbidden"
     status = 502
@@ -301,6 +296,11 @@ class StorageBusy(StorageError):
 
 class StorageUnreachable(StorageError):
     code = "storage-unreachable"
+
+
+class CacheUnavailable(MosaicError):
+    code = "cache-unavailable"
+    status = 503
 
 
 class BundleError(MosaicError):

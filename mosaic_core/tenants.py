@@ -81,6 +81,8 @@ class Limits(_Frozen):
 
     database: ByteSize | None = None
     files: ByteSize | None = None
+    #: Of one file that is uploaded.
+    file: ByteSize | None = None
     bandwidth_per_month: ByteSize | None = None
     sites: Annotated[int, Field(ge=1)] | None = None
     api_requests_per_month: Annotated[int, Field(ge=0)] | None = None
@@ -120,6 +122,7 @@ def default_tiers() -> dict[str, Tier]:
             limits=Limits(
                 database=ByteSize(100 * mb),
                 files=ByteSize(1 * gb),
+                file=ByteSize(1 * gb),
                 bandwidth_per_month=ByteSize(10 * gb),
                 sites=1,
                 api_requests_per_month=1_000,
@@ -135,6 +138,7 @@ def default_tiers() -> dict[str, Tier]:
             limits=Limits(
                 database=ByteSize(250 * gb),
                 files=ByteSize(100 * gb),
+                file=ByteSize(10 * gb),
                 bandwidth_per_month=ByteSize(100 * gb),
                 sites=5,
                 api_requests_per_month=10_000,
@@ -145,6 +149,6 @@ def default_tiers() -> dict[str, Tier]:
         "enterprise": Tier(
             persistence="tenancy_dedicated",
             storage="storage_azureblob",
-            limits=Limits(database=ByteSize(1 * tb)),
+            limits=Limits(database=ByteSize(1 * tb), file=ByteSize(100 * gb)),
         ),
     }

@@ -4,7 +4,7 @@ pictures. All immutable."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hmac import compare_digest
 from typing import NamedTuple
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
-from mosaic_cms.content.models import Media
+from mosaic_cms.content.models import Media, MediaVersion
 from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.pictures.library import kind_of
 from mosaic_cms.pictures.picture import RENDERED, Wanted, affordable, mark_of, read_place
@@ -31,6 +31,11 @@ _HARMLESS = [
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
 ]
+#: A drawing that is opened by itself has its own styles, and still nothing else.
+_STYLED = [
+    _HARMLESS[0],
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+]
 _MEDIA = Media.__table__.c
 # A range, for which the index is used.
 _MEDIA_QUERY = select(
@@ -41,7 +46,30 @@ _MEDIA_QUERY = select(
     _MEDIA.size,
     _MEDIA.width,
     _MEDIA.height,
-).where(_MEDIA.digest >= bindparam("digest"), _MEDIA.digest < bindparam("after"))
+).where(
+    _MEDIA.digest >= bindparam("digest"),
+    _MEDIA.digest < bindparam("after"),
+    _MEDIA.binned_at.is_(None),
+)
+_VERSIONS = MediaVersion.__table__.c
+#: The same of contents that files had before: pages that were kept elsewhere ask for them.
+_VERSION_QUERY = (
+    select(
+        _VERSIONS.media_id,
+        _VERSIONS.key,
+        _VERSIONS.name,
+        _VERSIONS.content_type,
+        _VERSIONS.size,
+        _VERSIONS.width,
+        _VERSIONS.height,
+    )
+    .join_from(MediaVersion.__table__, Media.__table__, _VERSIONS.media_id == _MEDIA.id)
+    .where(
+        _VERSIONS.digest >= bindparam("digest"),
+        _VERSIONS.digest < bindparam("after"),
+        _MEDIA.binned_at.is_(None),
+    )
+)
 _DIGEST_LENGTH = 24
 #: Seconds for which a CDN may say that there is no rendition.
 _SECONDS = 60
@@ -116,7 +144,7 @@ class Files:
         named = read_place(place)
         if named is not None:
             return await self._rendition(request, digest, *named)
-        row = next((row for row in await self._rows(request, digest) if row.name == place), None)
+        row = await self._find(request, digest, lambda row: row.name == place)
         if row is None:
             return False
         etag = f'"{digest}"'.encode()
@@ -145,12 +173,18 @@ class Files:
         etag = f'"{info.digest[:_DIGEST_LENGTH]}"'.encode()
         await self._stored(request, info.key, info.size, kind, etag, headers)
 
-    async def _rows(self, request: FileRequest, digest: str) -> list[_Row]:
+    async def _find(
+        self, request: FileRequest, digest: str, fits: Callable[[_Row], bool]
+    ) -> _Row | None:
+        """A content with this digest that fits: what a file has, or what one had before."""
         tenant = request.handle.tenant
-        rows = await self._product.platform.persistence(tenant).published(
-            tenant, _MEDIA_QUERY, {"digest": digest, "after": f"{digest}g"}
-        )
-        return [_Row(*row) for row in rows]
+        persistence = self._product.platform.persistence(tenant)
+        given = {"digest": digest, "after": f"{digest}g"}
+        for query in (_MEDIA_QUERY, _VERSION_QUERY):
+            for found in await persistence.published(tenant, query, given):
+                if fits(row := _Row(*found)):
+                    return row
+        return None
 
     async def _stored(
         self,
@@ -233,13 +267,12 @@ class Files:
     async def _offering(
         self, request: FileRequest, digest: str, wanted: Wanted, mark: str
     ) -> _Row | None:
-        rows = await self._rows(request, digest)
-        return next((row for row in rows if row.offers(wanted, mark)), None)
+        return await self._find(request, digest, lambda row: row.offers(wanted, mark))
 
 
 def _described(content_type: str, length: int) -> Headers:
     return [
         (b"content-type", content_type.encode()),
         (b"content-length", str(length).encode()),
-        *_HARMLESS,
+        *(_HARMLESS if content_type != "image/svg+xml" else _STYLED),
     ]
