@@ -35,7 +35,7 @@ CONNECT_TIMEOUT, LOCK_TIMEOUT = 10.0, 30.0
 #: Worth another try: deadlocked, not to be serialised, locked, cancelled, too many clients, or the
 #: server stops or starts.
 _TRANSIENT = {"40P01", "40001", "55P03", "57014", "53300", "57P01", "57P02", "57P03", "57P05"}
-_MISSING = {"3D000", "3F000", "42P01"}
+_MISSING = {"3D000", "3F000", "42P01", "42704"}
 _REFUSED = {"28000", "28P01", "42501"}
 _AGAIN = "Try again; if it stays so, look at what else runs on the server."
 
@@ -178,7 +178,7 @@ def _translate(error: BaseException | None, subject: str) -> MosaicError:
         return DatabaseBusy(f"{subject} is being changed: {said}.", hint=_AGAIN)
     if state[:2] == "23" or state in {"42P06", "42P04", "42P07", "42710"}:
         return Conflict(f"{subject}: {said}.")
-    if state in _MISSING:
+    if state in _MISSING or (state == "22023" and said.startswith("role ")):
         return DatabaseMissing(
             f"{subject} is not there: {said}.",
             hint="Run 'mosaic doctor', and restore a backup if the tenant should be here.",

@@ -31,3 +31,17 @@ class TestSchemas(PersistenceContract):
     def on_the_server(self, postgres: PostgreSQL) -> None:
         """In one database; what each test finds there begins with a prefix of its own."""
         self.settings = {"url": postgres.url(), "prefix": f"t{secrets.token_hex(5)}"}
+
+
+class TestSchemasWithRolesAndHardlyAnyRoom(TestSchemas):
+    """Two connections, so that they are waited for all the time, and a role for each tenant."""
+
+    @pytest.fixture(autouse=True)
+    def on_the_server(self, postgres: PostgreSQL) -> None:
+        prefix = f"t{secrets.token_hex(5)}"
+        self.settings = {
+            "url": postgres.url(),
+            "prefix": prefix,
+            "connections": 2,
+            "roles": True,
+        }

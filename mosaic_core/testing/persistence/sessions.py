@@ -68,7 +68,7 @@ class SessionContract(Contract[Persistence]):
         self, persistence: Persistence
     ) -> None:
         tenant = await self.tenant(persistence)
-        body = "tiles, çini, 瓦, \U0001f40d; " * 400_000
+        body = "tiles, çini, 瓦, \U0001f40d; " * 420_000
         facts = {"rows": [{"n": n, "text": f"row {n} ğ", "deep": [[n]]} for n in range(4_000)]}
         assert len(body.encode()) > 10_000_000
 
