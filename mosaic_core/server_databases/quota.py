@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from mosaic_core.errors import QuotaExceeded
 from mosaic_core.tenants import TenantContext, Tier
 
-#: Seconds for which a size counts, as long as it is below this share of the limit.
-_COUNTS, _NEAR = 10.0, 0.8
+#: Seconds for which a size counts, as long as there is room for so many bytes more.
+_COUNTS, _ROOM = 10.0, 256_000_000
 
 
 class Quota:
@@ -35,7 +35,7 @@ class Quota:
             return
         limit = int(tier.limits.database)
         seen, used = self._seen.get(name, (0.0, limit))
-        if used > limit * _NEAR or time.monotonic() - seen > _COUNTS:
+        if limit - used < _ROOM or time.monotonic() - seen > _COUNTS:
             used = await size()
             self._seen[name] = (time.monotonic(), used)
         if used >= limit:

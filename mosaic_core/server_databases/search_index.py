@@ -182,9 +182,8 @@ class _Vector:
 def _grams(parts: list[list[str]]) -> _Vector:
     vector = _Vector()
     for at, (part, weight) in enumerate(zip(parts, _WEIGHTS, strict=True), 1):
-        found = {
-            word.lower()[start : start + 3] for word in part for start in range(len(word.lower()))
-        }
+        lowered = [word.lower() for word in part]
+        found = {word[at : at + 3] for word in lowered for at in range(len(word))}
         for gram in sorted(found):
             if len(vector.places) < _MOST_GRAMS or gram in vector.places:
                 vector.add(gram, f"{at}{weight}")
