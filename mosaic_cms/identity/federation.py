@@ -24,8 +24,8 @@ from mosaic_cms.identity.sign_in import Pending, SignIn
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Account
 from mosaic_cms.identity.ways import Chosen, Ways
+from mosaic_cms.networks import neighbourhood
 from mosaic_cms.scope import Actor
-from mosaic_cms.web.limits import neighbourhood
 from mosaic_core.errors import (
     ConfigurationError,
     Denied,

@@ -28,8 +28,10 @@ class PlatformPages:
             lstrip_blocks=True,
         )
         environment.globals["platform"] = platform
-        names = ("unknown_host", "closed", "unavailable", "bad_request", "error", "not_signed_in")
-        names += ("refused",)
+        names = (
+            *("unknown_host", "closed", "unavailable", "bad_request", "error"),
+            *("not_signed_in", "refused"),
+        )
         self._templates = {name: environment.get_template(f"{name}.html") for name in names}
 
     def unknown_host(self, host: str) -> Finished:
