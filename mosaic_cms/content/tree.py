@@ -25,11 +25,15 @@ from mosaic_core.types import new_id
 LAYOUTS = ("home", "page", "post", "list")
 
 
+class UnknownSite(NotFound):
+    """A site that the tenant does not have."""
+
+
 async def find_site(session: AsyncSession, key: str | None = None) -> Site:
     """The site with this key, or the tenant's first.
 
     Raises:
-        NotFound: naming the sites that there are.
+        UnknownSite: naming the sites that there are.
     """
     query = select(Site).order_by(Site.position)
     sites = list(await session.scalars(query))
@@ -37,9 +41,9 @@ async def find_site(session: AsyncSession, key: str | None = None) -> Site:
         if key is None or site.key == key:
             return site
     if not sites:
-        raise NotFound("The tenant has no site.")
+        raise UnknownSite("The tenant has no site.")
     known = ", ".join(site.key for site in sites)
-    raise NotFound(f"There is no site {key!r}.", hint=f"The tenant's sites: {known}.")
+    raise UnknownSite(f"There is no site {key!r}.", hint=f"The tenant's sites: {known}.")
 
 
 async def find_page(session: AsyncSession, site: Site, path: str) -> Page:
