@@ -70,11 +70,11 @@ async def load(
         Conflict: there is a database of this tenant that no load began.
         DatabaseError, StorageError: of what is written, such as a tier's limit.
     """
+    loading = _Loading(target, path, identity, progress)
     try:
-        loading = _Loading(target, path, identity, progress)
         return await loading.run()
     except Exception:
-        if await _is_ours(target):
+        if loading.began:
             await target.persistence.drop(target.tenant)
             await target.storage.drop(target.tenant)
         raise
@@ -90,13 +90,15 @@ class _Loading:
         self._progress = progress
         self._tables = {**logged_tables(target.schema.metadata), "changes": TENANT.changes}
         self._there: dict[str, int] = {}
+        #: Whether what is there is a load's.
+        self.began = False
 
     async def run(self) -> Loaded:
         opening = open_bundle(self._path, self._identity)
         bundle = await asyncio.to_thread(opening.__enter__)
         try:
             self._require_shape(bundle.manifest)
-            await self._begin()
+            await self._begin(bundle.manifest)
             seal = await self._members(bundle)
             await self._end(bundle.manifest)
         except BaseException as error:
@@ -118,19 +120,23 @@ class _Loading:
         if strange := [name for name in manifest.tables if name not in self._tables]:
             raise BundleNewer(f"{subject} has tables that are not known here: {strange}.")
 
-    async def _begin(self) -> None:
-        """Makes an empty, fenced database, or finds how far an earlier load came."""
+    async def _begin(self, manifest: Manifest) -> None:
+        """Makes an empty, fenced database, or finds how far an earlier load came: one that was
+        stopped before anybody knew of the tenant may have come to its end."""
         persistence, tenant = self._target.persistence, self._target.tenant
         try:
             head = first_head(tenant.tenant_id, tenant.epoch) | {"status": HeadStatus.FENCED}
             await persistence.provision(tenant, [Rows(TENANT.head, [head])])
         except Conflict:
-            if not await _is_ours(self._target):
-                raise
             async with persistence.session(tenant) as session:
+                found = (await session.execute(select(TENANT.head))).mappings().one()
+                ended = found["digest"].hex() == manifest.head.digest
+                if not ended and found["status"] != HeadStatus.FENCED:
+                    raise
                 for name, table in self._tables.items():
                     query = select(func.count()).select_from(table)
                     self._there[name] = await session.scalar(query) or 0
+        self.began = True
 
     async def _members(self, bundle: Bundle) -> Seal:
         counted = await asyncio.to_thread(Counted, bundle)
@@ -196,16 +202,6 @@ class _Loading:
                 "base_version": head.base_version,
             },
         )
-
-
-async def _is_ours(target: Target) -> bool:
-    """Whether there is a database that a load began and did not end."""
-    persistence, tenant = target.persistence, target.tenant
-    try:
-        head = await persistence.head(tenant)
-    except Exception:  # noqa: BLE001 - whatever is there, it is not one that was begun here
-        return False
-    return head.status is HeadStatus.FENCED and head.version == 0
 
 
 async def _chunks(member: Member) -> AsyncIterator[bytes]:

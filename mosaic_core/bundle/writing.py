@@ -44,7 +44,7 @@ class BundleWriter:
 
     def add_rows(self, name: str, lines: bytes) -> None:
         """A member of rows. The same lines are always the same bytes."""
-        self.add(name, gzip.compress(lines, 6, mtime=0))
+        self.add(name, gzip.compress(lines, 3, mtime=0))
 
     def begin(self, name: str, size: int, digest: str) -> bool:
         """Begins a member of a known size and SHA-256; False when it is there already.
