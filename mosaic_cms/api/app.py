@@ -24,7 +24,7 @@ from mosaic_cms.api.callers import COOKIE, CSRF_HEADER, Caller, Callers
 from mosaic_cms.api.cors import Cors
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
-from mosaic_cms.content.tree import UnknownSite
+from mosaic_cms.content.tree import UnknownPage, UnknownSite
 from mosaic_cms.product import Product
 from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope
 from mosaic_core.errors import (
@@ -94,10 +94,8 @@ class Api:
             _require_version(request)
             caller = await self._callers.of(request)
             response = await self._answer(request, shape, caller)
-        except UnknownSite as error:  # the address is right where the body is wrong
-            problems = (("site", error.message),)
-            wrong = InvalidInput(error.message, hint=error.hint, problems=problems)
-            response = self._problem(request, wrong if "site" in shape.in_body else error)
+        except (UnknownSite, UnknownPage) as error:
+            response = self._problem(request, _in_its_place(shape, error))
         except Denied as error:
             unknown = caller is not None and caller.principal is None
             told = Unauthenticated(error.message, hint=_SHOW) if unknown else error
@@ -245,6 +243,14 @@ def _set_session(response: Response, result: Any) -> None:
             httponly=True,
             samesite="lax",
         )
+
+
+def _in_its_place(shape: Shape, error: UnknownSite | UnknownPage) -> MosaicError:
+    """What an address names and is not there is not found; what a body names is wrong in it."""
+    if not shape.has_body or any(name in shape.in_path for name in error.fields):
+        return error
+    where = next((name for name in error.fields if name in shape.in_body), "")
+    return InvalidInput(error.message, hint=error.hint, problems=((where, error.message),))
 
 
 def _allowed(shapes: Iterable[str]) -> str:
