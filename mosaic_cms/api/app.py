@@ -6,26 +6,26 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Iterable
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mosaic_cms.actions import Action
 from mosaic_cms.api import answers, cookies, once, problems, requests
+from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
 from mosaic_cms.api.browsers import Browsers
 from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
 from mosaic_cms.api.cors import Cors
-from mosaic_cms.api.openapi import document
 from mosaic_cms.api.problems import HttpError
-from mosaic_cms.api.reference import Reference
 from mosaic_cms.api.shapes import Shape, shapes_of
+from mosaic_cms.content.tree import UnknownPage, UnknownSite
 from mosaic_cms.product import Product
 from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope
 from mosaic_core.errors import (
@@ -39,19 +39,11 @@ from mosaic_core.errors import (
 )
 
 _log = logging.getLogger("mosaic.api")
-PREFIX = "/api/v1"
-JWKS = "/.well-known/jwks.json"
 #: How often a write with If-Match looks again, when others write to the tenant all the time.
 _LOOKS = 20
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _VERSIONS = frozenset({"1", "v1", "1.0"})
 _SHOW = "Show who you are: a token, a key or a session."
-_SAFETY = {
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-}
 
 
 class Api:
@@ -65,9 +57,7 @@ class Api:
         self.shapes = shapes_of(product.actions)
         self._app = Starlette(
             routes=[
-                Route(f"{PREFIX}/openapi.json", self._openapi),
-                Route(f"{PREFIX}/docs", self._docs),
-                Route(JWKS, self._jwks),
+                *About(product, self.shapes).routes(),
                 *self._routes(),
                 *Browsers(product, self._callers, self._failed).routes(PREFIX),
             ],
@@ -106,13 +96,15 @@ class Api:
             _require_version(request)
             caller = await self._callers.of(request)
             response = await self._answer(request, shape, caller)
+        except (UnknownSite, UnknownPage) as error:
+            response = self._problem(request, _in_its_place(shape, error))
         except Denied as error:
             unknown = caller is not None and caller.principal is None
             told = Unauthenticated(error.message, hint=_SHOW) if unknown else error
             response = self._problem(request, told)
         except Exception as error:  # noqa: BLE001 - a caller gets a reference, the log the cause
             response = self._failed(request, error)
-        for name, value in _SAFETY.items():
+        for name, value in SAFETY.items():
             response.headers.setdefault(name, value)
         if caller is not None:
             _tell_limits(response, caller)
@@ -194,8 +186,9 @@ class Api:
         site = request.query_params.get("site", caller.site)
         if site is not None and "site" in shape.in_query:
             texts["site"] = site
-        given = shape.command(texts, {})
-        value = answers.shaped(shape, await self._perform(shape, caller, given, None), {})
+        face = requests.first_page(shape, texts)
+        result = await self._perform(shape, caller, shape.command(texts, {}), None)
+        value = answers.shaped(shape, result, face)
         if not answers.matches(wanted, answers.tag_of_value(value)):
             raise Stale("It is not any more what you have seen.", hint="Get it again, and merge.")
 
@@ -239,31 +232,13 @@ class Api:
         _log.error("%s", reference, exc_info=error)
         return problems.answer(MosaicError("It failed."), request.scope["path"], reference)
 
-    # What is about the API itself
 
-    @cached_property
-    def document(self) -> dict[str, Any]:
-        """The OpenAPI document."""
-        return document(self.shapes, self._product.platform.settings.platform.name)
-
-    async def _openapi(self, request: Request) -> Response:
-        headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
-        return JSONResponse(self.document, headers=_SAFETY | headers)
-
-    @cached_property
-    def _reference(self) -> Reference:
-        return Reference(self.document)
-
-    async def _docs(self, request: Request) -> Response:
-        headers = {"cache-control": "public, max-age=300"}
-        policy = f"default-src 'none'; style-src '{self._reference.style_hash}'; base-uri 'none'"
-        safety = _SAFETY | {"content-security-policy": f"{policy}; frame-ancestors 'none'"}
-        return HTMLResponse(self._reference.html, headers=safety | headers)
-
-    async def _jwks(self, request: Request) -> Response:
-        keys = await self._product.identity.bearer.jwks()
-        headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
-        return JSONResponse(keys, headers=_SAFETY | headers, media_type="application/jwk-set+json")
+def _in_its_place(shape: Shape, error: UnknownSite | UnknownPage) -> MosaicError:
+    """What an address names and is not there is not found; what a body names is wrong in it."""
+    if not shape.has_body or any(name in shape.in_path for name in error.fields):
+        return error
+    where = next((name for name in error.fields if name in shape.in_body), "")
+    return InvalidInput(error.message, hint=error.hint, problems=((where, error.message),))
 
 
 def _allowed(shapes: Iterable[str]) -> str:
@@ -309,5 +284,5 @@ async def _unrouted(request: Request, error: Exception) -> Response:
             hint=f"{PREFIX}/openapi.json says what there is.",
         )
     response = problems.answer(problem, request.scope["path"])
-    response.headers.update(_SAFETY)
+    response.headers.update(SAFETY)
     return response

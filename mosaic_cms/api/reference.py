@@ -79,6 +79,14 @@ def _form(schema: dict[str, Any], document: dict[str, Any], depth: int) -> Any:
         found = _form(kinds[0], document, depth) if kinds else "null"
         optional = len(kinds) < len(schema["anyOf"])
         return f"{found} or null" if optional and isinstance(found, str) else found
+    types = schema.get("type")
+    if isinstance(types, list) and "null" in types and len(types) == 2:
+        (kind,) = (one for one in types if one != "null")
+        told = {**schema, "type": kind}
+        if "enum" in schema:
+            told["enum"] = [one for one in schema["enum"] if one is not None]
+        found = _form(told, document, depth)
+        return f"{found} or null" if isinstance(found, str) else found
     if schema.get("type") == "object" and "properties" in schema:
         required = schema.get("required", ())
         return {

@@ -59,11 +59,17 @@ async def input_of(
         if "pending" in shape.in_body and PENDING in request.cookies:
             body.setdefault("pending", request.cookies[PENDING])
     texts |= asked
-    if shape.action.cursor is not None:
-        face[LIMIT] = texts.setdefault(LIMIT, str(ITEMS))
+    face |= first_page(shape, texts)
     if default_site is not None and "site" in shape.action.input.model_fields:
         (body if "site" in shape.in_body else texts).setdefault("site", default_site)
     return shape.command(texts, body, content), face
+
+
+def first_page(shape: Shape, texts: dict[str, Any]) -> dict[str, str]:
+    """Has a list that the action itself cuts be of the usual length, where nothing else is said."""
+    if shape.action.cursor is None:
+        return {}
+    return {LIMIT: texts.setdefault(LIMIT, str(ITEMS))}
 
 
 def _query(request: Request, shape: Shape) -> tuple[dict[str, Any], dict[str, str]]:

@@ -25,11 +25,23 @@ from mosaic_core.types import new_id
 LAYOUTS = ("home", "page", "post", "list")
 
 
+class UnknownSite(NotFound):
+    """A site that the tenant does not have; ``fields`` are those of commands that may name one."""
+
+    fields = ("site",)
+
+
+class UnknownPage(NotFound):
+    """A page that the site does not have."""
+
+    fields = ("path", "paths", "parent")
+
+
 async def find_site(session: AsyncSession, key: str | None = None) -> Site:
     """The site with this key, or the tenant's first.
 
     Raises:
-        NotFound: naming the sites that there are.
+        UnknownSite: naming the sites that there are.
     """
     query = select(Site).order_by(Site.position)
     sites = list(await session.scalars(query))
@@ -37,23 +49,23 @@ async def find_site(session: AsyncSession, key: str | None = None) -> Site:
         if key is None or site.key == key:
             return site
     if not sites:
-        raise NotFound("The tenant has no site.")
+        raise UnknownSite("The tenant has no site.")
     known = ", ".join(site.key for site in sites)
-    raise NotFound(f"There is no site {key!r}.", hint=f"The tenant's sites: {known}.")
+    raise UnknownSite(f"There is no site {key!r}.", hint=f"The tenant's sites: {known}.")
 
 
 async def find_page(session: AsyncSession, site: Site, path: str) -> Page:
     """The page with this path, or with this id when no page has it as its path.
 
     Raises:
-        NotFound: there is none.
+        UnknownPage: there is none.
     """
     there = (Page.site_id == site.id, Page.binned_at.is_(None))
     page = await session.scalar(select(Page).where(*there, Page.path == path))
     if page is None and ID.fullmatch(name := path.strip("/")):
         page = await session.scalar(select(Page).where(*there, Page.id == uuid.UUID(name)))
     if page is None:
-        raise NotFound(
+        raise UnknownPage(
             f"There is no page {path!r} on the site {site.key!r}.",
             hint="'mosaic page list' shows those there are.",
         )

@@ -13,9 +13,10 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 
+from mosaic_cms.api.callers import COOKIE
 from mosaic_cms.api.shapes import Shape
-from mosaic_cms.isolation import inputs
-from mosaic_cms.rights import Role
+from mosaic_cms.isolation_inputs import inputs
+from mosaic_cms.rights import SELF, Role
 from mosaic_cms.scope import TenantScope
 from tests.api.conftest import Service, Services, problem
 from tests.cms.access.people import People
@@ -73,10 +74,27 @@ class Somebody:
         return {"authorization": f"Bearer {self.token}"}
 
     async def ask(self, shape: Shape, host: str = "") -> httpx.Response:
-        response = await ask(self.service, shape, host, **await self.signed_in())
+        """With a token that is for everything, or in a session where that takes one."""
+        headers = await self.signed_in()
+        if not host and takes_session(shape):
+            headers = await self.browser()
+        response = await ask(self.service, shape, host, **headers)
         if shape.action.name in ENDING:
             self.token = ""
         return response
+
+    async def browser(self) -> dict[str, str]:
+        identity, account = self.service.deployment.product.identity, self.people.ids["one"]
+        started = await identity.store.write(
+            lambda write: identity.sessions.start(write, account), actor="test", action="test"
+        )
+        csrf = identity.secrets.token("csrf", str(started.id))
+        return {"cookie": f"{COOKIE}={started.cookie}", "x_csrf_token": csrf}
+
+
+def takes_session(shape: Shape) -> bool:
+    """Whether an action changes what is its owner's own."""
+    return shape.action.needs.resource == SELF and shape.action.needs.verb != "read"
 
 
 @asynccontextmanager
@@ -95,6 +113,9 @@ def test_the_matrix_holds(services: Services, role: Role) -> None:
         for shape in service.api.shapes:
             name = shape.action.name
             may = TABLE[name] <= LEVELS[role]
+            if takes_session(shape):
+                by_token = await ask(service, shape, **await somebody.signed_in())
+                assert refused(by_token, shape), f"{name}: with a token for everything"
             assert refused(await somebody.ask(shape), shape) != may, f"{name}: own tenant"
             other = problem(await somebody.ask(shape, "bread.mosaic.test"), 403)
             assert "do not name the same tenant" in other["detail"], f"{name}: another tenant"

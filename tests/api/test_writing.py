@@ -267,3 +267,22 @@ def test_a_suspended_tenant_says_so(services: Services) -> None:
         problem(await service.get("/content/pages"), 503)
 
     services(scenario)
+
+
+def test_what_is_not_there_is_wrong_in_a_body_and_not_found_in_an_address(
+    services: Services,
+) -> None:
+    async def scenario(service: Service) -> None:
+        key = {"x_api_key": await service.key("owner")}
+        given = {"title": "Tea", "slug": "tea", "site": "nowhere"}
+        told = problem(await service.ask("POST", "/pages", json=given, **key), 422)
+        assert told["problems"] == [{"where": "site", "what": "There is no site 'nowhere'."}]
+        release = (await service.ask("POST", "/releases", json={"title": "R"}, **key)).json()["id"]
+        pages = {"json": {"paths": ["/no/"]}}
+        told = problem(await service.ask("POST", f"/releases/{release}/pages", **pages, **key), 422)
+        assert told["problems"][0]["where"] == "paths"
+        problem(await service.get("/sites/nowhere", **key), 404)
+        problem(await service.get("/pages/%2Fno%2F", **key), 404)
+        problem(await service.get("/pages", params={"site": "nowhere"}, **key), 404)
+
+    services(scenario)

@@ -35,14 +35,14 @@ def translated(server: str) -> Iterator[None]:
         ) from error
     except ResponseError as error:
         raise CacheUnavailable(
-            f"Redis at {server} refused: {str(error)[:_SHOWN]}.",
+            f"Redis at {server} refused: {_line(error)}.",
             hint="Look at its memory and its role: a replica takes no writes.",
         ) from error
     except (RedisError, OSError) as error:
         if _WRONG in str(error):  # the library does not tell it from a lost connection
             raise _kept_out(server) from None
         raise CacheUnavailable(
-            f"Redis at {server} cannot be reached: {str(error)[:_SHOWN] or type(error).__name__}.",
+            f"Redis at {server} cannot be reached: {_line(error)}.",
             hint=f"Check url in {_SETTINGS}, and the server itself.",
         ) from error
 
@@ -53,3 +53,7 @@ def _kept_out(server: str) -> CacheUnavailable:
         f"Redis at {server} does not let us in.",
         hint=f"Set username and password in {_SETTINGS}.",
     )
+
+
+def _line(error: Exception) -> str:
+    return str(error)[:_SHOWN].strip().rstrip(".") or type(error).__name__
