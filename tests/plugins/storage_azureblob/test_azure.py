@@ -40,10 +40,8 @@ from mosaic_core.testing.isolation import check_storage_isolation
 from mosaic_core.testing.services import make_services, make_tenant
 from mosaic_core.testing.storage.tools import chunked, content_of, digest_of, keys_of
 from mosaic_core.testing.storage.uploads import begun, finish, send
-from tests.azurite import OWN, SHARED, Azurite, azurite
+from tests.azurite import OWN, SHARED, Azurite
 from tests.processes import free_port
-
-__all__ = ["azurite"]
 
 PROVIDER = mosaic_storage()
 LAYOUTS = ("shared", "container", "account")
@@ -140,6 +138,10 @@ def test_a_tenant_without_an_account_is_told_so(azurite: Azurite, tmp_path: Path
         async with opened(tmp_path, azurite.settings("container")) as storage:
             with pytest.raises(ConfigurationError, match="cannot be a container's name"):
                 await storage.usage(make_tenant(blob_storage_prefix="Not_A_Container"))
+        for layout in LAYOUTS:
+            async with opened(tmp_path, azurite.settings(layout)) as storage:
+                with pytest.raises(ConfigurationError, match="not one name"):
+                    await storage.usage(make_tenant(blob_storage_prefix="tenant-a/b"))
 
     asyncio.run(main())
 
@@ -164,12 +166,17 @@ def test_settings_that_cannot_be_are_refused(given: dict[str, Any], words: str) 
 
 def test_a_connection_string_that_is_none_is_not_shown(tmp_path: Path) -> None:
     async def main() -> None:
-        secret = "AccountKey=canary-4711"
-        async with opened(tmp_path, {"connection_string": secret, "layouts": {}}) as storage:
-            with pytest.raises(ConfigurationError) as caught:
-                await storage.usage(make_tenant())
-        assert "canary" not in str(caught.value)
-        assert caught.value.__cause__ is None
+        endpoint = "BlobEndpoint=https://example.com/;"
+        for secret, words in (
+            ("AccountKey=canary-4711", "is no connection string"),
+            ("canary", "is no connection string"),
+            (f"{endpoint}SharedAccessSignature=sig=canary", "has no AccountKey"),
+        ):
+            async with opened(tmp_path, {"connection_string": secret, "layouts": {}}) as storage:
+                with pytest.raises(ConfigurationError, match=words) as caught:
+                    await storage.usage(make_tenant())
+            assert "canary" not in str(caught.value)
+            assert caught.value.__cause__ is None
 
     asyncio.run(main())
 
