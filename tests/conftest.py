@@ -1,4 +1,4 @@
-"""Components that more than one folder of tests needs."""
+"""What tests of several folders share, started once in a session."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.azurite import azurite
 from tests.postgres import PostgreSQL, running
+
+__all__ = ["azurite"]
 
 
 @pytest.fixture(scope="session")

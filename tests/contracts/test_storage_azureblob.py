@@ -14,9 +14,7 @@ from pydantic import SecretStr
 from mosaic_core.provider import PlatformServices
 from mosaic_core.storage import Storage
 from mosaic_core.testing.storage import DurableStorageContract
-from tests.azurite import Azurite, OwnAccounts, azurite
-
-__all__ = ["azurite"]
+from tests.azurite import Azurite, OwnAccounts
 
 
 class _AzureContract(DurableStorageContract):

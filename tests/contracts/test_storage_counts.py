@@ -21,10 +21,8 @@ from mosaic_storage_local.folder import LocalFolder
 
 from mosaic_core.storage import Storage
 from mosaic_core.testing.services import make_services
-from tests.azurite import Azurite, azurite
+from tests.azurite import Azurite
 from tests.contracts.storage_machine import LONG, QUICK, Crashed, StorageMachine
-
-__all__ = ["azurite"]
 
 LENGTHS = [
     pytest.param(QUICK, id="few"),

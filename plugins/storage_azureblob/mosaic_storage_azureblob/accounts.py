@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from azure.core.exceptions import AzureError, ResourceExistsError
@@ -35,10 +36,16 @@ class Account:
     """One storage account."""
 
     def __init__(
-        self, settings: AzureBlobSettings, where: str, credential: DefaultAzureCredential | None
+        self,
+        settings: AzureBlobSettings,
+        where: str,
+        credential: DefaultAzureCredential | None,
+        trusted: Path | None,
     ) -> None:
-        """``where`` is a connection string, or an address to which ``credential`` is shown."""
+        """``where`` is a connection string, or an address to which ``credential`` is shown;
+        ``trusted`` are certificates to trust instead of the system's."""
         self._settings = settings
+        self._trusted = trusted
         self._credential = credential
         options: dict[str, Any] = {
             "retry_policy": ExponentialRetry(
@@ -49,6 +56,7 @@ class Account:
             ),
             "connection_timeout": settings.timeout,
             "read_timeout": settings.timeout,
+            "connection_verify": True if trusted is None else str(trusted),
             # What is read comes in pieces of this size, the first one too.
             "max_single_get_size": 4 * 1024 * 1024,
             "max_chunk_get_size": 4 * 1024 * 1024,
@@ -63,6 +71,11 @@ class Account:
 
     async def close(self) -> None:
         await self.service.close()
+
+    @property
+    def key(self) -> str | None:
+        """The account's key; None where an identity is used."""
+        return getattr(self.service.credential, "account_key", None)
 
     async def signed(
         self,
@@ -81,7 +94,7 @@ class Account:
                 hint="Ask for another one when it is needed.",
             )
         now = datetime.now(UTC)
-        key: str | None = getattr(self.service.credential, "account_key", None)
+        key = self.key
         delegated = None if key else await self._delegation_key(now + expires_in)
         token = generate_blob_sas(
             str(blob.account_name),
@@ -141,15 +154,16 @@ class Account:
                 days,
             )
         await management.switch_versioning_on(
-            str(name), self._settings.resource_id, self._credential
+            str(name), self._settings.resource_id, self._credential, self._trusted
         )
 
 
 class Accounts:
     """Every account, opened when it is first needed."""
 
-    def __init__(self, settings: AzureBlobSettings) -> None:
+    def __init__(self, settings: AzureBlobSettings, trusted: Path | None) -> None:
         self._settings = settings
+        self._trusted = trusted
         self._opened: dict[str, Account] = {}
         self._credential: DefaultAzureCredential | None = None
 
@@ -198,13 +212,19 @@ class Accounts:
             is_address = where.startswith(("https://", "http://"))
             credential = self._identity() if is_address else None
             try:
-                account = Account(self._settings, where, credential)
+                account = Account(self._settings, where, credential, self._trusted)
             except ValueError:
                 # Not the error's own words: they may have the key in them.
                 raise ConfigurationError(
                     f"[plugins.storage_azureblob] {key} is no connection string or address.",
                     hint="Copy it from the account's access keys, and keep it in the environment.",
                 ) from None
+            if credential is None and account.key is None:
+                raise ConfigurationError(
+                    f"[plugins.storage_azureblob] {key} has no AccountKey in it.",
+                    hint="Copy it from the account's access keys; with an identity, give the "
+                    "account's address instead.",
+                )
             self._opened[where] = account
         return account
 

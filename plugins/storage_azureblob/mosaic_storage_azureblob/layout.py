@@ -95,6 +95,11 @@ def space_of(settings: AzureBlobSettings, accounts: Accounts, tenant: TenantCont
         ConfigurationError: the tenant has no account, or a prefix that no container can have.
     """
     prefix = normalise_key(tenant.blob_storage_prefix)
+    if "/" in prefix:  # it could be below another tenant's
+        raise ConfigurationError(
+            f"The prefix {prefix[:80]!r} of {tenant.slug!r} is not one name.",
+            hint="Use one without a slash, such as 'tenant-' and the id.",
+        )
     layout = settings.layouts.get(tenant.tier, settings.layout)
     if layout == "shared":
         return Space(accounts.shared(), SHARED, f"{prefix}/")

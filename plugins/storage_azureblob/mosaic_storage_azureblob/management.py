@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure.core import AsyncPipelineClient
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AsyncRetryPolicy
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import HttpRequest
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ async def switch_versioning_on(
     account: str,
     resource_id: str | None,
     credential: AsyncTokenCredential | None,
+    trusted: Path | None = None,
     *,
     base: str = _MANAGEMENT,
 ) -> bool:
@@ -34,8 +37,11 @@ async def switch_versioning_on(
             AsyncBearerTokenCredentialPolicy(credential, f"{_MANAGEMENT}/.default"),
         ]
         url = f"{base}{resource_id}/blobServices/default?api-version={_VERSION}"
+        transport = AioHttpTransport(connection_verify=True if trusted is None else str(trusted))
         try:
-            async with AsyncPipelineClient[HttpRequest, Any](base, policies=policies) as client:
+            async with AsyncPipelineClient[HttpRequest, Any](
+                base, policies=policies, transport=transport
+            ) as client:
                 found = await client.send_request(HttpRequest("GET", url))
                 found.raise_for_status()
                 # What is not named in a PUT would be set back.

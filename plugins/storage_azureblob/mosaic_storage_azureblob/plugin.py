@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -17,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from mosaic_core.errors import ConfigurationError
 from mosaic_core.hooks import hookimpl
 from mosaic_core.provider import PlatformServices, Provider
 from mosaic_core.storage import Storage
@@ -55,6 +57,8 @@ class AzureBlobSettings(BaseModel):
     retries: Annotated[int, Field(ge=0, le=10)] = 4
     #: Seconds after which an answer that does not come is given up.
     timeout: Annotated[float, Field(gt=0, le=300)] = 30.0
+    #: Certificates to trust instead of the system's; PEM, relative to the data folder.
+    ca_file: Path | None = None
     #: Days for which what was deleted can be restored; 0 leaves the account as it is.
     keep_deleted: Annotated[int, Field(ge=0, le=365)] = 7
     #: The shared account's resource id, by which versioning is switched on.
@@ -101,7 +105,13 @@ async def open_azure(
     from mosaic_storage_azureblob.accounts import Accounts
     from mosaic_storage_azureblob.blobs import AzureBlobs
 
-    async with Accounts(settings) as accounts:
+    trusted = None if settings.ca_file is None else services.data_dir / settings.ca_file
+    if trusted is not None and not trusted.is_file():
+        raise ConfigurationError(
+            f"[plugins.storage_azureblob] ca_file: there is no {trusted}.",
+            hint="Put the certificates there, or take ca_file out.",
+        )
+    async with Accounts(settings, trusted) as accounts:
         yield AzureBlobs(settings, accounts, services.tiers)
 
 

@@ -72,7 +72,7 @@ class LocalFolder:
         key = normalise_key(key)
         with disk.reading(key):
             # On purpose not in a thread, as most of what is read is in memory.
-            file = os.open(self._home(tenant).file(key), os.O_RDONLY | os.O_CLOEXEC)
+            file = os.open(self._home(tenant).name(key), os.O_RDONLY | os.O_CLOEXEC)
         try:
             with disk.reading(key):
                 left = disk.length(file) - start

@@ -46,7 +46,11 @@ class Home:
         return self.path / "uploads"
 
     def file(self, key: str) -> Path:
-        return Path(f"{self.path}/content/{key}")
+        return Path(self.name(key))
+
+    def name(self, key: str) -> str:
+        """Where the file of a key is: a path that needs no more than to be opened."""
+        return f"{self.path}/content/{key}"
 
     def facts(self, key: str) -> Path:
         return self.path / "facts" / f"{key}."

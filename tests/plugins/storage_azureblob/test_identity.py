@@ -78,10 +78,11 @@ def test_an_identity_writes_reads_copies_and_signs(
     emulator: Azurite, authority: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(azure.identity.aio, "DefaultAzureCredential", Identity)
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority / "authority.pem"))
     trusting = ssl.create_default_context(cafile=str(authority / "authority.pem"))
     settings = AzureBlobSettings(
-        account_url=f"https://127.0.0.1:{emulator.port}/{SHARED}", block_size=64 * 1024
+        account_url=f"https://127.0.0.1:{emulator.port}/{SHARED}",
+        block_size=64 * 1024,
+        ca_file=authority / "authority.pem",
     )
 
     async def main() -> None:
@@ -136,11 +137,9 @@ class Management(BaseHTTPRequestHandler):
 @pytest.mark.parametrize("status", [200, 403])
 def test_versions_are_switched_on_by_who_may_and_nothing_else_is_changed(
     authority: Path,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     status: int,
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority / "authority.pem"))
     Management.status, Management.asked = status, []
     Management.properties = {"deleteRetentionPolicy": {"enabled": True, "days": 7}}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Management)
@@ -154,7 +153,9 @@ def test_versions_are_switched_on_by_who_may_and_nothing_else_is_changed(
     try:
         with caplog.at_level(logging.INFO, "mosaic.storage"):
             done = asyncio.run(
-                management.switch_versioning_on("files", resource, credential, base=base)
+                management.switch_versioning_on(
+                    "files", resource, credential, authority / "authority.pem", base=base
+                )
             )
     finally:
         server.shutdown()
