@@ -23,7 +23,7 @@ from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.ledger import Ledger
 from mosaic_cms.limits import RateLimits
 from mosaic_cms.mailing.kinds import KINDS
-from mosaic_cms.media.intake import Inspector
+from mosaic_cms.media.inspector import Inspector
 from mosaic_cms.media.shelf import REMOVE
 from mosaic_cms.operations import (
     account_admin,
@@ -41,6 +41,7 @@ from mosaic_cms.operations import (
     media,
     media_bin,
     media_content,
+    media_folders,
     media_settings,
     members,
     menus,
@@ -103,6 +104,7 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    media_folders,
     media_content,
     media_bin,
     media_settings,
