@@ -24,7 +24,7 @@ from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.ledger import EVERY, SHORTEN_EVERY, Ledger
 from mosaic_cms.limits import Admission, RateLimits
 from mosaic_cms.mailing.kinds import KINDS
-from mosaic_cms.media.intake import Inspector
+from mosaic_cms.media.inspector import Inspector
 from mosaic_cms.media.shelf import REMOVE
 from mosaic_cms.networks import NetworkLists
 from mosaic_cms.noted import Noted, Part
@@ -46,6 +46,7 @@ from mosaic_cms.operations import (
     media,
     media_bin,
     media_content,
+    media_folders,
     media_settings,
     members,
     menus,
@@ -112,6 +113,7 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    media_folders,
     media_content,
     media_bin,
     media_settings,

@@ -136,7 +136,10 @@ class Api:
         where = caller.tenant.tenant_id if caller.tenant else ""
         conditions.key = once.key_of(key, who, where)
         asked = "\0".join((request.method, request.scope["path"], str(request.query_params)))
-        body = hashlib.sha256(getattr(request.state, "body", b"")).digest()
+        sent = getattr(request.state, "body", b"")
+        if shape.incoming is not None:  # it is not read yet, and may be long
+            sent = request.headers.get("content-length", "").encode()
+        body = hashlib.sha256(sent).digest()
         return await self._once.answer(conditions.key, asked.encode() + body, run)
 
     async def _write(

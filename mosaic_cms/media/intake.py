@@ -12,7 +12,6 @@ import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,15 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.content.models import Media, MediaUpload, Site
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.media import shelf
-from mosaic_cms.media.checks import Checked, Rules, check
+from mosaic_cms.media.checks import Checked
 from mosaic_cms.media.names import plain_name
 from mosaic_cms.media.settings import read_rules
-from mosaic_cms.media.stored_file import stored_file
-from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_core.errors import Conflict, FileMissing, NotFound, QuotaExceeded
 from mosaic_core.head import Write
-from mosaic_core.storage import FileInfo, Storage
-from mosaic_core.tenants import TenantContext
+from mosaic_core.storage import FileInfo
 from mosaic_core.types import new_id
 
 if TYPE_CHECKING:
@@ -36,8 +32,6 @@ if TYPE_CHECKING:
 
 #: How long a file may take to come.
 PATIENCE = timedelta(days=1)
-#: Files that are looked at at one time: a picture is in memory then.
-_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,48 +48,6 @@ class Arrival:
     facts: dict[str, Any]
     media_id: uuid.UUID | None = None
     keep_metadata: bool | None = None
-
-
-class Inspector:
-    """Looks at stored files, a few at a time."""
-
-    def __init__(self, library: ImageLibrary) -> None:
-        self._library = library
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def look(
-        self, storage: Storage, tenant: TenantContext, info: FileInfo, name: str, rules: Rules
-    ) -> Checked:
-        """Checks a stored file, and puts the content in its place that may be shown.
-
-        Raises:
-            InvalidInput: it is not let in.
-        """
-        async with self._turns:
-            file = stored_file(storage, tenant, info)
-            checked = await asyncio.to_thread(
-                check, file, info.size, info.digest, name, rules, self._library
-            )
-            if checked.content is None:
-                return checked
-            size, digest = checked.size, checked.digest
-            chunks = _once(checked.content)
-            await storage.write(tenant, info.key, chunks, size=size, digest=digest)
-            return dataclasses.replace(checked, content=None)
-
-    async def look_at(self, path: Path, size: int, digest: str, rules: Rules) -> Checked:
-        """Checks a file on this machine, which stays as it is.
-
-        Raises:
-            InvalidInput: it is not let in.
-        """
-
-        def opened() -> Checked:
-            with path.open("rb") as file:
-                return check(file, size, digest, path.name, rules, self._library)
-
-        async with self._turns:
-            return await asyncio.to_thread(opened)
 
 
 async def receive(
@@ -310,7 +262,3 @@ def _beside(scope: TenantScope) -> TenantScope:
 async def _whole(work: Awaitable[None]) -> None:
     """Does something to its end, even if nobody waits for it any more."""
     await asyncio.shield(asyncio.ensure_future(work))
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

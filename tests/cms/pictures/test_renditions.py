@@ -17,7 +17,7 @@ from sqlalchemy import select
 from mosaic_cms.content.models import Media
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.media.checks import Checked, Rules
-from mosaic_cms.media.intake import Inspector
+from mosaic_cms.media.inspector import Inspector
 from mosaic_cms.media.kinds import KINDS
 from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.picture import Wanted
