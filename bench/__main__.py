@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.benchmarks import (
     api,
+    bundle,
     cached_page,
     fleet,
     lighthouse,
@@ -36,6 +37,7 @@ _BENCHMARKS = (
     lighthouse,
     pictures,
     api,
+    bundle,
 )
 _RESULTS = Path(__file__).parent / "results.json"
 

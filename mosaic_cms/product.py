@@ -29,6 +29,7 @@ from mosaic_cms.operations import (
     arranging,
     audit,
     bin,
+    bundles,
     exports,
     forms,
     imports,
@@ -106,6 +107,7 @@ _OPERATIONS = (
     second_factors,
     passkeys,
     account_admin,
+    bundles,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER,)

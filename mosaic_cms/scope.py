@@ -113,6 +113,7 @@ class PlatformScope:
     product: Product
     actor: Actor
     action: str = ""
+    progress: Callable[[str, int, int], None] = _unseen
 
     def during(self, action: str, site: str | None = None) -> PlatformScope:
         """The same scope, its changes logged under an action's name."""

@@ -45,6 +45,10 @@ names the thing; ``hint`` says what to do next.
     │   ├── FileMissing               no such key
     │   ├── InvalidKey                the key leaves the tenant's prefix, or is no key
     │   └── FileMismatch              size or digest is not what was announced
+    ├── BundleError                   a bundle cannot be written or read
+    │   ├── BundleDamaged             a part of it is not what was written, or is missing
+    │   ├── BundleNewer               made by a newer MOSAIC
+    │   └── BundleLocked              it is encrypted, and the key for it is not given
     └── MailError                     a mail was not sent
         ├── InvalidMail               it has an address or a text that no mail can have
         ├── MailRefused               it is not taken, however often it is sent
@@ -264,6 +268,23 @@ class InvalidKey(StorageError):
 class FileMismatch(StorageError):
     code = "file-mismatch"
     status = 422
+
+
+class BundleError(MosaicError):
+    code = "bundle"
+    status = 422
+
+
+class BundleDamaged(BundleError):
+    code = "bundle-damaged"
+
+
+class BundleNewer(BundleError):
+    code = "bundle-newer"
+
+
+class BundleLocked(BundleError):
+    code = "bundle-locked"
 
 
 class MailError(MosaicError):

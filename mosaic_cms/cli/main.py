@@ -11,6 +11,7 @@ import typer
 
 from mosaic_cms.cli import (
     accounts,
+    bundles,
     content,
     deployment,
     exports,
@@ -56,6 +57,7 @@ app.add_typer(media.app, name="media", help="Stored files, and the points that m
 app.add_typer(shared.app, name="shared", help="Make, edit and publish shared blocks.")
 app.add_typer(content.app, name="import", help="Get content in.")
 app.add_typer(exports.app, name="export", help="Get content out.")
+app.add_typer(bundles.app, name="bundle", help="Look at bundles: whole tenants as files.")
 app.add_typer(plugins.maker, name="plugin", help="Write a plugin.")
 app.command("init")(deployment.init)
 app.command("migrate")(deployment.migrate)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosaic_cms.cli.running import AsJson, operator, print_json, run, say, show_table
+from mosaic_cms.cli.bundles import IdentityOption, identity_in, told
+from mosaic_cms.cli.running import (
+    AsJson,
+    operator,
+    print_json,
+    progress_bar,
+    run,
+    say,
+    show_table,
+    site_scope,
+)
 
 if TYPE_CHECKING:
     from mosaic_cms.product import Product
@@ -59,6 +71,60 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
     else:
         facts = view.model_dump(mode="json")
         show_table(view.name, ("", ""), [(key, str(value)) for key, value in facts.items()])
+
+
+@app.command("export")
+def export(
+    slug: Slug,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to make.")],
+    recipient: Annotated[
+        list[str] | None, typer.Option(help="Encrypt it for this age public key.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write all of a tenant into one file, a bundle."""
+    given = {"file": output, "recipients": tuple(recipient or ()), "force": force}
+
+    async def work(product: Product) -> Any:
+        scope, _ = site_scope(product, slug)
+        with progress_bar("Exporting", quiet=as_json) as progress:
+            scope = dataclasses.replace(scope, progress=progress)
+            return await product.actions.perform("tenants.export", scope, given)
+
+    report = run(work, as_json=as_json)
+    if as_json:
+        print_json(report)
+        return
+    say(f"[green]✓[/] {told(report)} in {report.path}.")
+    for key in report.missing:
+        say(f"[yellow]![/] {key} was deleted meanwhile and is not in it.")
+
+
+@app.command("import")
+def import_bundle(
+    file: Annotated[Path, typer.Argument(help="The bundle.")],
+    slug: Annotated[str | None, typer.Option("--as", help="Another slug: a clone.")] = None,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    tier: Annotated[str | None, typer.Option(help="Another tier.")] = None,
+    identity: IdentityOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new tenant of a bundle."""
+    given: dict[str, Any] = {"file": file, "slug": slug, "name": name, "tier": tier}
+
+    async def work(product: Product) -> Any:
+        given["identity"] = identity_in(identity)
+        scope = product.platform_scope(operator())
+        with progress_bar("Importing", quiet=as_json) as progress:
+            scope = dataclasses.replace(scope, progress=progress)
+            return await product.actions.perform("tenants.import", scope, given)
+
+    view = run(work, as_json=as_json)
+    if as_json:
+        print_json(view)
+    else:
+        say(f"[green]✓[/] {view.slug} is open at [bold]{view.host}[/]: {told(view.bundle)}.")
 
 
 @app.command("suspend")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import MetaData, and_, delete, or_, select, update
@@ -51,31 +51,77 @@ async def verify(session: AsyncSession, tables: HeadTables) -> int:
 async def _verify(session: AsyncSession, tables: HeadTables) -> int:
     head = (await session.execute(select(tables.head))).mappings().one()
     base = head["base_version"]
-    value, version, count = GENESIS, base, 0
     checkpoint = await _checkpoint(session, tables, base) if base else None
-    if checkpoint is not None:
-        value = bytes.fromhex(checkpoint["chain"])
-    kept = hashlib.sha256()
+    check = ChainCheck(base, checkpoint)
     async for row in _log(session, tables):
-        count += 1
+        check.add(dict(row))
+    check.end(head["version"], head["digest"])
+    return check.count
+
+
+async def checkpoint_of(session: AsyncSession, tables: HeadTables) -> dict[str, Any] | None:
+    """What vouches for the compacted part of a log; None when nothing was compacted.
+
+    Raises:
+        ChainBroken: it is missing.
+    """
+    base = await session.scalar(select(tables.head.c.base_version))
+    return await _checkpoint(session, tables, base) if base else None
+
+
+class ChainCheck:
+    """Recomputes a chain from the rows of its log, given one after the other in their order.
+
+    Args:
+        base: up to which version the log was compacted.
+        checkpoint: what vouches for that part.
+    """
+
+    def __init__(self, base: int, checkpoint: Mapping[str, Any] | None) -> None:
+        self._base, self._checkpoint = base, checkpoint
+        self._value = GENESIS if checkpoint is None else bytes.fromhex(checkpoint["chain"])
+        self._version = base
+        self._kept = hashlib.sha256()
+        self._compacted = checkpoint is not None
+        self.count = 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """The next row of the log.
+
+        Raises:
+            ChainBroken: it is not what was written.
+        """
+        self.count += 1
         if row["salt"] is not None:
             if chain.image_digest(row["salt"], row["image"]) != row["image_digest"]:
                 raise _broken(row["version"], "an image was changed")
         elif row["image"] is not None:
             raise _broken(row["version"], "an image stands without its salt")
-        if checkpoint is not None and row["version"] <= base:
-            kept.update(chain.link(row["chain"], dict(row)))
-            continue
-        if checkpoint is not None and version == base and kept.hexdigest() != checkpoint["kept"]:
-            raise _broken(base, "the compacted part was changed")
-        if row["version"] not in (version, version + 1):
+        if self._compacted and row["version"] <= self._base:
+            self._kept.update(chain.link(row["chain"], dict(row)))
+            return
+        self._end_compacted()
+        if row["version"] not in (self._version, self._version + 1):
             raise _broken(row["version"], "a version is missing before it")
-        version, value = row["version"], chain.link(value, dict(row))
-        if value != row["chain"]:
-            raise _broken(version, "a change was altered, added or removed")
-    if version != head["version"] or value != head["digest"]:
-        raise _broken(head["version"], "the head does not match the newest change")
-    return count
+        self._version, self._value = row["version"], chain.link(self._value, dict(row))
+        if self._value != row["chain"]:
+            raise _broken(self._version, "a change was altered, added or removed")
+
+    def end(self, version: int, digest: bytes) -> None:
+        """After the last row: compares with the head.
+
+        Raises:
+            ChainBroken: they do not match.
+        """
+        self._end_compacted()
+        if self._version != version or self._value != digest:
+            raise _broken(version, "the head does not match the newest change")
+
+    def _end_compacted(self) -> None:
+        checkpoint = self._checkpoint if self._compacted else None
+        if checkpoint is not None and self._kept.hexdigest() != checkpoint["kept"]:
+            raise _broken(self._base, "the compacted part was changed")
+        self._compacted = False
 
 
 async def rebuild(session: AsyncSession, tables: HeadTables, version: int | None = None) -> Content:

@@ -1,0 +1,210 @@
+"""Loading a bundle: making a tenant's database and files of it, in whichever home.
+
+Nobody knows the tenant meanwhile, and its head is fenced, so nobody can write to it. Parts go in
+one after the other; a load that was broken off is gone on with, since what is there says how far it
+came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, func, insert, select, update
+
+from mosaic_core.bundle.checking import Counted, values_of
+from mosaic_core.bundle.form import Manifest, Progress, Seal
+from mosaic_core.bundle.reading import Bundle, Member, damaged, open_bundle
+from mosaic_core.database.schema import TenantSchema, logged_tables
+from mosaic_core.errors import (
+    BundleError,
+    BundleNewer,
+    Conflict,
+    DatabaseBehind,
+    DatabaseNewer,
+    FileMissing,
+)
+from mosaic_core.head.guard import Permit, permitted
+from mosaic_core.head.tables import TENANT, first_head
+from mosaic_core.persistence import HeadStatus, Persistence, Rows
+from mosaic_core.storage import Storage
+from mosaic_core.tenants import TenantContext
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a bundle is loaded to: a tenant that nobody knows yet."""
+
+    tenant: TenantContext
+    persistence: Persistence
+    storage: Storage
+    schema: TenantSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was loaded."""
+
+    manifest: Manifest
+    seal: Seal
+
+
+def tenant_id_of(manifest: Manifest, slug: str) -> str:
+    """The id of the tenant that a bundle becomes under a slug: always the same, so that a load that
+    was broken off is found again."""
+    return uuid.uuid5(manifest.bundle_id, slug).hex
+
+
+async def load(
+    target: Target, path: Path, *, identity: str | None = None, progress: Progress
+) -> Loaded:
+    """Makes the database and the files of a tenant. When it fails, there is nothing of them; when
+    the process is stopped, the next load of the same bundle goes on.
+
+    Raises:
+        BundleError, BundleDamaged, BundleNewer: of the file; see :func:`open_bundle`.
+        Conflict: there is a database of this tenant that no load began.
+        DatabaseError, StorageError: of what is written, such as a tier's limit.
+    """
+    loading = _Loading(target, path, identity, progress)
+    try:
+        return await loading.run()
+    except Exception:
+        if loading.began:
+            await target.persistence.drop(target.tenant)
+            await target.storage.drop(target.tenant)
+        raise
+
+
+class _Loading:
+    def __init__(
+        self, target: Target, path: Path, identity: str | None, progress: Progress
+    ) -> None:
+        self._target = target
+        self._path = path
+        self._identity = identity
+        self._progress = progress
+        self._tables = {**logged_tables(target.schema.metadata), "changes": TENANT.changes}
+        self._there: dict[str, int] = {}
+        #: Whether what is there is a load's.
+        self.began = False
+
+    async def run(self) -> Loaded:
+        opening = open_bundle(self._path, self._identity)
+        bundle = await asyncio.to_thread(opening.__enter__)
+        try:
+            self._require_shape(bundle.manifest)
+            await self._begin(bundle.manifest)
+            seal = await self._members(bundle)
+            await self._end(bundle.manifest)
+        except BaseException as error:
+            await asyncio.to_thread(opening.__exit__, type(error), error, error.__traceback__)
+            raise
+        await asyncio.to_thread(opening.__exit__, None, None, None)
+        return Loaded(bundle.manifest, seal)
+
+    def _require_shape(self, manifest: Manifest) -> None:
+        subject = f"The bundle {self._path.name!r}"
+        try:
+            self._target.schema.history.require_current(manifest.revision, subject)
+        except DatabaseNewer as error:
+            raise BundleNewer(error.message, hint=error.hint) from error
+        except DatabaseBehind as error:
+            raise BundleError(
+                error.message, hint="Import it with the version that made it, and migrate there."
+            ) from error
+        if strange := [name for name in manifest.tables if name not in self._tables]:
+            raise BundleNewer(f"{subject} has tables that are not known here: {strange}.")
+
+    async def _begin(self, manifest: Manifest) -> None:
+        """Makes an empty, fenced database, or finds how far an earlier load came: one that was
+        stopped before anybody knew of the tenant may have come to its end."""
+        persistence, tenant = self._target.persistence, self._target.tenant
+        try:
+            head = first_head(tenant.tenant_id, tenant.epoch) | {"status": HeadStatus.FENCED}
+            await persistence.provision(tenant, [Rows(TENANT.head, [head])])
+        except Conflict:
+            async with persistence.session(tenant) as session:
+                found = (await session.execute(select(TENANT.head))).mappings().one()
+                ended = found["digest"].hex() == manifest.head.digest
+                if not ended and found["status"] != HeadStatus.FENCED:
+                    raise
+                for name, table in self._tables.items():
+                    query = select(func.count()).select_from(table)
+                    self._there[name] = await session.scalar(query) or 0
+        self.began = True
+
+    async def _members(self, bundle: Bundle) -> Seal:
+        counted = await asyncio.to_thread(Counted, bundle)
+        members = bundle.members()
+        size = self._path.stat().st_size
+        while (member := await asyncio.to_thread(next, members, None)) is not None:
+            rows = await asyncio.to_thread(counted.add, member)
+            if member.table is not None:
+                await self._rows(member, rows)
+            else:
+                await self._file(member)
+            self._progress("bytes", min(member.ends, size), size)
+        return counted.end()
+
+    async def _rows(self, member: Member, rows: Sequence[Mapping[str, Any]]) -> None:
+        assert member.table is not None
+        table = self._tables[member.table]
+        there = self._there.get(member.table, 0)
+        self._there[member.table] = max(there - len(rows), 0)
+        if there >= len(rows):  # a part is put in whole or not at all
+            return
+        try:
+            values = [values_of(table, row) for row in rows]
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise damaged(member.name, f"a row does not fit its table ({error!r})") from error
+        await self._put(table, values)
+
+    async def _put(self, table: Table | None, values: Any) -> None:
+        """Puts rows into a table in one transaction, past the unit of work; without a table,
+        values into the head. Their log is loaded too, and nobody can see them yet."""
+        head = TENANT.head
+        async with self._target.persistence.exclusive(self._target.tenant) as session:
+            permit = Permit()
+            connection = await session.connection(execution_options=permitted(permit))
+            with permit.kernel():
+                if table is None:
+                    await connection.execute(update(head).values(**values))
+                else:
+                    await connection.execute(insert(table), values)
+            permit.committing = True
+            await session.commit()
+
+    async def _file(self, member: Member) -> None:
+        storage, tenant = self._target.storage, self._target.tenant
+        try:
+            there = await storage.stat(tenant, member.key)
+        except FileMissing:
+            there = None
+        if there is None or there.digest != member.digest:
+            await storage.write(
+                tenant, member.key, _chunks(member), size=member.size, digest=member.digest
+            )
+
+    async def _end(self, manifest: Manifest) -> None:
+        head = manifest.head
+        await self._put(
+            None,
+            {
+                "status": HeadStatus.OPEN,
+                "version": head.version,
+                "published": head.published,
+                "digest": bytes.fromhex(head.digest),
+                "base_version": head.base_version,
+            },
+        )
+
+
+async def _chunks(member: Member) -> AsyncIterator[bytes]:
+    chunks = member.chunks()
+    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        yield chunk
