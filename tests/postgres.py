@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -16,8 +16,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 
 #: What makes it quick and small; nothing of it is to outlive the tests.
@@ -49,29 +51,27 @@ class PostgreSQL:
         host = quote(str(self.folder), safe="")
         return f"postgresql+asyncpg://{user}@/{database}?host={host}"
 
-    def make_database(self) -> str:
-        """A database of its own for one test; its name."""
-        name = f"test_{secrets.token_hex(6)}"
-        self.run(f"CREATE DATABASE {name}")
-        return name
+    def run(self, *statements: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Runs statements as the superuser, each by itself; the rows of the last one."""
 
-    def run(self, *statements: str, database: str = "postgres") -> None:
-        """Runs statements as the superuser, each in a transaction of its own."""
-        import asyncio
-
-        import asyncpg
-
-        async def main() -> None:
+        async def main() -> list[tuple[Any, ...]]:
             connection = await asyncpg.connect(
                 host=str(self.folder), user="postgres", database=database
             )
             try:
+                rows: list[Any] = []
                 for statement in statements:
-                    await connection.execute(statement)
+                    rows = await connection.fetch(statement)
+                return [tuple(row) for row in rows]
             finally:
                 await connection.close()
 
-        asyncio.run(main())
+        return asyncio.run(main())
+
+    def remove_databases(self, prefix: str) -> None:
+        """Each takes 8 MB, and a test leaves several."""
+        found = self.run(f"SELECT datname FROM pg_database WHERE starts_with(datname, '{prefix}')")
+        self.run(*(f'DROP DATABASE "{name}" WITH (FORCE)' for (name,) in found))
 
 
 @contextmanager

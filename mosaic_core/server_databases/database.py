@@ -31,6 +31,7 @@ from mosaic_core.server_databases.prepared import Prepared
 from mosaic_core.server_databases.quota import Quota
 from mosaic_core.server_databases.search import Searches
 from mosaic_core.server_databases.search_index import IndexedHistory
+from mosaic_core.server_databases.whole import whole
 from mosaic_core.tenants import Tier
 
 #: A migration may have gigabytes to go through.
@@ -215,14 +216,8 @@ class ServerDatabase:
 
     async def provision(self, home: Home, rows: Sequence[Rows] = ()) -> None:
         """All of it or nothing, whatever becomes of the caller."""
-        making = asyncio.ensure_future(self._make(home, rows or empty_rows(home.tenant)))
-        try:
-            await asyncio.shield(making)
-        except asyncio.CancelledError:
-            await asyncio.wait([making])
-            if making.exception() is None:
-                await self.drop(home)
-            raise
+        making = self._make(home, rows or empty_rows(home.tenant))
+        await whole(making, lambda: self.drop(home))
 
     async def _make(self, home: Home, rows: Sequence[Rows]) -> None:
         self._forget(home)

@@ -1,8 +1,10 @@
 """Every persistence strategy that ships keeps the contract, on each of its databases."""
 
 import secrets
+from collections.abc import Iterator
 
 import pytest
+from mosaic_tenancy_dedicated import plugin as dedicated
 from mosaic_tenancy_sqlite import plugin as sqlite
 from mosaic_tenancy_sqlschema import plugin as sqlschema
 
@@ -45,3 +47,15 @@ class TestSchemasWithRolesAndHardlyAnyRoom(TestSchemas):
             "connections": 2,
             "roles": True,
         }
+
+
+class TestDatabases(PersistenceContract):
+    provider = dedicated.mosaic_persistence()
+    database = "postgresql"
+
+    @pytest.fixture(autouse=True)
+    def on_the_server(self, postgres: PostgreSQL) -> Iterator[None]:
+        prefix = f"t{secrets.token_hex(5)}"
+        self.settings = {"url": postgres.url(), "prefix": prefix}
+        yield
+        postgres.remove_databases(f"{prefix}_")

@@ -12,6 +12,8 @@ from typing import Any
 from mosaic_cms.cli.deployment import migrate_platform
 from mosaic_cms.product import open_product
 from mosaic_cms.web.site_app import SiteApp
+from mosaic_core.head import TENANT
+from mosaic_core.head.log import content_of, rebuild, verify
 from mosaic_core.settings import Settings
 from tests.cms.deployment import Deployment, settings_for
 from tests.postgres import PostgreSQL
@@ -74,5 +76,40 @@ def test_a_site_on_a_schema_is_made_published_searched_and_seen(
             strategy = again.product.platform.persistence(tenant)
             assert await strategy.check(tenant) == []
             assert await strategy.strays([tenant.tenant_id]) == []
+
+    asyncio.run(main())
+
+
+def test_a_bundle_of_one_tier_becomes_the_same_tenant_on_another(
+    tmp_path: Path, postgres: PostgreSQL
+) -> None:
+    settings = _settings(tmp_path, postgres)
+    made = {"paid": ("aurora", "open"), "open": ("bread", "paid")}
+
+    async def content(deployment: Deployment, slug: str) -> tuple[Any, Any]:
+        """What the tables hold, and what the log says that they hold."""
+        tenant = deployment.scope(slug).tenant
+        persistence = deployment.product.platform.persistence(tenant)
+        async with persistence.session(tenant) as session:
+            await verify(session, TENANT)
+            metadata = deployment.product.platform.schema.metadata
+            rows = await content_of(session, metadata)
+            return rows, await rebuild(session, TENANT)
+
+    async def main() -> None:
+        await migrate_platform(settings)
+        async with _opened(settings) as deployment:
+            for tier, (slug, other) in made.items():
+                await deployment.rule("tenants.create", slug=slug, name=slug.title(), tier=tier)
+                for path in ("/garden/", "/garden/tulips/"):
+                    body = f"# {path}\n\nTiles \U0001f40d of {slug}."
+                    await deployment.add(path, slug, body=body)
+                file = tmp_path / f"{slug}.mosaic"
+                await deployment.do("tenants.export", slug, file=file)
+                await deployment.rule("tenants.import", file=file, slug=f"{slug}-2", tier=other)
+                before, after = [await content(deployment, s) for s in (slug, f"{slug}-2")]
+                assert before[0] == after[0]
+                assert all(rows == rebuilt for rows, rebuilt in (before, after))
+                assert len(before[0]["pages"]) == 3
 
     asyncio.run(main())
