@@ -121,8 +121,9 @@ class Files:
     def __init__(self, product: Product) -> None:
         self._product = product
         self._assets: OrderedDict[str, Finished] = OrderedDict()
-        #: What renditions are made of, by tenant and address: those that were asked for before.
-        self._given: OrderedDict[tuple[str, str], Source] = OrderedDict()
+        #: What renditions are made of, by tenant and address: those that were asked for before, and
+        #: at which version of the tenant. A later one may have the file in its bin.
+        self._given: OrderedDict[tuple[str, str], tuple[Source, int]] = OrderedDict()
 
     async def asset(self, path: str) -> Finished | None:
         """A theme's asset by its hashed name, or one that pages of another version ask for."""
@@ -235,13 +236,15 @@ class Files:
         """Sends a rendition that a page gave out; where it cannot be made, the way to the file that
         it would be made of."""
         tenant = request.handle.tenant
-        address = tenant.tenant_id, request.path
-        source = self._given.get(address)
-        if source is None:
+        address, version = (tenant.tenant_id, request.path), request.handle.head.state.version
+        source, seen = self._given.get(address, (None, -1))
+        if source is None or seen != version:
             row = await self._offering(request, digest, wanted, mark)
             if row is None:
+                self._given.pop(address, None)
                 return False
-            source = self._given[address] = Source(row.key, row.size)
+            source = Source(row.key, row.size)
+            self._given[address] = source, version
             if len(self._given) > _MOST_KNOWN:
                 self._given.popitem(last=False)
         # Weak: another process may have made it with another version of the library.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -34,7 +35,12 @@ async def html(deployment: Deployment, path: str = "/pictured/") -> str:
 
 def test_a_file_is_found_by_its_folder_its_tags_and_its_words(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
-        said = {"folder": "kilns/2024", "tags": ["Fire"], "caption": "Am ÖFEN", "credit": "A. Lens"}
+        said: dict[str, Any] = {
+            "folder": "kilns/2024",
+            "tags": ["Fire"],
+            "caption": "Am ÖFEN",
+            "credit": "A. Lens",
+        }
         kiln = (await send(deployment, RED, "Çini.jpg", **said)).media
         jug = (await send(deployment, BLUE, "jug.png", folder="kilns", alt="A jug")).media
         text = (await send(deployment, b"words", "a.txt")).media
@@ -206,11 +212,16 @@ def test_a_file_goes_to_the_bin_and_after_thirty_days_for_good(
         kiln = (await send(deployment, RED, alt="A kiln")).media
         jug = (await send(deployment, BLUE, "jug.png", alt="A jug")).media
         await show(deployment, kiln.reference)
+        found = re.search(r'src="(/-/media/[^"]+webp)"', await html(deployment))
+        assert found is not None
+        rendition = found[1]
+        assert (await deployment.get(rendition)).status_code == 200
         with pytest.raises(Conflict, match=r"It is used: 'kiln.jpg' by 'Pictured' \(/pictured/\)"):
             await deployment.do("media.delete", media=kiln.reference)
         binned = await deployment.do("media.delete", media=kiln.reference, force=True)
         assert binned.until - binned.binned_at == timedelta(days=30)
-        assert (await deployment.get(kiln.url)).status_code == 404
+        for gone in (kiln.url, rendition):
+            assert (await deployment.get(gone)).status_code == 404
         assert "/-/media/" not in await html(deployment)
         for name in ("media.show", "media.versions", "media.delete"):
             with pytest.raises(NotFound, match="no file"):
