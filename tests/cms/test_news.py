@@ -30,7 +30,7 @@ async def instance(root: Path, url: str, freshness: float) -> AsyncIterator[Depl
     settings = settings_for(
         root,
         platform={"plugins": PLUGINS, "freshness": freshness},
-        plugins={"cache_redis": {"url": url}},
+        plugins={"cache_redis": {"url": url, "timeout": 10}},
     )
     async with open_product(settings) as product:
         deployment = Deployment(product, SiteApp(product))
