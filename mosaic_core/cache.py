@@ -51,7 +51,7 @@ class Cache(Protocol):
     """Values for a time, buckets of tokens, and channels. Safe to use from any number of tasks.
 
     Keys and channels are text without control characters, at most 400 characters. Whatever is asked
-    may raise ``CacheUnavailable``, within a second: the cache is not there, or does not answer.
+    may raise ``CacheUnavailable``, soon: the cache is not there, or does not answer.
     """
 
     async def get(self, key: str) -> bytes | None:

@@ -19,7 +19,7 @@ _log = logging.getLogger("mosaic.cache")
 
 
 class SharedCache:
-    """Implements :class:`mosaic_core.cache.Cache`. Only ``subscribe`` ever raises.
+    """Implements :class:`mosaic_core.cache.Cache`. Only ``subscribe`` and ``require`` ever raise.
 
     While the shared one is away nobody waits for it: one at a time asks, ever more rarely, and the
     log says once that it went and once that it is back.
@@ -32,6 +32,10 @@ class SharedCache:
         #: Seconds between two tries; 0 while it is there.
         self._pause = 0.0
         self._next = 0.0
+
+    async def require(self) -> None:
+        """Raises CacheUnavailable when the shared one is away, whatever is known of it."""
+        await self._shared.get("require")
 
     async def get(self, key: str) -> bytes | None:
         return await self._ask(lambda cache: cache.get(key))

@@ -111,6 +111,7 @@ async def _examine_databases(
     records = await directory.records()
     found.problems += await _mail(product)
     found.problems += await examine_sign_ins(product)
+    found.problems += await _cache(product)
     found.tenants = len(records)
     for number, record in enumerate(records, 1):
         wrong = await _examine_tenant(product, record.tenant)
@@ -161,6 +162,19 @@ async def _mail(product: Product) -> list[Problem]:
         )
         for tenant, found in late.items()
     ]
+
+
+async def _cache(product: Product) -> list[Problem]:
+    """The cache that instances share, when it does not answer."""
+    from mosaic_core.shared_cache import SharedCache
+
+    cache = product.platform.cache
+    if isinstance(cache, SharedCache):
+        try:
+            await cache.require()
+        except MosaicError as error:
+            return [Problem("the cache", error.message, error.hint)]
+    return []
 
 
 async def _strays(product: Product, known: set[str]) -> list[Problem]:

@@ -121,7 +121,7 @@ def test_instances_that_share_a_cache_count_together(deployments: Deployments) -
             settings = settings_for(
                 root,
                 platform={"plugins": ["host_resolvers", "tenancy_sqlite", "cache_redis"]},
-                plugins={"cache_redis": {"url": server.url}},
+                plugins={"cache_redis": {"url": server.url, "timeout": 10}},
                 rates={"actor": 4},
                 tiers={"open": {"persistence": "tenancy_sqlite", "storage": "storage_local"}},
             )

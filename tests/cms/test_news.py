@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from mosaic_cms.product import open_product
 from mosaic_cms.web.site_app import SiteApp
 from mosaic_core.errors import ConfigurationError
 from mosaic_core.testing.fakes import memory_cache
+from tests.cms.commands import command_line, invoke
 from tests.cms.deployment import Deployment, Deployments, settings_for
 from tests.cms.plugs import plugins_with
 from tests.redis_server import RedisServer
@@ -30,7 +32,7 @@ async def instance(root: Path, url: str, freshness: float) -> AsyncIterator[Depl
     settings = settings_for(
         root,
         platform={"plugins": PLUGINS, "freshness": freshness},
-        plugins={"cache_redis": {"url": url}},
+        plugins={"cache_redis": {"url": url, "timeout": 10}},
     )
     async with open_product(settings) as product:
         deployment = Deployment(product, SiteApp(product))
@@ -113,6 +115,17 @@ def test_without_the_server_everything_is_seen_as_it_is_without_a_cache(
                 await seen(other, "Redis is back.")
 
     asyncio.run(main())
+
+
+def test_the_doctor_names_a_cache_that_is_away(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = command_line(deployments, monkeypatch)
+    text = path.read_text().replace('"storage_local"]', '"storage_local", "cache_redis"]')
+    path.write_text(f'{text}[plugins.cache_redis]\nurl = "redis://127.0.0.1:1"\n')
+    (problem,) = json.loads(invoke("doctor", "--json", code=1))["problems"]
+    assert problem["subject"] == "the cache"
+    assert "cannot be reached" in problem["what"]
 
 
 def test_several_caches_are_one_too_many(

@@ -25,7 +25,7 @@ class TestRedis(CacheContract):
     @asynccontextmanager
     async def open(self, services: PlatformServices) -> AsyncIterator[Cache]:
         with RedisServer() as server:
-            settings = self.provider.settings.model_validate({"url": server.url})
+            settings = self.provider.settings.model_validate({"url": server.url, "timeout": 10})
             async with self.provider.open(settings, services) as opened:
                 yield opened
 

@@ -43,8 +43,8 @@ class RedisSettings(BaseModel):
     ca_file: Path | None = None
     #: What all keys and channels begin with: deployments that share a server need one each.
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9:._-]{1,60}$")] = "mosaic:"
-    #: Seconds after which an answer is not waited for any longer.
-    timeout: Annotated[float, Field(gt=0, le=1)] = 0.25
+    #: Seconds after which an answer is not waited for any longer, tried once more and all.
+    timeout: Annotated[float, Field(gt=0, le=10)] = 0.5
     #: Connections at one time, in each process; one of them listens.
     connections: Annotated[int, Field(ge=2, le=1000)] = 20
 

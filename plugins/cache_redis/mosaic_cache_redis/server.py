@@ -118,7 +118,6 @@ class RedisCache:
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
-        # Twice: what failed may be tried once more.
         with translated(self._name):
-            async with asyncio.timeout(2 * self._timeout):
+            async with asyncio.timeout(self._timeout):
                 yield

@@ -123,7 +123,7 @@ def test_instances_that_share_a_cache_share_the_uses_of_sessions(meet: Meet) -> 
             settings = settings_for(
                 people.product.platform.settings.root,
                 platform={"plugins": [*SHIPPED, "cache_redis"]},
-                plugins={"cache_redis": {"url": server.url}},
+                plugins={"cache_redis": {"url": server.url, "timeout": 10}},
                 identity={"sessions": "cache"},
             )
             async with open_product(settings) as one, open_product(settings) as other:
