@@ -31,7 +31,9 @@ from mosaic_cms.rights import Decision, Permission
 from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_core.errors import (
     Denied,
+    IdentityError,
     InvalidInput,
+    MosaicError,
     NotFound,
     PluginConflict,
     PluginInvalid,
@@ -209,7 +211,7 @@ class Actions:
             seconds = found.seconds or product.platform.settings.rates.seconds
             async with within(seconds, name):
                 return await self._perform(found, scope, given)
-        except (RequestError, TenantError) as error:
+        except (RequestError, TenantError, IdentityError) as error:
             if found.effect == "write" or isinstance(error, Denied):
                 product.ledger.note(_refusal(found, scope, error))
             raise
@@ -262,9 +264,7 @@ async def _about_site(
     return command.model_copy(update={"site": site}), site
 
 
-def _refusal(
-    found: Action, scope: PlatformScope | TenantScope, error: RequestError | TenantError
-) -> Entry:
+def _refusal(found: Action, scope: PlatformScope | TenantScope, error: MosaicError) -> Entry:
     tenant_id = scope.tenant.tenant_id if isinstance(scope, TenantScope) else None
     # Of a refusal, why; of anything else the kind: a message may have what was sent.
     reason = error.message if isinstance(error, Denied) else error.code

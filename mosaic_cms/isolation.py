@@ -8,9 +8,9 @@ A plugin's author runs it over the product with the plugin in it, in one line of
         check_isolation(tmp_path, plugins=["greetings"])
 
 Two tenants are made. Everything of one has a canary in it: pages, drafts, what was deleted, shared
-blocks, menus, forms that were filled in. Then the owner of the other, and nobody at all, ask for
-every page, feed and search, and perform every action, a plugin's among them, with every name of the
-first that they could have got hold of.
+blocks, menus, files, forms that were filled in. Then the owner of the other, and nobody at all, ask
+for every page, feed and search, and perform every action, a plugin's among them, with every name of
+the first that they could have got hold of.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from urllib.parse import quote, urlencode
 from mosaic_cms.api.about import PREFIX
 from mosaic_cms.api.app import Api
 from mosaic_cms.api.shapes import Shape
+from mosaic_cms.incoming import Incoming
 from mosaic_cms.isolation_inputs import inputs, names_in
 from mosaic_cms.migrating import migrate_platform
 from mosaic_cms.product import Product, open_product
@@ -157,6 +158,12 @@ class Harness:
         shown = await do("pages.show", path=path)
         form = next(b["id"] for b in shown.regions["main"] if b["type"] == "form")
         values = {"name": f"{word} answer"}
+        file = Incoming.of(f"{word} words in a file".encode())
+        said = {"folder": f"{word} folder", "alt": f"{word} alt", "tags": [f"{word} tag"]}
+        sent = await do("media.upload", content=file, name=f"{word}.txt", **said)
+        again = Incoming.of(f"{word} other words".encode())
+        await do("media.replace", media=sent.media.reference, content=again)
+        await do("media.begin_upload", name=f"{word} part.txt", size=9)
         await do("forms.submit", page_id=shown.id, form_id=form, values=values)
         made = await do("keys.create", name=f"{word} key", role="owner")
         self._keys[slug] = made.key

@@ -32,7 +32,7 @@ def _named_in(value: Any, key: str = "") -> Iterator[str]:
             yield from _named_in(part, key)
     elif isinstance(value, str) and (
         _UUID.fullmatch(value)
-        or value.startswith("/")
+        or value.startswith(("/", "media:"))
         or (key in {"key", "slug", "source", "prefix", "title"} and 4 < len(value) < 100)
     ):
         yield value

@@ -16,6 +16,7 @@ from typing import Literal
 from sqlalchemy import delete, insert, select, update
 
 from mosaic_cms.platform_tables import AuditEntry, Usage
+from mosaic_cms.traffic import BANDWIDTH, Traffic
 from mosaic_core.directory import Directory
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
@@ -61,6 +62,8 @@ class Ledger:
         #: What all processes had written when this one looked last.
         self._written: dict[tuple[str, str, str], int] = {}
         self._turn = asyncio.Lock()
+        #: What is served is counted here and taken with the rest.
+        self.traffic = Traffic()
 
     def note(self, entry: Entry) -> None:
         """Notes what somebody tried. The same within a few seconds is one entry, with how often."""
@@ -77,6 +80,13 @@ class Ledger:
         self._used[key] += 1
         return self._written[key] + self._used[key]
 
+    async def used(self, tenant_id: str, what: str) -> int:
+        """How much of something a tenant used in this month, as all processes wrote it, and what
+        this one has not written yet."""
+        key = (tenant_id, what, month_of(datetime.now(UTC)))
+        waiting = self.traffic.waiting(tenant_id) if what == BANDWIDTH else 0
+        return await self._read(key) + self._used[key] + waiting
+
     async def _read(self, key: tuple[str, str, str]) -> int:
         query = select(Usage.amount).where(
             Usage.tenant_id == key[0], Usage.what == key[1], Usage.month == key[2]
@@ -88,6 +98,9 @@ class Ledger:
         """Writes what was counted. What cannot be written waits."""
         async with self._turn:
             entries, self._entries = self._entries, {}
+            month = month_of(datetime.now(UTC))
+            for tenant_id, size in self.traffic.take().items():
+                self._used[tenant_id, BANDWIDTH, month] += size
             used, self._used = self._used, Counter()
             if not entries and not used:
                 return

@@ -24,6 +24,8 @@ from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.ledger import EVERY, SHORTEN_EVERY, Ledger
 from mosaic_cms.limits import Admission, RateLimits
 from mosaic_cms.mailing.kinds import KINDS
+from mosaic_cms.media.inspector import Inspector
+from mosaic_cms.media.shelf import REMOVE
 from mosaic_cms.networks import NetworkLists
 from mosaic_cms.noted import Noted, Part
 from mosaic_cms.operations import (
@@ -33,13 +35,19 @@ from mosaic_cms.operations import (
     audit,
     bin,
     bundles,
+    domains,
     exports,
+    federation,
     forms,
     imports,
     invitations,
     keys,
     mails,
     media,
+    media_bin,
+    media_content,
+    media_folders,
+    media_settings,
     members,
     menus,
     networks,
@@ -56,14 +64,17 @@ from mosaic_cms.operations import (
     shared,
     site_life,
     sites,
+    sso,
     tenants,
     terms,
     themes,
     this_tenant,
     tokens,
     translations,
+    uploads,
     versions,
 )
+from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.postman import Postman
 from mosaic_cms.reminders import Reminders
@@ -102,6 +113,11 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    media_folders,
+    media_content,
+    media_bin,
+    media_settings,
+    uploads,
     audit,
     members,
     invitations,
@@ -112,6 +128,9 @@ _OPERATIONS = (
     sessions,
     second_factors,
     passkeys,
+    federation,
+    domains,
+    sso,
     account_admin,
     this_tenant,
     themes,
@@ -119,7 +138,7 @@ _OPERATIONS = (
     bundles,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
-_TOPICS = (RENDER,)
+_TOPICS = (RENDER, REMOVE)
 #: Clocks of several processes may differ so much; nothing of this is ever put off.
 _AHEAD = timedelta(minutes=1)
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -158,7 +177,9 @@ class Product:
             Part("the last uses of sessions", self.identity.session_uses.flush, session_uses.EVERY),
         )
         self.rates = RateLimits(platform.settings.rates, platform.cache, self.ledger)
-        self.renditions = Renditions()
+        images = ImageLibrary()
+        self.renditions = Renditions(images)
+        self.inspector = Inspector(images)
         self.timekeeper = Timekeeper(self)
         self.postman = Postman(self, KINDS)
         self.renewal = Renewal(self)
@@ -214,15 +235,26 @@ class Product:
             if done is not None:
                 done(message)
 
-        try:
-            return await self.platform.drain(tenant, handle, topics=_TOPICS)
-        except Exception:  # noqa: BLE001 - whatever it is, the next sweep tries again
-            _log.exception("the outbox of %s could not be dealt with", tenant.slug)
-            return 0
+        dealt_with = 0
+        for topic in _TOPICS:  # one after the other: pages do not wait for a storage in trouble
+            try:
+                dealt_with += await self.platform.drain(tenant, handle, topics=(topic,))
+            except Exception:  # noqa: BLE001 - whatever it is, the next sweep tries again
+                _log.exception("the outbox of %s could not be dealt with", tenant.slug)
+        return dealt_with
 
     async def _handle(self, tenant: TenantContext, message: Message) -> None:
         if message.topic == RENDER:
             await self.render(tenant, [uuid.UUID(page) for page in message.payload["pages"]])
+        elif message.topic == REMOVE:
+            await self._remove(tenant, message.payload["keys"])
+
+    async def _remove(self, tenant: TenantContext, keys: list[str]) -> None:
+        """Removes objects that are in no row any more, with their renditions."""
+        storage = self.platform.storage(tenant)
+        for key in keys:
+            await storage.delete(tenant, key)
+        await self.renditions.remove(storage, tenant, keys)
 
     async def render(self, tenant: TenantContext, page_ids: list[uuid.UUID]) -> None:
         """Renders published pages, outside the write unless somebody else wrote meanwhile.

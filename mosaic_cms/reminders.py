@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.published import PublishedPage
-from mosaic_cms.content.schedules import next_due
+from mosaic_cms.due import next_due
 from mosaic_cms.scope import SYSTEM
 from mosaic_core.head import TENANT, Write
 from mosaic_core.tenants import TenantContext, TenantStatus

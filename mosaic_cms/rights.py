@@ -62,6 +62,7 @@ _ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
         "settings": ("read", "update"),
         "sites": ("create", "update", "delete"),
         "domains": ("create", "read", "delete"),
+        "sso": ("read",),
         "keys": ("create", "read", "delete"),
         "members": ("create", "read", "update", "delete"),
         "audit": ("read",),
@@ -71,6 +72,8 @@ _ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
     Role.OWNER: {
         "owners": ("create", "update", "delete"),
         "billing": ("update",),
+        # Whoever sets an issuer can have it vouch for an Owner.
+        "sso": ("update",),
         "tier": ("update",),
         "tenant": ("update", "delete"),
     },

@@ -1,4 +1,5 @@
-"""Does what is due: publishes and unpublishes at the instants that editors chose."""
+"""Does what is due: publishes and unpublishes at the instants that editors chose, and clears away
+what waited long enough."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mosaic_cms.content.schedules import carry_out, due_by, next_due, note_failure
+from mosaic_cms.content.schedules import carry_out, due_by, note_failure
+from mosaic_cms.due import next_due
+from mosaic_cms.media.sweep import next_sweep, sweep
 from mosaic_cms.scope import SYSTEM, Actor, TenantScope
 from mosaic_core.errors import (
     DatabaseBehind,
@@ -105,10 +108,14 @@ class Timekeeper:
         while True:
             async with scope.read() as session:
                 due = await due_by(session, self.now())
+                sweeping = await next_sweep(session)
             for schedule_id, actor in due:
                 done += await self._carry_out(scope, schedule_id, actor)
             if due:
                 await scope.settle()
+            if sweeping is not None and sweeping <= self.now():
+                await sweep(scope, self.now())
+                done += 1
             if await scope.write(lambda write: self._settled(write, tenant), reserve=True):
                 return done
 

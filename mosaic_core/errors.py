@@ -45,17 +45,25 @@ names the thing; ``hint`` says what to do next.
     ├── StorageError                  files
     │   ├── FileMissing               no such key
     │   ├── InvalidKey                the key leaves the tenant's prefix, or is no key
-    │   └── FileMismatch              size or digest is not what was announced
+    │   ├── FileMismatch              size or digest is not what was announced
+    │   ├── StorageForbidden          the store does not let this deployment do it
+    │   ├── StorageBusy               the store asks to slow down, and went on asking
+    │   └── StorageUnreachable        the store does not answer
     ├── CacheUnavailable              the cache that instances share does not answer
     ├── BundleError                   a bundle cannot be written or read
     │   ├── BundleDamaged             a part of it is not what was written, or is missing
     │   ├── BundleNewer               made by a newer MOSAIC
     │   └── BundleLocked              it is encrypted, and the key for it is not given
-    └── MailError                     a mail was not sent
-        ├── InvalidMail               it has an address or a text that no mail can have
-        ├── MailRefused               it is not taken, however often it is sent
-        ├── MailDeferred              this one is not taken now; others may be
-        └── MailUnavailable           no mail can be sent now
+    ├── MailError                     a mail was not sent
+    │   ├── InvalidMail               it has an address or a text that no mail can have
+    │   ├── MailRefused               it is not taken, however often it is sent
+    │   ├── MailDeferred              this one is not taken now; others may be
+    │   └── MailUnavailable           no mail can be sent now
+    └── IdentityError                 nobody else vouches for who somebody is
+        ├── IdentityUnavailable       the issuer cannot be reached, or not in time
+        ├── IdentityMisconfigured     the issuer, or what it is known by here, cannot be used
+        ├── IdentityRefused           the issuer does not say who it is
+        └── IdentityTampered          what came back is not what it has to be
 """
 
 from __future__ import annotations
@@ -277,6 +285,19 @@ class FileMismatch(StorageError):
     status = 422
 
 
+class StorageForbidden(StorageError):
+    code = "storage-forbidden"
+    status = 502
+
+
+class StorageBusy(StorageError):
+    code = "storage-busy"
+
+
+class StorageUnreachable(StorageError):
+    code = "storage-unreachable"
+
+
 class CacheUnavailable(MosaicError):
     code = "cache-unavailable"
     status = 503
@@ -320,3 +341,26 @@ class MailDeferred(MailError):
 
 class MailUnavailable(MailError):
     code = "mail-unavailable"
+
+
+class IdentityError(MosaicError):
+    code = "identity"
+    status = 503
+
+
+class IdentityUnavailable(IdentityError):
+    code = "identity-unavailable"
+
+
+class IdentityMisconfigured(IdentityError):
+    code = "identity-misconfigured"
+
+
+class IdentityRefused(IdentityError):
+    code = "identity-refused"
+    status = 403
+
+
+class IdentityTampered(IdentityError):
+    code = "identity-tampered"
+    status = 400

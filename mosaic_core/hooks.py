@@ -26,6 +26,7 @@ from typing import Any
 import pluggy
 
 from mosaic_core.cache import Cache
+from mosaic_core.identity import IdentityProvider
 from mosaic_core.mail import Mailer
 from mosaic_core.persistence import Persistence
 from mosaic_core.provider import Provider
@@ -108,6 +109,22 @@ class MailHooks:
         raise NotImplementedError
 
 
+class IdentityHooks:
+    """Signing in by somebody else's word."""
+
+    @hookspec
+    def mosaic_identity(self) -> Provider[IdentityProvider]:
+        """Ways to sign in that another party vouches for. All that are selected are offered.
+
+        Example::
+
+            @hookimpl
+            def mosaic_identity():
+                return Provider(name="identity_oidc", settings=OIDCSettings, open=open_oidc)
+        """
+        raise NotImplementedError
+
+
 class CacheHooks:
     """What several instances share."""
 
@@ -149,18 +166,6 @@ class IntegrationHooks:
             @hookimpl
             def mosaic_agents():
                 return Provider(name="agents_openai", settings=OpenAISettings, open=open_openai)
-        """
-        raise NotImplementedError
-
-    @hookspec
-    def mosaic_identity(self) -> Provider[Any]:
-        """Provisional. A way to sign in that another party vouches for.
-
-        Example::
-
-            @hookimpl
-            def mosaic_identity():
-                return Provider(name="identity_oidc", settings=OIDCSettings, open=open_oidc)
         """
         raise NotImplementedError
 
@@ -246,6 +251,7 @@ SPECIFICATIONS: tuple[type, ...] = (
     TenancyHooks,
     StorageHooks,
     MailHooks,
+    IdentityHooks,
     CacheHooks,
     IntegrationHooks,
     ProductHooks,

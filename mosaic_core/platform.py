@@ -20,6 +20,7 @@ from mosaic_core.directory import Directory, PlatformDatabase, open_directory, s
 from mosaic_core.errors import ConfigurationError, InvalidMail, TenantClosed, TenantReadOnly
 from mosaic_core.head import TENANT, Heads, Write, Writer, first_rows
 from mosaic_core.head.outbox import Message, Outbox
+from mosaic_core.identity import IdentityProvider, ways_of
 from mosaic_core.mail import Mailbox, Mailer
 from mosaic_core.memory_cache import MemoryCache
 from mosaic_core.news import News
@@ -65,6 +66,9 @@ class Platform:
         self._resolvers: list[TenantResolver] = []
         #: What sends mail; None when no such plugin is selected, and then mail waits.
         self.mailer: Mailer | None = None
+        #: What signs in by others' word, and which of them offers each way, by name.
+        self.identity: dict[str, IdentityProvider] = {}
+        self.ways: dict[str, IdentityProvider] = {}
         #: What is kept for a time: shared by all instances where a plugin is selected for it.
         self.cache: Cache = MemoryCache()
         #: What instances tell each other; None where they share no cache.
@@ -314,6 +318,7 @@ async def open_platform(
             "mosaic_storage": platform._storage,
             "mosaic_tenant_resolvers": resolvers,
             "mosaic_mail": mailers,
+            "mosaic_identity": platform.identity,
             "mosaic_cache": caches,
         }
         mailer = _chosen_mailer(settings, plugins)
@@ -337,6 +342,7 @@ async def open_platform(
                     hint="Select the plugin that provides it, or take it out of resolvers.",
                 )
             platform._resolvers.append(resolvers[name])
+        platform.ways = ways_of(platform.identity)
         if mailer is not None:
             platform.mailer = mailers[mailer]
             _check_sender(platform)

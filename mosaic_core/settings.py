@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -75,6 +75,9 @@ class PlatformSettings(BaseModel):
     default_tier: str = "free"
     #: Addresses of proxies whose X-Forwarded-Host and X-Forwarded-Proto count.
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    #: Who is asked for what others say of their domains, as in "192.0.2.53" or "192.0.2.53:5353";
+    #: by default whoever this machine asks.
+    nameservers: tuple[str, ...] = ()
     #: Seconds after which a process looks again whether something changed.
     freshness: Annotated[float, Field(ge=0.0, le=60.0)] = 0.5
 
@@ -85,6 +88,14 @@ class PlatformSettings(BaseModel):
             return normalise_host(value)
         except InvalidHost as error:
             raise ValueError(f"{value!r} is not a domain name") from error
+
+    @field_validator("nameservers")
+    @classmethod
+    def _nameservers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if nameserver(text) is None:
+                raise ValueError(f"{text!r} is no IP address, with a port or without")
+        return value
 
 
 class ServeSettings(BaseModel):
@@ -258,6 +269,17 @@ def make_settings(content: dict[str, Any], *, root: Path, source: str = "the set
     return settings
 
 
+def nameserver(text: str) -> tuple[str, int] | None:
+    """The address and the port that a text names; None when it names none."""
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)|([0-9a-fA-F:]+))(?::(\d{1,5}))?", text)
+    address = next(filter(None, match.groups()[:3]), "") if match else ""
+    try:
+        port = int((match and match[4]) or 53)
+        return (str(ip_address(address)), port) if 0 < port < 65_536 else None
+    except ValueError:
+        return None
+
+
 def problems(error: ValidationError, source: str, model: type[BaseModel]) -> str:
     """A validation error in words: one line for each key, with the nearest known one."""
     lines = []
@@ -297,11 +319,20 @@ def _what(item: ErrorDetails, model: type[BaseModel]) -> str:
     if item["type"] != "extra_forbidden":
         what, given = item["msg"].removeprefix("Value error, "), item["input"]
         # A whole table is not shown: it may hold a secret beside what is wrong.
-        hidden = isinstance(given, dict | list) or _is_secret(_at(model, item["loc"]))
+        hidden = (
+            isinstance(given, dict | list)
+            or _is_secret(_at(model, item["loc"]))
+            or _hides(_at(model, item["loc"][:-1]))
+        )
         shown = "" if hidden else f" (given: {str(given)[:80]!r})"
         return f"{what}{shown}."
     known = list(getattr(_at(model, item["loc"][:-1]), "model_fields", {}))
     return f"there is no such key{nearest(str(item['loc'][-1]), known)}"
+
+
+def _hides(model: Any) -> bool:
+    """Whether a model says that nobody is to see what was given."""
+    return bool(getattr(model, "model_config", {}).get("hide_input_in_errors"))
 
 
 def _is_secret(kind: Any) -> bool:

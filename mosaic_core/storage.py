@@ -3,6 +3,10 @@
 A *key* is a relative path in Unicode NFC with ``/`` between its segments (``gallery/img1.jpg``). It
 cannot leave the tenant's prefix: :func:`normalise_key` is the one gate, and every implementation
 calls it.
+
+A file comes in one stream (:meth:`Storage.write`) or in numbered parts
+(:meth:`Storage.begin_upload` and what follows), which any process may take, in any order and again.
+Either way nothing of it is seen before all of it is there and is what was announced.
 """
 
 from __future__ import annotations
@@ -10,12 +14,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from mosaic_core.errors import InvalidKey
+from mosaic_core.errors import InvalidInput, InvalidKey
 from mosaic_core.tenants import TenantContext
 
+#: How long what was begun and not finished is left alone, unless a sweep is told otherwise.
+PATIENCE = timedelta(days=1)
 _MAX_KEY = 512
 _MAX_SEGMENT = 180
 #: Names that Windows keeps for devices, refused so that a key means one thing everywhere.
@@ -24,6 +30,9 @@ _DEVICES = frozenset(
     | {f"com{n}" for n in range(1, 10)}
     | {f"lpt{n}" for n in range(1, 10)}
 )
+
+#: Kinds of characters that nobody sees: control, surrogate, format.
+_UNSEEN = frozenset({"Cc", "Cs", "Cf"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,54 @@ class FileInfo:
     size: int
     digest: str
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that comes in parts, numbered from 1.
+
+    Each part has ``part_size`` bytes, the last one what is left of ``size``. ``digest`` is the hex
+    SHA-256 that was announced, if any, and ``present`` the numbers of the parts that are there.
+    """
+
+    id: str
+    key: str
+    size: int
+    digest: str | None
+    part_size: int
+    present: tuple[int, ...] = ()
+
+    @property
+    def parts(self) -> int:
+        """How many there are when all are there; none of a file of no bytes."""
+        return -(-self.size // self.part_size)
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The numbers of the parts that have not come yet."""
+        there = set(self.present)
+        return tuple(n for n in range(1, self.parts + 1) if n not in there)
+
+    def length(self, number: int) -> int:
+        """The bytes of one part.
+
+        Raises:
+            InvalidInput: there is no part of this number.
+        """
+        if not 1 <= number <= self.parts:
+            raise InvalidInput(
+                f"{self.key!r} has no part {number}.",
+                hint=f"Its parts have the numbers 1 to {self.parts}.",
+            )
+        return min(self.part_size, self.size - (number - 1) * self.part_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep removed: beginnings of files that nobody finished, and their bytes."""
+
+    removed: int = 0
+    bytes: int = 0
 
 
 @runtime_checkable
@@ -92,11 +149,102 @@ class Storage(Protocol):
         ...
 
     async def usage(self, tenant: TenantContext) -> int:
-        """Bytes stored for the tenant."""
+        """Bytes that count towards the tenant's limit: its files, and what uploads that are under
+        way have announced.
+
+        After a crash it may be more than that until the next sweep; it is never less.
+        """
         ...
 
     async def drop(self, tenant: TenantContext) -> None:
-        """Removes every file of the tenant."""
+        """Removes every file of the tenant, and every upload."""
+        ...
+
+    async def begin_upload(
+        self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None
+    ) -> Upload:
+        """Begins a file of ``size`` bytes that comes in parts; they are counted from now on.
+
+        Raises:
+            QuotaExceeded: the tier's limit for files.
+            InvalidKey: see :func:`normalise_key`.
+            InvalidInput: ``size`` is negative.
+        """
+        ...
+
+    async def find_upload(self, tenant: TenantContext, upload_id: str) -> Upload:
+        """An upload that is under way, to go on with it.
+
+        Raises:
+            FileMissing: there is no such upload (any more).
+        """
+        ...
+
+    async def write_part(
+        self, tenant: TenantContext, upload_id: str, number: int, chunks: AsyncIterable[bytes]
+    ) -> None:
+        """Stores a part, replacing one of the same number; there only when it is complete.
+
+        Raises:
+            FileMissing: there is no such upload (any more).
+            FileMismatch: it has not as many bytes as this part has.
+            InvalidInput: there is no part of this number.
+        """
+        ...
+
+    async def finish_upload(self, tenant: TenantContext, upload_id: str) -> FileInfo:
+        """Makes the file of an upload, replacing one of the same key; the upload is over then.
+
+        Raises:
+            FileMissing: there is no such upload (any more).
+            FileMismatch: parts are missing, or it is not what was announced; the upload goes on,
+                and its parts can be sent again.
+            Conflict, QuotaExceeded: as for :meth:`write`.
+        """
+        ...
+
+    async def abort_upload(self, tenant: TenantContext, upload_id: str) -> None:
+        """Ends an upload and removes its parts; ending what is over is no error."""
+        ...
+
+    async def signed_url(
+        self,
+        tenant: TenantContext,
+        key: str,
+        *,
+        expires_in: timedelta,
+        name: str | None = None,
+        content_type: str | None = None,
+    ) -> str | None:
+        """An address at which whoever has it may read the file (``GET``) until it expires, saved as
+        ``name`` and said to be of ``content_type`` where they are given.
+
+        None where the storage has no addresses of its own: then the product serves the file. It
+        is not looked whether there is such a file.
+
+        Raises:
+            InvalidKey: see :func:`normalise_key`.
+        """
+        ...
+
+    async def signed_part_url(
+        self, tenant: TenantContext, upload_id: str, number: int, *, expires_in: timedelta
+    ) -> str | None:
+        """An address to which whoever has it may send (``PUT``) a part of an upload until it
+        expires, instead of :meth:`write_part`.
+
+        None where the storage has no addresses of its own. What is sent there is checked when the
+        upload is finished.
+
+        Raises:
+            FileMissing: there is no such upload (any more).
+            InvalidInput: there is no part of this number.
+        """
+        ...
+
+    async def sweep(self, tenant: TenantContext, *, older_than: timedelta = PATIENCE) -> Swept:
+        """Removes what was begun longer ago than ``older_than`` and never finished, and counts the
+        tenant's bytes anew. Whatever is younger goes on."""
         ...
 
 
@@ -111,7 +259,8 @@ def normalise_key(key: str) -> str:
     text = unicodedata.normalize("NFC", key) if len(key) <= 4 * _MAX_KEY else key
     if not text or len(text) > _MAX_KEY:
         raise InvalidKey(f"A key has 1 to {_MAX_KEY} characters; this one has {len(key)}.")
-    if "\\" in text or any(unicodedata.category(c) in {"Cc", "Cs", "Cf"} for c in text):
+    plain = text.isascii() and text.isprintable()
+    if "\\" in text or not (plain or all(unicodedata.category(c) not in _UNSEEN for c in text)):
         raise InvalidKey(f"The key {_shown(text)} has a character that no file name may have.")
     for segment in text.split("/"):
         if segment in {"", ".", ".."}:

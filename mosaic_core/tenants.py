@@ -81,10 +81,14 @@ class Limits(_Frozen):
 
     database: ByteSize | None = None
     files: ByteSize | None = None
+    #: Of one file that is uploaded.
+    file: ByteSize | None = None
     bandwidth_per_month: ByteSize | None = None
     sites: Annotated[int, Field(ge=1)] | None = None
     api_requests_per_month: Annotated[int, Field(ge=0)] | None = None
     custom_domains: bool = True
+    #: Whether its people may sign in with an issuer of the tenant's own.
+    own_issuer: bool = True
     #: Whether a tenant says from which networks it is reached.
     network_lists: bool = True
     branding_required: bool = False
@@ -118,10 +122,12 @@ def default_tiers() -> dict[str, Tier]:
             limits=Limits(
                 database=ByteSize(100 * mb),
                 files=ByteSize(1 * gb),
+                file=ByteSize(1 * gb),
                 bandwidth_per_month=ByteSize(10 * gb),
                 sites=1,
                 api_requests_per_month=1_000,
                 custom_domains=False,
+                own_issuer=False,
                 network_lists=False,
                 branding_required=True,
             ),
@@ -132,15 +138,17 @@ def default_tiers() -> dict[str, Tier]:
             limits=Limits(
                 database=ByteSize(250 * gb),
                 files=ByteSize(100 * gb),
+                file=ByteSize(10 * gb),
                 bandwidth_per_month=ByteSize(100 * gb),
                 sites=5,
                 api_requests_per_month=10_000,
+                own_issuer=False,
                 network_lists=False,
             ),
         ),
         "enterprise": Tier(
             persistence="tenancy_dedicated",
             storage="storage_azureblob",
-            limits=Limits(database=ByteSize(1 * tb)),
+            limits=Limits(database=ByteSize(1 * tb), file=ByteSize(100 * gb)),
         ),
     }

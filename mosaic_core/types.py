@@ -253,9 +253,10 @@ class Uuid(MosaicType):
         return str(value) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> uuid.UUID | None:
-        if value is None or isinstance(value, uuid.UUID):
+        if value is None or type(value) is uuid.UUID:
             return value
-        return uuid.UUID(value)
+        # A driver may have a class of its own for it, and other classes are other values to some.
+        return uuid.UUID(int=value.int) if isinstance(value, uuid.UUID) else uuid.UUID(value)
 
     def from_image(self, image: Any) -> Any:
         return None if image is None else uuid.UUID(image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -25,6 +26,9 @@ from mosaic_core.settings import (
     ServeSettings,
     make_settings,
 )
+from mosaic_core.testing.fakes import MemoryStorage
+from mosaic_core.testing.services import make_tenant
+from mosaic_core.testing.storage.tools import chunked
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -107,6 +111,35 @@ def test_the_example_plugin_works(tmp_path: Path) -> None:
     assert resolver.resolve("blue.example.com") is None
     (provider,) = space["mosaic_tenant_resolvers"]()  # type: ignore[operator]
     assert provider.name == "preview_domain"
+
+
+def test_a_large_file_is_sent_on_where_it_stopped(tmp_path: Path) -> None:
+    (code,) = blocks(ROOT / "docs" / "storage.md", "python")
+    space: dict[str, Any] = {}
+    exec(compile(code, "docs/storage.md", "exec"), space)
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"film" * 5_000)
+
+    async def main() -> None:
+        storage, tenant = MemoryStorage(), make_tenant()
+        upload = await space["begin"](storage, tenant, "film.mp4", path)
+        await storage.write_part(tenant, upload.id, 2, chunked(path.read_bytes()[4096:8192]))
+        made = await space["go_on"](storage, tenant, upload.id, path)
+        assert made == await storage.stat(tenant, "film.mp4")
+        assert made.size == 20_000
+
+    asyncio.run(main())
+
+
+def test_the_settings_of_plugins_are_what_their_documents_say() -> None:
+    import tomllib
+
+    from mosaic_storage_azureblob.plugin import AzureBlobSettings
+
+    readme = ROOT / "plugins" / "storage_azureblob" / "README.md"
+    for document in (readme, ROOT / "docs" / "storage.md"):
+        (block,) = blocks(document, "toml")
+        AzureBlobSettings.model_validate(tomllib.loads(block)["plugins"]["storage_azureblob"])
 
 
 def test_a_scanner_that_does_what_it_says_finds_keys() -> None:

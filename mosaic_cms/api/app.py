@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,9 +18,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mosaic_cms.actions import Action
-from mosaic_cms.api import answers, once, problems, requests
+from mosaic_cms.api import answers, cookies, once, problems, requests
 from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
-from mosaic_cms.api.callers import COOKIE, CSRF_HEADER, Caller, Callers
+from mosaic_cms.api.browsers import Browsers
+from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
 from mosaic_cms.api.cors import Cors
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
@@ -58,6 +59,7 @@ class Api:
             routes=[
                 *About(product, self.shapes).routes(),
                 *self._routes(),
+                *Browsers(product, self._callers, self._failed).routes(PREFIX),
             ],
             exception_handlers={HTTPException: _unrouted},
         )
@@ -100,18 +102,16 @@ class Api:
             unknown = caller is not None and caller.principal is None
             told = Unauthenticated(error.message, hint=_SHOW) if unknown else error
             response = self._problem(request, told)
-        except MosaicError as error:
-            response = self._problem(request, error)
         except Exception as error:  # noqa: BLE001 - a caller gets a reference, the log the cause
-            response = self._failure(request, error)
+            response = self._failed(request, error)
         for name, value in SAFETY.items():
             response.headers.setdefault(name, value)
         if caller is not None:
             _tell_limits(response, caller)
             if caller.principal is not None and caller.principal.by == "session":
                 response.headers[CSRF_HEADER] = self._callers.csrf_token(caller.principal)
-            elif COOKIE in request.cookies and "set-cookie" not in response.headers:
-                response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax")
+            elif cookies.SESSION in request.cookies and "set-cookie" not in response.headers:
+                cookies.forget(response, cookies.SESSION)
             await self._cors.allow(request, caller, response)
         response.headers["content-version"] = "1"
         return response
@@ -136,7 +136,10 @@ class Api:
         where = caller.tenant.tenant_id if caller.tenant else ""
         conditions.key = once.key_of(key, who, where)
         asked = "\0".join((request.method, request.scope["path"], str(request.query_params)))
-        body = hashlib.sha256(getattr(request.state, "body", b"")).digest()
+        sent = getattr(request.state, "body", b"")
+        if shape.incoming is not None:  # it is not read yet, and may be long
+            sent = request.headers.get("content-length", "").encode()
+        body = hashlib.sha256(sent).digest()
         return await self._once.answer(conditions.key, asked.encode() + body, run)
 
     async def _write(
@@ -157,7 +160,7 @@ class Api:
             except SeenBefore:  # by a write to something else, perhaps
                 continue
             response = answers.response(request, shape, answers.shaped(shape, result, face))
-            _set_session(response, result)
+            cookies.set_for(response, request, result)
             return response
         raise HttpError(
             503, "busy", "Others write to this tenant all the time.", hint="Try again in a moment."
@@ -225,24 +228,12 @@ class Api:
             _log.error("%s %s: %s", reference, error.code, error)
         return problems.answer(error, request.scope["path"], reference)
 
-    def _failure(self, request: Request, error: Exception) -> Response:
+    def _failed(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, MosaicError):
+            return self._problem(request, error)
         reference = secrets.token_hex(6)
         _log.error("%s", reference, exc_info=error)
         return problems.answer(MosaicError("It failed."), request.scope["path"], reference)
-
-
-def _set_session(response: Response, result: Any) -> None:
-    """A session goes into a cookie, where no script reads it."""
-    cookie = getattr(result, "cookie", None)
-    if isinstance(cookie, SecretStr):
-        response.set_cookie(
-            COOKIE,
-            cookie.get_secret_value(),
-            max_age=result.max_age,
-            secure=True,
-            httponly=True,
-            samesite="lax",
-        )
 
 
 def _in_its_place(shape: Shape, error: UnknownSite | UnknownPage) -> MosaicError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.ledger import Entry
 from mosaic_cms.limits import Admission
@@ -23,8 +24,6 @@ from mosaic_core.errors import Denied, Unauthenticated
 from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext
 
-#: Sent to no other host, by https only, to no script (RFC 6265bis, 4.1.3.2).
-COOKIE = "__Host-mosaic-session"
 KEY_HEADER = "x-api-key"
 TENANT_HEADER = "x-tenant-id"
 CSRF_HEADER = "x-csrf-token"
@@ -133,6 +132,12 @@ class Callers:
             hint="Ask an owner, whose list of networks it is.",
         )
 
+    def is_home(self, request: Request) -> bool:
+        """Whether a request is for the platform's own host, where people sign in."""
+        host = self._hosts.host_of(request.scope, dict(request.scope["headers"]))
+        domain = self._product.platform.settings.platform.domain
+        return normalise_host(host.decode("utf-8", "surrogateescape")) == domain
+
     def csrf_token(self, principal: Principal) -> str:
         """What a page that was signed in sends along, so that no other page can write in its
         name."""
@@ -163,7 +168,7 @@ class Callers:
         key = request.headers.get(KEY_HEADER)
         if key is not None:
             found.append(await self._identity.keys.find(key.strip()))
-        cookie = request.cookies.get(COOKIE)
+        cookie = request.cookies.get(SESSION)
         session = await self._identity.sessions.find(cookie) if cookie is not None else None
         if session is not None:  # one that has ended is as good as none: signing in comes with it
             found.append(session)

@@ -105,7 +105,13 @@ def _operation(shape: Shape, given: Json, made: Json, components: Json) -> Json:
         "parameters": _parameters(shape, given),
         "responses": _responses(shape, _answer(shape, made, components)),
     }
-    if shape.has_body:
+    if shape.incoming is not None:
+        whole = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/octet-stream": whole},
+        }
+    elif shape.has_body:
         fields = {k: v for k, v in given.get("properties", {}).items() if k in shape.in_body}
         required = [name for name in given.get("required", ()) if name in shape.in_body]
         body = {"type": "object", "properties": fields, "additionalProperties": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -10,8 +11,10 @@ import pydantic_core
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 
+from mosaic_cms.api.cookies import PENDING
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape
+from mosaic_cms.incoming import Incoming
 
 #: Bytes of a body, seconds that it may take to come, and levels of its JSON.
 MOST_BYTES = 16 * 1024 * 1024
@@ -39,7 +42,11 @@ async def input_of(
     texts: dict[str, Any] = {name: text(raw) for name, raw in request.path_params.items()}
     asked, face = _query(request, shape)
     body: dict[str, Any] = {}
-    if shape.has_body:
+    content: Incoming | None = None
+    if shape.incoming is not None:
+        length = _length(request)
+        content = Incoming(_chunks(request), length)
+    elif shape.has_body:
         body = await _json(request)
         for name in shape.in_path:
             if name in body:
@@ -49,11 +56,13 @@ async def input_of(
                     f"{name!r} is in the path and in the body.",
                     hint="Send it in the path only.",
                 )
+        if "pending" in shape.in_body and PENDING in request.cookies:
+            body.setdefault("pending", request.cookies[PENDING])
     texts |= asked
     face |= first_page(shape, texts)
     if default_site is not None and "site" in shape.action.input.model_fields:
         (body if "site" in shape.in_body else texts).setdefault("site", default_site)
-    return shape.command(texts, body), face
+    return shape.command(texts, body, content), face
 
 
 def first_page(shape: Shape, texts: dict[str, Any]) -> dict[str, str]:
@@ -131,10 +140,8 @@ async def _json(request: Request) -> dict[str, Any]:
 
 async def body_of(request: Request) -> bytes:
     """The body, within bounds of size and time; it is kept as ``request.state.body``."""
-    length = request.headers.get("content-length", "")
-    if length and not length.isdigit():
-        raise HttpError(400, "bad-request", "The Content-Length is not a number.")
-    if length and int(length) > MOST_BYTES:
+    length = _length(request)
+    if length is not None and length > MOST_BYTES:
         raise _too_long()
     parts, size = [], 0
     try:
@@ -151,6 +158,33 @@ async def body_of(request: Request) -> bytes:
     content: bytes = b"".join(parts)
     request.state.body = content
     return content
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """A body of any length, as it comes: each piece of it has so many seconds."""
+    stream = aiter(request.stream())
+    try:
+        while True:
+            async with asyncio.timeout(_SECONDS):
+                part = await anext(stream, None)
+            if part is None:
+                return
+            if part:
+                yield part
+    except TimeoutError as error:
+        raise HttpError(408, "timeout", f"Nothing came for {_SECONDS:g} s.") from error
+    except ClientDisconnect as error:
+        raise HttpError(400, "bad-request", "The body was cut off.") from error
+
+
+def _length(request: Request) -> int | None:
+    """The bytes that a body is said to have."""
+    length = request.headers.get("content-length", "")
+    if not length:
+        return None
+    if not (length.isascii() and length.isdigit()) or len(length) > 18:
+        raise HttpError(400, "bad-request", "The Content-Length is not a number.")
+    return int(length)
 
 
 def _too_long() -> HttpError:

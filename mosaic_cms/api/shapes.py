@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from mosaic_cms.actions import Action, misfit
 from mosaic_cms.download import Download
+from mosaic_cms.incoming import BODY, Incoming
 from mosaic_cms.rights import attainable
 from mosaic_core.errors import PluginConflict, PluginInvalid
 
@@ -42,15 +43,25 @@ class Shape:
     @cached_property
     def in_query(self) -> tuple[str, ...]:
         """Fields that come in the query: all others, where there is no body."""
-        if self.has_body:
+        if self.has_body and self.incoming is None:
             return ()
-        return tuple(name for name in self.action.input.model_fields if name not in self.in_path)
+        elsewhere = {*self.in_path, self.incoming}
+        return tuple(name for name in self.action.input.model_fields if name not in elsewhere)
 
     @cached_property
     def in_body(self) -> tuple[str, ...]:
         if not self.has_body:
             return ()
+        if self.incoming is not None:
+            return (self.incoming,)
         return tuple(name for name in self.action.input.model_fields if name not in self.in_path)
+
+    @cached_property
+    def incoming(self) -> str | None:
+        """The field that is the body itself, which is no JSON then; the others come in the
+        query."""
+        fields = self.action.input.model_fields.items()
+        return next((name for name, field in fields if field.annotation is Incoming), None)
 
     @property
     def has_body(self) -> bool:
@@ -85,8 +96,10 @@ class Shape:
         made = self.action.name.rpartition(".")[2] in {"create", "sign_up", "copy"}
         return 201 if self.method == "POST" and made else 200
 
-    def command(self, texts: dict[str, Any], body: dict[str, Any]) -> BaseModel:
-        """The action's input, from what came as text and what came as JSON.
+    def command(
+        self, texts: dict[str, Any], body: dict[str, Any], content: Incoming | None = None
+    ) -> BaseModel:
+        """The action's input, from what came as text, what came as JSON, and a body that is none.
 
         Everything has to be of the very kind; a text is the number or the truth that it writes
         where one is wanted.
@@ -100,9 +113,13 @@ class Shape:
             else self._read(name, text)
             for name, text in texts.items()
         }
+        if self.incoming is not None and content is not None:
+            body = {**body, self.incoming: ""}
         try:
             return self.action.input.model_validate_json(
-                pydantic_core.to_json(read | body), strict=True
+                pydantic_core.to_json(read | body),
+                strict=True,
+                context=None if content is None else {BODY: content},
             )
         except ValidationError as error:
             raise misfit(self.action.name, error) from error

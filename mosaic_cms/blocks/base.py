@@ -31,6 +31,9 @@ from mosaic_core.errors import InvalidInput
 #: Where the templates of MOSAIC's own block types are.
 TEMPLATES = Path(__file__).parent / "templates"
 
+#: The key of a validation's context that has the ``media:<id>`` of pictures which the library
+#: describes. There is no context where it is not asked what is wrong.
+DESCRIBED = "described"
 _REFERENCE = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _MEDIA = re.compile(rf"media:{_REFERENCE}")
 _SHARED = re.compile(rf"shared:{_REFERENCE}")

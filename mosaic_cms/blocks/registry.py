@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from mosaic_cms.blocks.base import Block, require_whole
+from mosaic_cms.blocks.base import DESCRIBED, Block, require_whole
 from mosaic_cms.blocks.stored import Regions, Stored, blocks_in, changed, regions_of
 from mosaic_core.errors import InvalidInput, PluginConflict, PluginInvalid
 from mosaic_core.plugins import Plugins
@@ -75,15 +75,20 @@ class BlockTypes:
         """The type of this name, if it is known here."""
         return self._types.get(name)
 
-    def read(self, stored: Stored) -> Block:
+    def read(self, stored: Stored, *, described: Collection[str] | None = None) -> Block:
         """A stored block as its model; older data are brought forward.
+
+        Args:
+            described: the pictures of which the library says what they show, where it is asked
+                whether the block can be published.
 
         Raises:
             InvalidInput: the type or its version is unknown here, or the data do not fit it.
         """
         kind = self._known(stored)
+        context = None if described is None else {DESCRIBED: described}
         try:
-            return kind.model_validate(self._forward(kind, stored)["data"])
+            return kind.model_validate(self._forward(kind, stored)["data"], context=context)
         except ValidationError as error:
             problems = tuple(_told(error))
             raise InvalidInput(
@@ -104,27 +109,31 @@ class BlockTypes:
         result: Regions = changed(regions, self._forwarded)
         return result
 
-    def faults(self, regions: Regions, layouts: Mapping[str, Any] | None = None) -> list[Fault]:
-        """All that is wrong with a page's blocks, in their order, each with its place."""
+    def faults(self, regions: Regions, *, described: Collection[str] = ()) -> list[Fault]:
+        """All that is wrong with a page's blocks, in their order, each with its place.
+
+        Args:
+            described: ``media:<id>`` of the pictures of which the library says what they show.
+        """
         found: list[Fault] = []
         for region, blocks in regions.items():
             for number, stored in enumerate(blocks):
-                found += self._faults(stored, f"{region}[{number}]")
+                found += self._faults(stored, f"{region}[{number}]", described)
         return found
 
-    def _faults(self, stored: Stored, where: str) -> Iterator[Fault]:
+    def _faults(self, stored: Stored, where: str, described: Collection[str]) -> Iterator[Fault]:
         try:
             self._known(stored)
         except InvalidInput as error:
             yield Fault(where, error.message, stored["id"], "warning")
             return
         try:
-            self.read(stored)
+            self.read(stored, described=described)
         except InvalidInput as error:
             for place, what in error.problems:
                 yield Fault(f"{where}.{place}" if place else where, what, stored["id"])
         for number, inner in enumerate(_inside(stored)):
-            yield from self._faults(inner, f"{where}.{inner['type']}[{number}]")
+            yield from self._faults(inner, f"{where}.{inner['type']}[{number}]", described)
 
     def _known(self, stored: Stored) -> type[Block]:
         kind = self._types.get(stored["type"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mosaic_cms.cli.issuers import examine_sign_ins
 from mosaic_cms.cli.running import (
     AsJson,
     config_path,
@@ -110,6 +111,7 @@ async def _examine_databases(
     records = await directory.records()
     found.problems += await _mail(product)
     found.problems += await _cache(product)
+    found.problems += await examine_sign_ins(product)
     found.tenants = len(records)
     for number, record in enumerate(records, 1):
         wrong = await _examine_tenant(product, record.tenant)

@@ -14,6 +14,7 @@ from mosaic_cms.cli import (
     bundles,
     content,
     deployment,
+    domains,
     exports,
     forms,
     health,
@@ -29,6 +30,7 @@ from mosaic_cms.cli import (
     serving,
     shared,
     sites,
+    sso,
     tenants,
     why,
 )
@@ -45,6 +47,8 @@ app = typer.Typer(
 app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume tenants.")
 app.add_typer(members.app, name="member", help="Who belongs to a tenant, and as what.")
 app.add_typer(keys.app, name="key", help="API keys: make, list, revoke.")
+app.add_typer(domains.app, name="domain", help="Domains of a tenant: name, prove, remove.")
+app.add_typer(sso.app, name="sso", help="The issuer that a tenant's people sign in with.")
 app.add_typer(accounts.app, name="account", help="Accounts of people: list, make, close.")
 app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
 app.add_typer(releases.app, name="release", help="Publish several pages at once.")

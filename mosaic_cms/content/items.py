@@ -72,7 +72,7 @@ def card_of(version: PageVersion, media: dict[str, Media]) -> dict[str, Any]:
     alt = details.get("image_alt") or ""
     image: Picture | None = None
     if found is not None:
-        image = picture_of(found, alt=alt)
+        image = picture_of(found, alt=alt or found.alt)
     elif reference and not reference.startswith("media:"):
         image = Picture(reference, None, None, alt)
     return {

@@ -7,7 +7,7 @@ These tables are the truth and are logged; what visitors see is in
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
@@ -19,6 +19,10 @@ from mosaic_core.types import new_id
 
 MAX_TITLE = 300
 MAX_PATH = 500
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Site(TenantBase):
@@ -244,10 +248,15 @@ class Comment(TenantBase):
 
 
 class Media(TenantBase):
-    """A stored file. Its object never changes: another content is another key."""
+    """A file of a site's library. Its object never changes: another content is another key, and the
+    one before is a :class:`MediaVersion`."""
 
     __tablename__ = "media"
-    __table_args__ = (UniqueConstraint("site_id", "source"), {"sqlite_strict": True})
+    __table_args__ = (
+        UniqueConstraint("site_id", "source"),
+        Index(None, "site_id", "folder"),
+        {"sqlite_strict": True},
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True, default=new_id)
     site_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey("tenant.sites.id"))
@@ -264,3 +273,77 @@ class Media(TenantBase):
     #: middle.
     focal_x: Mapped[int | None] = mapped_column(types.Integer())
     focal_y: Mapped[int | None] = mapped_column(types.Integer())
+    #: The digest of what was sent, where what is stored is another content; None where it is not.
+    given: Mapped[str | None] = mapped_column(types.Text(64))
+    #: Names with ``/`` between them; "" is the library itself.
+    folder: Mapped[str] = mapped_column(types.Text(300), default="")
+    tags: Mapped[list[str]] = mapped_column(types.Json(), default=list)
+    #: What it shows, for those who do not see it, where a page says nothing else.
+    alt: Mapped[str] = mapped_column(types.Text(1000), default="")
+    caption: Mapped[str] = mapped_column(types.Text(2000), default="")
+    credit: Mapped[str] = mapped_column(types.Text(500), default="")
+    #: All of these in small letters, to be searched.
+    words: Mapped[str] = mapped_column(types.Text(), default="")
+    #: Counts its contents, from 1.
+    version: Mapped[int] = mapped_column(types.Integer(), default=1)
+    created_at: Mapped[datetime] = mapped_column(types.UTCDateTime(), default=_now)
+    updated_at: Mapped[datetime] = mapped_column(types.UTCDateTime(), default=_now)
+    #: Since when it is in the bin, where no visitor sees it.
+    binned_at: Mapped[datetime | None] = mapped_column(types.UTCDateTime(), index=True)
+
+
+class MediaVersion(TenantBase):
+    """A content that a file of the library had before."""
+
+    __tablename__ = "media_versions"
+    __table_args__ = (UniqueConstraint("media_id", "number"), {"sqlite_strict": True})
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True, default=new_id)
+    media_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey("tenant.media.id"))
+    number: Mapped[int] = mapped_column(types.Integer())
+    key: Mapped[str] = mapped_column(types.Text(512))
+    name: Mapped[str] = mapped_column(types.Text(180))
+    content_type: Mapped[str] = mapped_column(types.Text(100))
+    size: Mapped[int] = mapped_column(types.Integer())
+    digest: Mapped[str] = mapped_column(types.Text(64), index=True)
+    given: Mapped[str | None] = mapped_column(types.Text(64))
+    width: Mapped[int | None] = mapped_column(types.Integer())
+    height: Mapped[int | None] = mapped_column(types.Integer())
+    #: When it was replaced, and by whom.
+    at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    actor: Mapped[str] = mapped_column(types.Text(200))
+
+
+class MediaUpload(TenantBase):
+    """A file that is coming. It is noted before anything of it is stored, so that whatever is
+    stored and is in no row was left behind."""
+
+    __tablename__ = "media_uploads"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True, default=new_id)
+    site_id: Mapped[uuid.UUID] = mapped_column(
+        types.Uuid(), ForeignKey("tenant.sites.id"), index=True
+    )
+    #: The file that it replaces; None for a new one.
+    media_id: Mapped[uuid.UUID | None] = mapped_column(types.Uuid())
+    key: Mapped[str] = mapped_column(types.Text(512))
+    #: As the storage knows it, where it comes in parts.
+    parts_id: Mapped[str | None] = mapped_column(types.Text(500))
+    name: Mapped[str] = mapped_column(types.Text(1000))
+    size: Mapped[int | None] = mapped_column(types.Integer())
+    #: What is said of it: folder, tags, alt, caption, credit.
+    facts: Mapped[dict[str, Any]] = mapped_column(types.Json())
+    actor: Mapped[str] = mapped_column(types.Text(200))
+    begun_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    expires_at: Mapped[datetime] = mapped_column(types.UTCDateTime(), index=True)
+
+
+class TenantSetting(TenantBase):
+    """What a tenant decided for all of its sites, by the name of what it is about."""
+
+    __tablename__ = "tenant_settings"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    name: Mapped[str] = mapped_column(types.Text(63), primary_key=True)
+    value: Mapped[dict[str, Any]] = mapped_column(types.Json())

@@ -21,7 +21,7 @@ from mosaic_cms.content.placing import (
 from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.redirects import leave_redirects
-from mosaic_cms.content.references import in_chunks
+from mosaic_cms.content.references import described_in, in_chunks
 from mosaic_cms.content.versions import is_draft, version_of_draft
 from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import TENANT, Write
@@ -172,6 +172,18 @@ class Publisher:
             ids.append(page.id)
         await self.render_later(write, ids)
 
+    async def refresh_pages(self, write: Write, site: Site, pages: Sequence[Page]) -> None:
+        """Places live pages anew and has them rendered, with what shows something of them: their
+        pictures changed."""
+        rows = []
+        for page in pages:
+            version = await self._live(write, page)
+            if version is not None:
+                rows.append(await place_page(write.session, page, version))
+        await write.session.flush()
+        touched = await dependents(write.session, rows)
+        await self.render_later(write, touched.union(row.page_id for row in rows))
+
     async def renew(self, write: Write, site: Site, *, everything: bool) -> None:
         """Has pages rendered again: all of them, or those made with another state of the theme."""
         if everything:
@@ -194,7 +206,7 @@ class Publisher:
     async def _go_live(
         self, write: Write, site: Site, page: Page
     ) -> tuple[PageVersion, PublishedPage]:
-        self._require_whole(page)
+        await self._require_whole(write.session, page)
         version = await self._live(write, page)
         first = page.version_count == 0
         if version is None or not is_draft(page, version):
@@ -209,19 +221,20 @@ class Publisher:
         rows = [await write.session.get(PublishedPage, key) for key in keys]
         return await dependents(write.session, [row for row in rows if row])
 
-    def problems(self, page: Page) -> list[tuple[str, str]]:
+    async def problems(self, session: AsyncSession, page: Page) -> list[tuple[str, str]]:
         """Everything that keeps a draft from being published: where, and what."""
+        described = await described_in(session, page.regions)
         problems = [
             (fault.where, fault.what)
-            for fault in self._types.faults(page.regions)
+            for fault in self._types.faults(page.regions, described=described)
             if fault.level == "problem"
         ]
         if not page.title.strip():
             problems.insert(0, ("title", "it is missing"))
         return problems
 
-    def _require_whole(self, page: Page) -> None:
-        problems = self.problems(page)
+    async def _require_whole(self, session: AsyncSession, page: Page) -> None:
+        problems = await self.problems(session, page)
         if problems:
             told = "; ".join(f"{where}: {what}" for where, what in problems[:5])
             more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""

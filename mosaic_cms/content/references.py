@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.models import Media
 from mosaic_cms.pictures.picture import RENDERED, ROOM, Original, Picture
+from mosaic_core.types import canonical_json
 
 T = TypeVar("T")
 MEDIA_PREFIX = "/-/media/"
@@ -47,7 +48,7 @@ class Targets:
         if kind != "media":
             return Picture(target, None, None)
         media = self._media.get(key)
-        return None if media is None else picture_of(media, room=self._room)
+        return None if media is None else picture_of(media, alt=media.alt, room=self._room)
 
 
 NOTHING = Targets({}, {})
@@ -88,10 +89,17 @@ def _ids(kind: str, references: Iterable[str]) -> list[uuid.UUID]:
     ]
 
 
+async def described_in(session: AsyncSession, content: Any) -> set[str]:
+    """The pictures that a JSON value names and of which the library says what they show."""
+    found = REFERENCE.findall(canonical_json(content)) if content else []
+    media = await find_media(session, [f"media:{key}" for kind, key in found if kind == "media"])
+    return {f"media:{key}" for key, row in media.items() if row.alt}
+
+
 async def find_media(session: AsyncSession, references: Sequence[str]) -> dict[str, Media]:
-    """The files that references name, by id."""
+    """The files that references name, by id; none that is in the bin."""
     ids = _ids("media", references)
     if not ids:
         return {}
-    rows = await session.scalars(select(Media).where(Media.id.in_(ids)))
+    rows = await session.scalars(select(Media).where(Media.id.in_(ids), Media.binned_at.is_(None)))
     return {str(row.id): row for row in rows}

@@ -86,7 +86,7 @@ async def problems_of(
             problems.append((f"page:{key}", "it is in the bin, or deleted; take it out of here"))
     for page in there.values():
         if page.id not in leaving:
-            problems += _placed(page, publisher.problems(page))
+            problems += _placed(page, await publisher.problems(session, page))
         elif below[page.id]:
             told = f"{below[page.id]} published pages below it would stay"
             problems.append((page.path, told))

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.models import (
     Media,
+    MediaUpload,
     Menu,
     Page,
     Redirect,
@@ -26,6 +27,7 @@ from mosaic_cms.content.published import (
     PublishedSite,
     PublishedTerm,
 )
+from mosaic_cms.media import shelf
 from mosaic_core.errors import Conflict, QuotaExceeded
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits
@@ -100,17 +102,18 @@ async def close_site(write: Write, site: Site) -> list[uuid.UUID]:
     return sorted(pages, key=lambda key: _depth(pages, pages[key]), reverse=True)
 
 
-async def drop_site(write: Write, site: Site) -> list[str]:
-    """Deletes a site that has no pages any more; returns the keys of files that no site has."""
+async def drop_site(write: Write, site: Site) -> int:
+    """Deletes a site that has no pages any more, with its files; returns how many these were."""
     session = write.session
-    keys = set()
-    for media in await _of(session, Media, site):
-        keys.add(media.key)
-        await session.delete(media)
+    uploads = await _of(session, MediaUpload, site)
+    for upload in uploads:
+        await session.delete(upload)
     await session.flush()
-    kept = set(await session.scalars(select(Media.key)))
+    await shelf.remove_later(write, {upload.key for upload in uploads})
+    files = await _of(session, Media, site)
+    await shelf.purge(write, files)
     await session.delete(site)
-    return sorted(keys - kept)
+    return len(files)
 
 
 async def _of(session: AsyncSession, kind: Any, site: Site) -> list[Any]:

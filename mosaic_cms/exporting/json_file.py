@@ -160,7 +160,7 @@ class _Export:
         written: set[str] = set()
         async for rows in self._batches(Media, Media.site_id == self._site.id):
             for row in rows:
-                facts = _without(row, "site_id", "key")
+                facts = _without(row, "site_id", "key", "words")
                 facts["file"] = await self._copied(row, written)
                 done += 1
                 self._scope.progress("files", done, total)

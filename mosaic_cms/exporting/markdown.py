@@ -76,6 +76,7 @@ async def _take(session: AsyncSession, site: Site) -> _Site:
         return list(rows)
 
     pages: list[Page] = await all_of(Page)
+    media: list[Media] = await all_of(Media)
     ids = select(Page.live_version_id).where(Page.site_id == site.id)
     versions = await session.scalars(select(PageVersion).where(PageVersion.id.in_(ids)))
     own = select(Page.id).where(Page.site_id == site.id)
@@ -84,12 +85,13 @@ async def _take(session: AsyncSession, site: Site) -> _Site:
         site=site,
         pages=[page for page in pages if page.binned_at is None],
         live={version.page_id: version for version in versions},
-        media=await all_of(Media),
+        media=[row for row in media if row.binned_at is None],
         menus=await all_of(Menu),
         redirects=await all_of(Redirect),
         shared={str(block.id): block for block in await all_of(SharedBlock)},
         left_out={
             "pages in the bin": sum(page.binned_at is not None for page in pages),
+            "files in the bin": sum(row.binned_at is not None for row in media),
             "comments": len(list(comments)),
         },
     )
@@ -120,9 +122,12 @@ class _Export:
             await asyncio.to_thread(self._write, page.source, text)
             self._scope.progress("pages", number, len(pages))
         paths = {str(page.id): page.path for page in pages}
-        described = site_text(self._taken.site, self._taken.menus, redirects, paths, self._report)
-        await asyncio.to_thread(self._write, SITE_FILE, described)
         copied = await self._copy(files)
+        told = [(files[str(row.id)], row) for row in self._taken.media if row.id in copied.values()]
+        described = site_text(
+            self._taken.site, self._taken.menus, redirects, told, paths, self._report
+        )
+        await asyncio.to_thread(self._write, SITE_FILE, described)
         await asyncio.to_thread(compare, self._folder, pages, copied, self._report)
         self._counts["pages"], self._counts["media"] = len(pages), len(copied)
         return self._counts, self._report
@@ -256,10 +261,6 @@ class _Export:
             problem = await copy_out(self._scope, media.key, media.digest, target)
             if problem is None:
                 copied[source] = media.id
-                if media.focal_x is not None:
-                    self._report.note(
-                        source, "its focal point is not in it; the JSON export has it"
-                    )
             else:
                 self._report.problem(source, problem)
             self._scope.progress("files", number, len(self._taken.media))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mosaic_cms.content.models import Menu, Site
+from mosaic_cms.content.models import Media, Menu, Site
 from mosaic_cms.importing.report import Report
 
 _SOURCE = "site.toml"
@@ -16,10 +16,12 @@ def site_text(
     site: Site,
     menus: Iterable[Menu],
     redirects: Sequence[tuple[str, str]],
+    media: Sequence[tuple[str, Media]],
     paths: Mapping[str, str],
     report: Report,
 ) -> str:
-    """The file. ``paths`` are the pages' by their ids; ``redirects`` are (from, to)."""
+    """The file. ``paths`` are the pages' by their ids; ``redirects`` are (from, to), ``media`` are
+    the files with their rows."""
     lines = [
         f"title = {_value(site.title)}",
         f"tagline = {_value(site.tagline)}",
@@ -48,6 +50,14 @@ def site_text(
         ]
     for old, new in redirects:
         lines += ["", "[[redirects]]", f"from = {_value(old)}", f"to = {_value(new)}"]
+    for source, row in media:
+        said = {name: getattr(row, name) for name in ("alt", "caption", "credit", "folder", "tags")}
+        said = {name: value for name, value in said.items() if value}
+        focal = "" if row.focal_x is None else f"focal = [{row.focal_x}, {row.focal_y}]"
+        written = [f"{name} = {_value(value)}" for name, value in said.items()]
+        if written or focal:
+            lines += ["", "[[media]]", f"file = {_value(source)}", *written]
+            lines += [focal] if focal else []
     return "\n".join(lines) + "\n"
 
 

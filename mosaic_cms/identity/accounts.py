@@ -28,6 +28,8 @@ from mosaic_core.mail import check_address
 _TO_ADDRESS = Allowance(Window("mails to", 5, timedelta(hours=1)))
 _RESETS_TO = Allowance(Window("resets to", 5, timedelta(hours=1)))
 _FROM_NETWORK = Allowance(Window("mails from", 30, timedelta(hours=1)))
+#: For how long signing in shows that somebody is there.
+_PRESENT = timedelta(minutes=10)
 
 
 def too_many_mails(seconds: int) -> TooManyRequests:
@@ -266,6 +268,25 @@ class Accounts:
 
         await self._store.write(fn, actor="system", action="attempts.clear", kept=False)
         return account
+
+    async def require_present(
+        self, account_id: uuid.UUID, password: str | None, asker: Actor
+    ) -> None:
+        """Lets pass who knows the account's password. Who has none, since somebody else vouches for
+        them, passes for some minutes after they signed in.
+
+        Raises:
+            Unauthenticated: neither is so.
+        """
+        _, credentials = await self.show(account_id)
+        if credentials.password is not None:
+            await self.require_password(account_id, password or "", asker)
+            return
+        rows = [row for row in await self._sessions.of(account_id) if row.id == asker.session]
+        if not rows or datetime.now(UTC) - rows[0].created_at > _PRESENT:
+            raise Unauthenticated(
+                "It has to be shown anew that it is you.", hint="Sign in again, and try it then."
+            )
 
     async def _ask_to_verify(self, write: Write, account: Account, address: str) -> None:
         """Only the newest link counts."""

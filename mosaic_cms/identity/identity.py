@@ -7,8 +7,12 @@ from functools import cached_property
 from mosaic_cms.identity.account_admin import AccountAdmin
 from mosaic_cms.identity.accounts import Accounts
 from mosaic_cms.identity.bearer import Bearer
+from mosaic_cms.identity.dns import NameServers
+from mosaic_cms.identity.domains import Domains
+from mosaic_cms.identity.federation import Federation
 from mosaic_cms.identity.invitations import Invitations
 from mosaic_cms.identity.keys import Keys
+from mosaic_cms.identity.linking import Links
 from mosaic_cms.identity.lockout import Lockout
 from mosaic_cms.identity.members import Members
 from mosaic_cms.identity.passkeys import Passkeys
@@ -23,6 +27,8 @@ from mosaic_cms.identity.sign_in import SignIn
 from mosaic_cms.identity.signing import SigningKeys
 from mosaic_cms.identity.site_ends import forget_site
 from mosaic_cms.identity.store import IdentityStore
+from mosaic_cms.identity.tenant_issuers import TenantIssuers
+from mosaic_cms.identity.ways import Ways
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import ConfigurationError
 from mosaic_core.platform import Platform
@@ -121,6 +127,27 @@ class Identity:
             origin=self._platform.origin(domain),
             name=self._settings.platform.name,
         )
+
+    @cached_property
+    def domains(self) -> Domains:
+        return Domains(self.store, NameServers(self._settings.platform.nameservers))
+
+    @cached_property
+    def tenant_issuers(self) -> TenantIssuers:
+        return TenantIssuers(self.store, self.secrets, self.domains, self._platform.identity)
+
+    @cached_property
+    def ways(self) -> Ways:
+        return Ways(self._platform, self.tenant_issuers, self.domains)
+
+    @cached_property
+    def federation(self) -> Federation:
+        sign_up = self._settings.identity.sign_up
+        return Federation(self.store, self.secrets, self.sign_in, self.ways, sign_up=sign_up)
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(self.store)
 
     async def actor_for(
         self, principal: Principal, tenant_id: str | None, address: str = "", agent: str = ""

@@ -1,4 +1,5 @@
-"""Signing in with a password, and with a second factor when the account has one."""
+"""Signing in with a password or by somebody else's word, and with a second factor when the account
+has one."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ class Pending:
 
 
 class SignIn:
-    """Begins sessions for who knows an account's password."""
+    """Begins sessions for who has shown that an account is theirs."""
 
     def __init__(
         self,
@@ -117,6 +118,30 @@ class SignIn:
 
         return await self._write(fn, asker)
 
+    async def vouched(
+        self, write: Write, account: Account, *, trusted: bool, remembered: bool, asker: Actor
+    ) -> tuple[Account, Started] | Pending:
+        """A session for whom somebody else vouches, in a write; or the first of two steps.
+
+        Args:
+            trusted: whoever vouches has asked for a second factor.
+
+        Raises:
+            Denied: the account is closed or not verified.
+        """
+        require_open(account)
+        credentials = await write.session.get_one(Credentials, account.id)
+        if credentials.totp_since is not None and not trusted:
+            return Pending(self._pending(credentials, remembered=remembered))
+        return account, await self._sessions.start(
+            write,
+            account.id,
+            remembered=remembered,
+            address=asker.address,
+            agent=asker.agent,
+            instead_of=asker.session,
+        )
+
     async def _begin(
         self, write: Write, account_id: uuid.UUID, *, remembered: bool, asker: Actor
     ) -> tuple[Account, Started]:
@@ -188,6 +213,4 @@ def _wrong() -> Unauthenticated:
 
 
 def _too_late() -> Unauthenticated:
-    return Unauthenticated(
-        "This sign-in is over, or was never begun.", hint="Begin again with your password."
-    )
+    return Unauthenticated("This sign-in is over, or was never begun.", hint="Begin again.")

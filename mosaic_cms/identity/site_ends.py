@@ -6,14 +6,17 @@ from sqlalchemy import select
 
 from mosaic_cms.identity import refresh
 from mosaic_cms.identity.acting import revoke_key, withdraw
+from mosaic_cms.identity.federation_tables import DomainProof
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import ApiKey, Invitation, Membership
+from mosaic_core.directory import DomainRow, take_domain
 from mosaic_core.head import Write
 
 
 async def forget_site(store: IdentityStore, tenant_id: str, site: str, *, actor: str) -> None:
-    """Takes a site out of memberships, invitations and keys. What was for this site alone ends.
+    """Takes a site out of memberships, invitations and keys, and domains from it. What was for this
+    site alone ends.
 
     It is called after a site was deleted, and before one is made: a process that was killed
     in the middle of a deletion leaves nothing to inherit.
@@ -25,10 +28,23 @@ async def forget_site(store: IdentityStore, tenant_id: str, site: str, *, actor:
                 await _forget_memberships(write, tenant_id, site),
                 await _forget_invitations(write, tenant_id, site),
                 await _forget_keys(write, tenant_id, site),
+                await _forget_domains(write, tenant_id, site),
             ]
         )
 
     await store.write(fn, actor=actor, action="sites.forget", kept=bool)
+
+
+async def _forget_domains(write: Write, tenant_id: str, site: str) -> bool:
+    """Nothing of this is kept in memory here: the directory sees it by itself."""
+    session = write.session
+    hosts = select(DomainRow.host).where(DomainRow.tenant_id == tenant_id, DomainRow.site == site)
+    for host in (await session.scalars(hosts)).all():
+        await take_domain(write, tenant_id, host)
+    proofs = select(DomainProof).where(DomainProof.tenant_id == tenant_id, DomainProof.site == site)
+    for proof in (await session.scalars(proofs)).all():
+        await session.delete(proof)
+    return False
 
 
 async def _forget_memberships(write: Write, tenant_id: str, site: str) -> bool:

@@ -92,6 +92,11 @@ class _Reading:
                 self._used |= _named_files(draft) & found.files.keys()
         pages = tuple(arrange(drafts, addresses))
         self._describe(documents, pages)
+        for entry in described.media if described is not None else ():
+            if entry.file in found.files:
+                self._used.add(entry.file)
+            else:
+                self._report.problem(SITE_FILE, f"media: there is no file {entry.file!r}")
         for source in sorted(found.files.keys() - self._used):
             self._report.note(source, "no page refers to this file; it is not taken")
         self._report.lines.sort(key=lambda line: (line.source != ".", line.source, line.line or 0))

@@ -29,7 +29,8 @@ async def write_folder(writer: Writer, found: SourceFolder) -> None:
     sources = [page.source for page in found.pages]
     home = next((page.source for page in found.pages if page.path == "/"), "")
     await writer.begin(sources, ours=is_ours, home=home)
-    await writer.store(found.media)
+    said = {entry.file: entry for entry in described.media} if described is not None else {}
+    await writer.store(found.media, said)
     languages = await _languages(writer)
 
     unread: dict[tuple[str, str], None] = {}  # a write may be made again

@@ -1,48 +1,55 @@
-"""Storing the files that imported pages use."""
+"""Storing the files that imported pages use: each is looked at as one that is uploaded."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import unicodedata
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import imagesize
 from sqlalchemy import select
 
-from mosaic_cms.content.models import Media, Site
+from mosaic_cms.content.models import Media, MediaUpload, Site
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.importing.folder import SourceFile
+from mosaic_cms.importing.site_file import FileEntry
+from mosaic_cms.media import shelf
+from mosaic_cms.media.checks import Checked, Rules
+from mosaic_cms.media.intake import PATIENCE, content_of, key_for
+from mosaic_cms.media.settings import read_rules
 from mosaic_cms.scope import TenantScope
-from mosaic_core.errors import InvalidKey
+from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
-from mosaic_core.storage import normalise_key
 from mosaic_core.types import new_id
 
 _CHUNK = 256 * 1024
-#: What may be stored, by the name's ending. A browser runs nothing of these.
-_TYPES = {
-    ".avif": "image/avif",
-    ".gif": "image/gif",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".pdf": "application/pdf",
-    ".txt": "text/plain; charset=utf-8",
-    ".csv": "text/csv; charset=utf-8",
-    ".mp3": "audio/mpeg",
-    ".mp4": "video/mp4",
-    ".zip": "application/zip",
-}
+
+
+@dataclass(slots=True)
+class _New:
+    """A file that is not in the library yet, or has another content there."""
+
+    file: SourceFile
+    digest: str
+    size: int
+    id: uuid.UUID
+    key: str
+    upload: uuid.UUID
 
 
 async def store_media(
-    scope: TenantScope, site_key: str | None, files: Sequence[SourceFile]
+    scope: TenantScope,
+    site_key: str | None,
+    files: Sequence[SourceFile],
+    said: Mapping[str, FileEntry] | None = None,
 ) -> tuple[dict[str, uuid.UUID], list[tuple[str, str]]]:
     """Stores files and notes them; what is stored already is left alone.
+
+    Args:
+        said: what is said of files, by their source.
 
     Returns the ids by source, and (source, why) of those that were refused.
     """
@@ -50,74 +57,137 @@ async def store_media(
         site = await find_site(session, site_key)
         rows = await session.scalars(select(Media).where(Media.site_id == site.id))
         there = {row.source: row for row in rows}
+        rules = await read_rules(session)
+        session.expunge_all()
     ids: dict[str, uuid.UUID] = {}
-    faults: list[tuple[str, str]] = []
-    new: list[dict[str, object]] = []
-    for number, file in enumerate(files, 1):
-        content_type = _TYPES.get(file.path.suffix.lower())
-        if content_type is None:
-            faults.append((file.source, f"files of the kind {file.path.suffix!r} are not stored"))
-            continue
+    new: list[_New] = []
+    for file in files:
         digest, size = await asyncio.to_thread(_digest, file.path)
         row = there.get(file.source)
         ids[file.source] = row.id if row is not None else new_id()
-        if row is None or row.digest != digest:
-            try:
-                facts = await _store(scope, file.path, digest, size)
-            except InvalidKey as error:
-                faults.append((file.source, error.message))
-                del ids[file.source]
-                continue
-            new.append({"source": file.source, "content_type": content_type, **facts})
-        scope.progress("files", number, len(files))
-
-    async def note(write: Write) -> None:
-        site = await find_site(write.session, site_key)
-        replaced = False
-        for facts in new:
-            replaced |= await _note(write, site, ids[str(facts["source"])], facts)
-        await write.session.flush()
-        if replaced:
-            await scope.product.publisher.refresh_site(write, site)
-
+        if row is None or digest not in {row.digest, row.given}:
+            key = key_for(file.path.name)
+            new.append(_New(file, digest, size, ids[file.source], key, new_id()))
     if new:
+        await scope.write(lambda write: _expect(scope, write, site_key, new))
+    checked: dict[str, Checked] = {}
+    faults: list[tuple[str, str]] = []
+    for number, one in enumerate(new, 1):
+        try:
+            checked[one.file.source] = await _store(scope, one, rules)
+        except InvalidInput as error:
+            faults.append((one.file.source, error.message))
+            if one.file.source not in there:
+                del ids[one.file.source]
+        scope.progress("files", number, len(new))
+    binned = {row.source for row in there.values() if row.binned_at is not None}
+    if new or binned.intersection(ids) or said:
+
+        async def note(write: Write) -> None:
+            await _note(scope, write, site_key, new, checked, ids, said or {})
+
         await scope.write(note)
     return ids, faults
 
 
-async def _store(scope: TenantScope, path: Path, digest: str, size: int) -> dict[str, object]:
-    name = unicodedata.normalize("NFC", path.name)
-    key = normalise_key(f"media/{digest[:2]}/{digest[2:24]}/{name}")
+async def _expect(
+    scope: TenantScope, write: Write, site_key: str | None, new: Sequence[_New]
+) -> None:
+    """Notes what is going to be stored, so that it is swept if this is stopped."""
+    site = await find_site(write.session, site_key)
+    for one in new:
+        write.session.add(
+            MediaUpload(
+                id=one.upload,
+                site_id=site.id,
+                media_id=None,
+                key=one.key,
+                parts_id=None,
+                name=one.file.path.name[-1000:],
+                size=one.size,
+                facts={},
+                actor=write.info.actor,
+                begun_at=write.at,
+                expires_at=write.at + PATIENCE,
+            )
+        )
+    agenda = scope.product.platform.directory.agenda
+    await agenda.expect(scope.tenant.tenant_id, write.at + PATIENCE)
+
+
+async def _store(scope: TenantScope, new: _New, rules: Rules) -> Checked:
+    """Stores what may be shown of a file."""
     storage = scope.product.platform.storage(scope.tenant)
-    await storage.write(scope.tenant, key, _chunks(path), size=size, digest=digest)
-    width, height = await asyncio.to_thread(imagesize.get, str(path))
-    return {
-        "key": key,
-        "name": name,
-        "size": size,
-        "digest": digest,
-        "width": int(width) if width > 0 else None,
-        "height": int(height) if height > 0 else None,
-        "focal_x": None,  # it was that of another picture
-        "focal_y": None,
-    }
+    inspector, path = scope.product.inspector, new.file.path
+    checked = await inspector.look_at(path, new.size, new.digest, rules)
+    chunks = _chunks(path) if checked.content is None else _once(checked.content)
+    size, digest = checked.size, checked.digest
+    await storage.write(scope.tenant, new.key, chunks, size=size, digest=digest)
+    return checked
 
 
-async def _note(write: Write, site: Site, media_id: uuid.UUID, facts: dict[str, object]) -> bool:
-    """Whether the file replaces another one."""
-    row = await write.session.get(Media, media_id)
-    if row is None:
-        write.session.add(Media(id=media_id, site_id=site.id, **facts))
-        return False
-    for name, value in facts.items():
-        setattr(row, name, value)
-    return True
+async def _note(
+    scope: TenantScope,
+    write: Write,
+    site_key: str | None,
+    new: Sequence[_New],
+    checked: Mapping[str, Checked],
+    ids: Mapping[str, uuid.UUID],
+    said: Mapping[str, FileEntry],
+) -> None:
+    session = write.session
+    site = await find_site(session, site_key)
+    changed: list[Media] = []
+    for one in new:
+        upload = await session.get(MediaUpload, one.upload)
+        if upload is not None:
+            await session.delete(upload)
+        source = one.file.source
+        if source not in checked:
+            continue
+        content = content_of(checked[source], one.key, one.digest)
+        row = await session.get(Media, one.id)
+        if row is None:
+            credit = checked[source].credit[:500]
+            shelf.add(write, site, one.id, source=source, credit=credit, **content)
+        else:
+            shelf.replace(write, row, content)
+            changed.append(row)
+    await session.flush()
+    await shelf.remove_later(write, {one.key for one in new if one.file.source not in checked})
+    changed += await _say(write, site, ids, said)
+    if changed:
+        await shelf.show_again(write, scope.product.publisher, site, *changed)
+
+
+async def _say(
+    write: Write, site: Site, ids: Mapping[str, uuid.UUID], said: Mapping[str, FileEntry]
+) -> list[Media]:
+    """Writes down what is said of files, and takes those out of the bin that pages use; returns
+    the changed ones."""
+    changed = []
+    for source, media_id in ids.items():
+        row = await write.session.get(Media, media_id)
+        if row is None:
+            continue
+        facts: dict[str, Any] = said[source].facts() if source in said else {}
+        facts |= {"binned_at": None}
+        if any(getattr(row, name) != value for name, value in facts.items()):
+            for name, value in facts.items():
+                setattr(row, name, value)
+            row.words = shelf.words_of(row)
+            changed.append(row)
+    return changed
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while chunk := await asyncio.to_thread(file.read, _CHUNK):
             yield chunk
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 def _digest(path: Path) -> tuple[str, int]:

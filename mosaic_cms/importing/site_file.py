@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from mosaic_cms.content.paths import normalise_path
+from mosaic_cms.media.names import check_folder, check_tags
 from mosaic_core.errors import InvalidInput
 
+T = TypeVar("T")
 _MAX_BYTES = 1_000_000
 _HINT = "Mend the file, then try again."
 
@@ -64,6 +74,42 @@ class MenuDescription(_Part):
     entries: list[Entry] = []
 
 
+class FileEntry(_Part):
+    """What is said of a file of the folder. ``focal`` is the point that matters in a picture, in
+    percent from its left and its top."""
+
+    file: Annotated[str, Field(min_length=1, max_length=500)]
+    alt: Annotated[_Text, Field(max_length=1000)] = ""
+    caption: Annotated[_Text, Field(max_length=2000)] = ""
+    credit: Annotated[_Text, Field(max_length=500)] = ""
+    folder: Annotated[_Text, Field(max_length=300)] = ""
+    tags: Annotated[list[Annotated[_Text, Field(max_length=60)]], Field(max_length=50)] = []
+    focal: Annotated[list[Annotated[int, Field(ge=0, le=100)]], Field(max_length=2)] = []
+
+    @field_validator("folder")
+    @classmethod
+    def _a_folder(cls, folder: str) -> str:
+        return _fitting(check_folder, folder)
+
+    @field_validator("tags")
+    @classmethod
+    def _proper_tags(cls, tags: list[str]) -> list[str]:
+        return _fitting(check_tags, tags)
+
+    def facts(self) -> dict[str, Any]:
+        """The same as the library keeps it."""
+        x, y = self.focal if len(self.focal) == 2 else (None, None)
+        said = {"alt": self.alt, "caption": self.caption, "credit": self.credit}
+        return {**said, "folder": self.folder, "tags": self.tags, "focal_x": x, "focal_y": y}
+
+
+def _fitting(check: Callable[[T], T], value: T) -> T:
+    try:
+        return check(value)
+    except InvalidInput as error:
+        raise ValueError(error.message) from error
+
+
 class SiteFile(_Part):
     """A site's description. Only the title must be there."""
 
@@ -85,6 +131,7 @@ class SiteFile(_Part):
     #: Who may read over the API what is published, and whose pages a browser lets do so.
     api_public: bool | None = None
     api_origins: list[str] | None = None
+    media: list[FileEntry] = []
 
     def theme_settings(self) -> dict[str, str]:
         """The theme's own settings, those that the file names."""
@@ -94,7 +141,9 @@ class SiteFile(_Part):
     def configuration(self) -> dict[str, Any]:
         """The input of the action ``sites.configure``."""
         return {
-            **self.model_dump(exclude={"palette", "motif", "settings", "menus"}, exclude_none=True),
+            **self.model_dump(
+                exclude={"palette", "motif", "settings", "menus", "media"}, exclude_none=True
+            ),
             "theme_settings": self.theme_settings(),
         }
 

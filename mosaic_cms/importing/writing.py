@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.models import Page, PageVersion, Redirect, Site
 from mosaic_cms.content.paths import normalise_path
+from mosaic_cms.content.references import described_in
 from mosaic_cms.content.tree import add_page, find_site, move_page, set_content
 from mosaic_cms.content.versions import CONTENT
 from mosaic_cms.importing.media import store_media
 from mosaic_cms.importing.report import Report
 from mosaic_cms.importing.scan import SourceFile
+from mosaic_cms.importing.site_file import FileEntry
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
@@ -117,9 +120,11 @@ class Writer:
             if source in binned:
                 self.report.note(source, "its page is in the bin, and stays there")
 
-    async def store(self, files: Sequence[SourceFile]) -> None:
-        """Stores the files that pages use."""
-        self.media, faults = await store_media(self.scope, self.site, files)
+    async def store(
+        self, files: Sequence[SourceFile], said: Mapping[str, FileEntry] | None = None
+    ) -> None:
+        """Stores the files that pages use, with what is said of them by their source."""
+        self.media, faults = await store_media(self.scope, self.site, files, said)
         for source, message in faults:
             self.report.problem(source, message)
 
@@ -166,7 +171,7 @@ class Writer:
                 self._publish
                 and not incoming.draft
                 and await _differs(write, page)
-                and self._is_whole(page, incoming.source, report)
+                and await self._is_whole(write.session, page, incoming.source, report)
             ):
                 ready.append(page)
         await write.session.flush()
@@ -175,9 +180,12 @@ class Writer:
         counts["published"] = len(ready)
         return counts, report
 
-    def _is_whole(self, page: Page, source: str, report: Report) -> bool:
+    async def _is_whole(
+        self, session: AsyncSession, page: Page, source: str, report: Report
+    ) -> bool:
         """Whether it can be published; it stays a draft otherwise, and the report says why."""
-        faults = self.scope.product.blocks.faults(page.regions)
+        described = await described_in(session, page.regions)
+        faults = self.scope.product.blocks.faults(page.regions, described=described)
         problems = [fault for fault in faults if fault.level == "problem"]
         for fault in faults:
             if fault.level == "warning":

@@ -102,6 +102,8 @@ _CHANGES: Mapping[str, str] = {
     "factor-off": "No second factor is asked for any more when somebody signs in to",
     "codes": "There are new recovery codes, and the old ones count no more, for",
     "passkey-on": "A new passkey signs in to",
+    "issuer-on": "Another account, somewhere else, signs in from now on to",
+    "issuer-off": "An account somewhere else does not sign in any more to",
     "passkey-off": "A passkey was removed, and does not sign in any more to",
 }
 

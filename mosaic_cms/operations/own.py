@@ -36,6 +36,7 @@ def _named(name: str) -> str:
 Password = Annotated[SecretStr, Field(max_length=1_000), AfterValidator(_encodable)]
 Code = Annotated[SecretStr, Field(max_length=64), AfterValidator(_encodable)]
 Token = Annotated[SecretStr, Field(max_length=256), AfterValidator(_encodable)]
+Secret = Annotated[SecretStr, Field(max_length=2_000), AfterValidator(_encodable)]
 Email = Annotated[str, Field(max_length=320)]
 PersonName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_named)]
 

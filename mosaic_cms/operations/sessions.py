@@ -32,9 +32,10 @@ class SignIn(Model):
 
 
 class SecondStep(Model):
-    """What the first step answered, and a code: of the app, or one for recovery."""
+    """What the first step answered, and a code: of the app, or one for recovery. Without
+    ``pending``, a face takes it from a cookie."""
 
-    pending: Token
+    pending: Token | None = None
     code: Code
 
 
@@ -120,9 +121,10 @@ async def create(scope: PlatformScope, command: SignIn) -> SignedIn:
 @action("sessions.second_step", needs=ANYBODY, http="POST /sessions/second-step")
 async def second_step(scope: PlatformScope, command: SecondStep) -> SignedIn:
     """Ends a sign-in with a code."""
+    pending = "" if command.pending is None else command.pending.get_secret_value()
     return SignedIn.to(
         *await scope.product.identity.sign_in.with_code(
-            command.pending.get_secret_value(), command.code.get_secret_value(), scope.actor
+            pending, command.code.get_secret_value(), scope.actor
         )
     )
 

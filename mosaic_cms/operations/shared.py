@@ -15,6 +15,7 @@ from mosaic_cms.blocks.stored import Stored
 from mosaic_cms.content.models import SharedBlock
 from mosaic_cms.content.placing import depending_on
 from mosaic_cms.content.published import ContentReference
+from mosaic_cms.content.references import described_in
 from mosaic_cms.content.sharing import require_no_ring
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.content.uses import require_unused
@@ -175,7 +176,7 @@ async def publish_shared(scope: TenantScope, command: NamedShared) -> SharedDeta
 
     async def fn(write: Write) -> SharedDetail:
         row = await _found(write.session, command.id)
-        _require_whole(scope, row)
+        await _require_whole(scope, write.session, row)
         await require_no_ring(write.session, row)
         if row.live != row.blocks:
             row.live = row.blocks
@@ -211,8 +212,9 @@ async def _follow(scope: TenantScope, write: Write, row: SharedBlock) -> None:
     await scope.product.publisher.render_later(write, showing)
 
 
-def _require_whole(scope: TenantScope, row: SharedBlock) -> None:
-    faults = scope.product.blocks.faults({"blocks": row.blocks})
+async def _require_whole(scope: TenantScope, session: AsyncSession, row: SharedBlock) -> None:
+    described = await described_in(session, row.blocks)
+    faults = scope.product.blocks.faults({"blocks": row.blocks}, described=described)
     problems = tuple((fault.where, fault.what) for fault in faults if fault.level == "problem")
     if problems:
         told = "; ".join(f"{where}: {what}" for where, what in problems[:5])

@@ -129,7 +129,7 @@ async def delete_site(scope: TenantScope, command: DeleteSite) -> DeletedSite:
     async def close(write: Write) -> list[uuid.UUID]:
         return await close_site(write, await find_site(write.session, command.site))
 
-    async def drop(write: Write) -> list[str]:
+    async def drop(write: Write) -> int:
         site = await find_site(write.session, command.site)
         if await write.session.scalar(select(Page.id).where(Page.site_id == site.id).limit(1)):
             raise Conflict(f"The site {site.key!r} has new pages.", hint="Delete it again.")
@@ -143,14 +143,9 @@ async def delete_site(scope: TenantScope, command: DeleteSite) -> DeletedSite:
             reserve=True,
         )
         scope.progress("pages", start + len(batch), len(ids))
-    keys = await scope.write(drop, reserve=True)
+    files = await scope.write(drop, reserve=True)
     await _forget(scope, command.site)
-    storage = scope.product.platform.storage(scope.tenant)
-    for number, key in enumerate(keys, 1):
-        await storage.delete(scope.tenant, key)
-        scope.progress("files", number, len(keys))
-    await scope.product.renditions.remove(storage, scope.tenant, keys)
-    return DeletedSite(key=command.site, pages=len(ids), files=len(keys))
+    return DeletedSite(key=command.site, pages=len(ids), files=files)
 
 
 @action("sites.render", needs=Permission("update", "settings"), http="POST /sites/render")

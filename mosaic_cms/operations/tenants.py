@@ -13,7 +13,8 @@ from mosaic_cms.content.models import Site
 from mosaic_cms.content.tree import first_page, with_body
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import PlatformScope
-from mosaic_core.directory import TenantRecord
+from mosaic_cms.traffic import BANDWIDTH
+from mosaic_core.directory import TenantRecord, require_foreign
 from mosaic_core.errors import Conflict, InvalidInput
 from mosaic_core.head import Write
 from mosaic_core.resolution import normalise_host
@@ -61,7 +62,8 @@ class Nothing(Model):
 
 
 class TenantView(Model):
-    """A tenant as operators see it."""
+    """A tenant as operators see it; of one alone, also the bytes that it has stored, and those that
+    it served in this month."""
 
     tenant_id: str
     slug: str
@@ -73,6 +75,8 @@ class TenantView(Model):
     domains: tuple[str, ...] = ()
     revision: str = ""
     created_at: datetime | None = None
+    stored: int | None = None
+    served: int | None = None
 
 
 @action("tenants.create", needs=Permission("create", "tenants"), http="POST /tenants")
@@ -142,9 +146,12 @@ async def show_tenant(scope: PlatformScope, command: NamedTenant) -> TenantView:
     directory = scope.product.platform.directory
     records = await directory.records()
     tenant = directory.named(command.slug)
-    return next(
+    view = next(
         _record(scope, found) for found in records if found.tenant.tenant_id == tenant.tenant_id
     )
+    stored = await scope.product.platform.storage(tenant).usage(tenant)
+    served = await scope.product.ledger.used(tenant.tenant_id, BANDWIDTH)
+    return view.model_copy(update={"stored": stored, "served": served})
 
 
 @action(
@@ -174,8 +181,7 @@ def _domains(
     for domain in domains:
         if platform.directory.tenant_of_domain(domain) is not None:
             raise Conflict(f"The domain {domain} is in use.", hint="Check the spelling.")
-        if f".{domain}".endswith(f".{platform.directory.platform_domain}"):
-            raise Conflict(f"{domain} is below the platform's own domain.", hint="Use another one.")
+        require_foreign(domain, platform.directory.platform_domain)
     return domains
 
 

@@ -23,7 +23,9 @@ _MOST_OF_AVIF = 25_000_000
 #: Pictures with more pixels are decoded one at a time.
 _LARGE = 16_000_000
 #: The loaders that may be used; the library's own tests throw damaged files at each of them.
-_LOADERS = ("Jpeg", "Png", "Webp", "Heif")
+_LOADERS = ("Jpeg", "Png", "Webp", "Heif", "Nsgif")
+#: Pixels of all the frames of a picture that moves.
+_MOST_MOVING = 200_000_000
 _WEBP_QUALITY, _WEBP_EFFORT = 78, 4
 _AVIF_QUALITY, _AVIF_EFFORT = 50, 3
 #: How the files of AVIF say that they are; ``avis`` moves.
@@ -70,6 +72,49 @@ class ImageLibrary:
             raise InvalidInput(f"The image library cannot read it: {why}.") from error
         whole = wanted.shape.ratio is None
         return content if whole and _bare(content) and len(content) <= len(made) else made
+
+    def measure(self, content: bytes) -> Size:
+        """The size of a picture as it is looked at, once all of it was decoded; also of a GIF, and
+        of one that moves. What is too large is refused from its header.
+
+        Raises:
+            InvalidInput: it is damaged, cut off, or has too many pixels.
+        """
+        vips = self._opened()
+        kind = kind_of(content)
+        avif, moving = kind == "image/avif", moves(content)
+        if avif and moving:
+            raise InvalidInput(
+                "It is an AVIF that moves, which cannot be looked into.",
+                hint="Send it as WebP or as a film.",
+            )
+        frames = "n=-1," if moving and kind in {None, "image/webp"} else ""
+        try:
+            header = vips.Image.new_from_buffer(content, f"[{frames}]" if frames else "")
+            size, most = _upright(header), _MOST_OF_AVIF if avif else MOST_PIXELS
+            pages = header.height // max(_page_height(header), 1)
+            if frames:
+                size = size[0], _page_height(header)
+            if size[0] * size[1] > most:
+                raise InvalidInput(
+                    f"It is too large to be decoded: {size[0]:,} × {size[1]:,} pixels.",
+                    hint=f"Send it with at most {most:,} pixels.",
+                )
+            if size[0] * size[1] * pages > _MOST_MOVING:
+                raise InvalidInput(
+                    f"It is too large to be decoded: {pages:,} frames of {size[0]:,} × {size[1]:,} "
+                    f"pixels.",
+                    hint=f"Send it with at most {_MOST_MOVING:,} pixels in all.",
+                )
+            with self._large if size[0] * size[1] > _LARGE else nullcontext():
+                options = f"[{frames}access=sequential,fail_on=error]"
+                vips.Image.new_from_buffer(content, options).avg()
+        except vips.Error as error:
+            why = " ".join(str(error).split())[:300]
+            raise InvalidInput(
+                f"It is cut off or damaged; the image library says: {why}.", hint="Send it again."
+            ) from error
+        return size
 
     def _opened(self) -> Any:
         with self._lock:
@@ -119,8 +164,11 @@ def kind_of(content: bytes) -> str | None:
 
 
 def moves(content: bytes) -> bool:
-    """Whether a picture is animated, by what its own kind says of it at its beginning."""
+    """Whether a picture is animated, by what its own kind says of it at its beginning; a GIF may
+    always be."""
     kind = kind_of(content)
+    if kind is None:
+        return content[:4] == b"GIF8"
     if kind == "image/png":
         return b"acTL" in content[: max(content.find(b"IDAT"), 0)]
     if kind == "image/webp":
@@ -137,6 +185,12 @@ def _upright(header: Any) -> Size:
     """The size of a picture as it is looked at."""
     on_its_side = header.get_typeof("orientation") and header.get("orientation") in _ON_ITS_SIDE
     return (header.height, header.width) if on_its_side else (header.width, header.height)
+
+
+def _page_height(header: Any) -> int:
+    """The height of one frame."""
+    told = header.get("page-height") if header.get_typeof("page-height") else header.height
+    return int(told)
 
 
 def _target(size: Size, wanted: Wanted) -> Size:

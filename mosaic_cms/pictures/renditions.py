@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from os.path import commonpath
 
 from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.picture import Wanted, made_in
@@ -45,8 +46,8 @@ class Source:
 class Renditions:
     """Finds, makes and removes them, through the storage of the tenant that they belong to."""
 
-    def __init__(self) -> None:
-        self._library = ImageLibrary()
+    def __init__(self, library: ImageLibrary | None = None) -> None:
+        self._library = library or ImageLibrary()
         self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
         self._making: dict[tuple[str, str], asyncio.Task[bytes | None]] = {}
         self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
@@ -74,7 +75,9 @@ class Renditions:
         """Removes what was made of stored files that are gone, by the files' keys; returns how
         many renditions there were."""
         folders = {key.rpartition("/")[0] for key in keys}
-        found = [info.key async for info in storage.list(tenant)] if folders else []
+        if not folders:
+            return 0
+        found = [info.key async for info in storage.list(tenant, commonpath(sorted(folders)))]
         gone = [key for key in found if made_in(key) in folders]
         for key in gone:
             await storage.delete(tenant, key)

@@ -4,7 +4,7 @@ pictures. All immutable."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hmac import compare_digest
 from typing import NamedTuple
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
-from mosaic_cms.content.models import Media
+from mosaic_cms.content.models import Media, MediaVersion
 from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.pictures.library import kind_of
 from mosaic_cms.pictures.picture import RENDERED, Wanted, affordable, mark_of, read_place
@@ -22,11 +22,19 @@ from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.hosts import SiteHandle
 from mosaic_cms.web.ranges import Part, part_of
 from mosaic_cms.web.responses import Finished, Headers, Send, redirect, send_finished
+from mosaic_cms.web.signed import read_address
+from mosaic_core.errors import FileMissing
 
 _FOREVER = [(b"cache-control", b"public, max-age=31536000, immutable")]
+_PRIVATE = [(b"cache-control", b"private, no-store"), (b"x-robots-tag", b"noindex")]
 _HARMLESS = [
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
+]
+#: A drawing that is opened by itself has its own styles, and still nothing else.
+_STYLED = [
+    _HARMLESS[0],
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox"),
 ]
 _MEDIA = Media.__table__.c
 # A range, for which the index is used.
@@ -38,7 +46,30 @@ _MEDIA_QUERY = select(
     _MEDIA.size,
     _MEDIA.width,
     _MEDIA.height,
-).where(_MEDIA.digest >= bindparam("digest"), _MEDIA.digest < bindparam("after"))
+).where(
+    _MEDIA.digest >= bindparam("digest"),
+    _MEDIA.digest < bindparam("after"),
+    _MEDIA.binned_at.is_(None),
+)
+_VERSIONS = MediaVersion.__table__.c
+#: The same of contents that files had before: pages that were kept elsewhere ask for them.
+_VERSION_QUERY = (
+    select(
+        _VERSIONS.media_id,
+        _VERSIONS.key,
+        _VERSIONS.name,
+        _VERSIONS.content_type,
+        _VERSIONS.size,
+        _VERSIONS.width,
+        _VERSIONS.height,
+    )
+    .join_from(MediaVersion.__table__, Media.__table__, _VERSIONS.media_id == _MEDIA.id)
+    .where(
+        _VERSIONS.digest >= bindparam("digest"),
+        _VERSIONS.digest < bindparam("after"),
+        _MEDIA.binned_at.is_(None),
+    )
+)
 _DIGEST_LENGTH = 24
 #: Seconds for which a CDN may say that there is no rendition.
 _SECONDS = 60
@@ -113,44 +144,81 @@ class Files:
         named = read_place(place)
         if named is not None:
             return await self._rendition(request, digest, *named)
-        row = next((row for row in await self._rows(request, digest) if row.name == place), None)
+        row = await self._find(request, digest, lambda row: row.name == place)
         if row is None:
             return False
-        await self._original(request, row, f'"{digest}"'.encode())
+        etag = f'"{digest}"'.encode()
+        await self._stored(request, row.key, row.size, row.content_type, etag, _FOREVER)
         return True
 
-    async def _rows(self, request: FileRequest, digest: str) -> list[_Row]:
+    async def signed(self, request: FileRequest) -> None:
+        """Sends the file that a signed address is for, or says that the address is not valid."""
         tenant = request.handle.tenant
-        rows = await self._product.platform.persistence(tenant).published(
-            tenant, _MEDIA_QUERY, {"digest": digest, "after": f"{digest}g"}
-        )
-        return [_Row(*row) for row in rows]
+        meant = read_address(self._product.identity.secrets, request.path, tenant)
+        if meant is None:
+            refused = b"This address is not valid, or not any more.\n"
+            told = _described("text/plain; charset=utf-8", len(refused))
+            await request.answer(403, [*told, *_PRIVATE], refused)
+            return
+        try:
+            info = await self._product.platform.storage(tenant).stat(tenant, meant.key)
+        except FileMissing:
+            await request.answer(404, [*_described("text/plain", 0), *_PRIVATE])
+            return
+        headers = list(_PRIVATE)
+        if meant.name is not None:
+            saved = f"attachment; filename*=UTF-8''{quote(meant.name, '')}"
+            headers.append((b"content-disposition", saved.encode()))
+        kind = meant.content_type or "application/octet-stream"
+        etag = f'"{info.digest[:_DIGEST_LENGTH]}"'.encode()
+        await self._stored(request, info.key, info.size, kind, etag, headers)
 
-    async def _original(self, request: FileRequest, row: _Row, etag: bytes) -> None:
+    async def _find(
+        self, request: FileRequest, digest: str, fits: Callable[[_Row], bool]
+    ) -> _Row | None:
+        """A content with this digest that fits: what a file has, or what one had before."""
+        tenant = request.handle.tenant
+        persistence = self._product.platform.persistence(tenant)
+        given = {"digest": digest, "after": f"{digest}g"}
+        for query in (_MEDIA_QUERY, _VERSION_QUERY):
+            for found in await persistence.published(tenant, query, given):
+                if fits(row := _Row(*found)):
+                    return row
+        return None
+
+    async def _stored(
+        self,
+        request: FileRequest,
+        key: str,
+        size: int,
+        content_type: str,
+        etag: bytes,
+        kept: Headers,
+    ) -> None:
         """Streams a stored file, or the part of it that is asked for."""
-        headers = [(b"etag", etag), *_FOREVER, (b"accept-ranges", b"bytes")]
+        headers = [(b"etag", etag), *kept, (b"accept-ranges", b"bytes")]
         if request.has(etag):
             await request.answer(304, headers)
             return
         part = None
         if not request.head:
             asked, if_range = (request.headers.get(name) for name in (b"range", b"if-range"))
-            part = part_of(row.size, asked, if_range, etag)
+            part = part_of(size, asked, if_range, etag)
         if part is not None and not part.length:
-            told = [(b"content-range", part.told(row.size)), (b"content-length", b"0")]
+            told = [(b"content-range", part.told(size)), (b"content-length", b"0")]
             await request.answer(416, [*told, (b"cache-control", b"no-store"), *_HARMLESS])
             return
-        shown = part or Part(0, row.size)
-        headers += _described(row.content_type, shown.length)
+        shown = part or Part(0, size)
+        headers += _described(content_type, shown.length)
         if part is not None:
-            headers.append((b"content-range", part.told(row.size)))
+            headers.append((b"content-range", part.told(size)))
         if request.head:
             await request.answer(200, headers)
             return
         tenant = request.handle.tenant
         end = None if part is None else part.end
         chunks = self._product.platform.storage(tenant).read(
-            tenant, row.key, start=shown.start, end=end
+            tenant, key, start=shown.start, end=end
         )
         first = await anext(aiter(chunks), b"")  # before a word is said: the file may be missing
         status = 200 if part is None else 206
@@ -199,13 +267,12 @@ class Files:
     async def _offering(
         self, request: FileRequest, digest: str, wanted: Wanted, mark: str
     ) -> _Row | None:
-        rows = await self._rows(request, digest)
-        return next((row for row in rows if row.offers(wanted, mark)), None)
+        return await self._find(request, digest, lambda row: row.offers(wanted, mark))
 
 
 def _described(content_type: str, length: int) -> Headers:
     return [
         (b"content-type", content_type.encode()),
         (b"content-length", str(length).encode()),
-        *_HARMLESS,
+        *(_HARMLESS if content_type != "image/svg+xml" else _STYLED),
     ]

@@ -28,7 +28,10 @@ class PlatformPages:
             lstrip_blocks=True,
         )
         environment.globals["platform"] = platform
-        names = ("unknown_host", "closed", "unavailable", "bad_request", "error", "refused")
+        names = (
+            *("unknown_host", "closed", "unavailable", "bad_request", "error"),
+            *("not_signed_in", "refused"),
+        )
         self._templates = {name: environment.get_template(f"{name}.html") for name in names}
 
     def unknown_host(self, host: str) -> Finished:
@@ -42,6 +45,9 @@ class PlatformPages:
 
     def bad_request(self, message: str) -> Finished:
         return self._page("bad_request", 400, message=message)
+
+    def not_signed_in(self, status: int, message: str, hint: str) -> Finished:
+        return self._page("not_signed_in", status, message=message, hint=hint)
 
     def refused(self) -> Finished:
         return self._page("refused", 403)

@@ -27,6 +27,7 @@ from mosaic_cms.web.responses import (
     html,
     send_finished,
 )
+from mosaic_cms.web.signed import SIGNED_PREFIX
 from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
 from mosaic_core.tenants import TenantStatus
 
@@ -46,6 +47,7 @@ class SiteApp:
         self._trusts_proxies = bool(product.platform.settings.platform.proxies)
         self._hosts = Hosts(product.platform)
         self._networks = product.networks
+        self._traffic = product.ledger.traffic
         self._delivery = Delivery(product, serve.cdn_seconds)
         self._files = Files(product)
         self._pages = PlatformPages(product.platform.settings.platform.name)
@@ -54,11 +56,13 @@ class SiteApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        finished = self._kept(scope, headers)
-        if finished is None:
+        found = self._kept(scope, headers)
+        if found is None:
             await self._answer(scope, headers, receive, send)
             return
+        tenant_id, finished = found
         start, body = finished.answer(*self._asked(headers))
+        self._traffic.count(tenant_id, len(body["body"]))
         await send(start)
         await send(body)
 
@@ -66,10 +70,16 @@ class SiteApp:
         """The response to a request whose page is in the cache, as :meth:`Finished.wire` has it;
         None when there is more to do than to look there."""
         headers = dict(scope["headers"])
-        finished = self._kept(scope, headers)
-        return None if finished is None else finished.wire(*self._asked(headers))
+        found = self._kept(scope, headers)
+        if found is None:
+            return None
+        tenant_id, finished = found
+        wire = finished.wire(*self._asked(headers))
+        self._traffic.count(tenant_id, len(wire[1]))
+        return wire
 
-    def _kept(self, scope: Scope, headers: dict[bytes, bytes]) -> Finished | None:
+    def _kept(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, Finished] | None:
+        """A page that is in the cache, and whose it is."""
         # Kept short: every line here is paid by every visitor.
         now = time.monotonic()
         if scope["method"] != "GET" or now >= self._directory.until or self._trusts_proxies:
@@ -86,7 +96,7 @@ class SiteApp:
         finished = self.cache.get(key, handle.head.published)
         if finished is None or (finished.by_query and scope["query_string"]):
             return None
-        return finished
+        return tenant.tenant_id, finished
 
     def _asked(self, headers: dict[bytes, bytes]) -> tuple[str, bytes | None]:
         """The encoding that a visitor takes, and what there is of theirs to compare with."""
@@ -100,12 +110,12 @@ class SiteApp:
         sent = _Sent(send)
         handle, host = None, b""
         try:
-            finished: Finished | None = _not_allowed()
+            finished: Finished | None = None
             reads = scope["method"] in {"GET", "HEAD"}
             if reads or scope["method"] == "POST":
                 await self._directory.refresh()
                 if scope["path"] == READY_PATH:
-                    finished = html(200, "ready\n") if reads else finished
+                    finished = html(200, "ready\n") if reads else _not_allowed()
                 else:
                     host = self._hosts.host_of(scope, headers)
                     handle = self._hosts.find(host, self._hosts.scheme_of(scope, headers))
@@ -119,19 +129,24 @@ class SiteApp:
                         finished = await self._find(handle, scope, headers, sent)
                     else:
                         finished = await self._take(handle, host, scope, headers, receive)
+            else:
+                finished = _not_allowed()
         except MosaicError as error:
             finished = self._refusal(error, host)
         except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
             finished = await self._failure(handle, error)
-        if finished is None or sent.started:
-            return
-        await send_finished(
-            sent,
-            finished,
-            self._encodings.choose(headers.get(b"accept-encoding", b"")),
-            headers.get(b"if-none-match"),
-            head=scope["method"] == "HEAD",
-        )
+        try:
+            if finished is not None and not sent.started:
+                await send_finished(
+                    sent,
+                    finished,
+                    self._encodings.choose(headers.get(b"accept-encoding", b"")),
+                    headers.get(b"if-none-match"),
+                    head=scope["method"] == "HEAD",
+                )
+        finally:
+            if handle is not None:
+                self._traffic.count(handle.tenant.tenant_id, sent.size)
 
     async def _find(
         self, handle: SiteHandle, scope: Scope, headers: dict[bytes, bytes], sent: _Sent
@@ -148,6 +163,10 @@ class SiteApp:
             head = scope["method"] == "HEAD"
             if await self._files.media(FileRequest(handle, path, headers, sent, head)):
                 return None
+        if path.startswith(SIGNED_PREFIX):
+            head = scope["method"] == "HEAD"
+            await self._files.signed(FileRequest(handle, path, headers, sent, head))
+            return None
         published = handle.head.published
         query = scope.get("query_string", b"")
         # What is asked for by its path alone is found without coming here. No path begins like the
@@ -219,13 +238,14 @@ class SiteApp:
 
 
 class _Sent:
-    """Remembers whether a response has begun: then nothing else can be sent."""
+    """Remembers whether a response has begun: then nothing else can be sent. Counts its bytes."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.started = False
         #: What is not for every network is kept by no cache on its way.
         self.private = False
+        self.size = 0
 
     async def __call__(self, message: Message) -> None:
         self.started = True
@@ -233,6 +253,7 @@ class _Sent:
             others = [pair for pair in message["headers"] if pair[0] != b"cache-control"]
             message = {**message, "headers": [*others, (b"cache-control", b"private, no-cache")]}
         await self._send(message)
+        self.size += len(message.get("body", b""))
 
 
 def _reference() -> str:

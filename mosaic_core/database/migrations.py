@@ -25,6 +25,14 @@ from sqlalchemy import Connection, MetaData
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
 
 _ENVIRONMENT = Path(__file__).parent
+#: What is not named gets a name of this kind, in a migration as where a table is declared.
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
 #: Alembic keeps the migration that it is at in its modules, so a process runs one at a time.
 _ALEMBIC = threading.Lock()
 
@@ -106,7 +114,7 @@ class History:
         with _ALEMBIC, EnvironmentContext(config, script, fn=steps) as environment:
             environment.configure(
                 connection=connection,
-                target_metadata=MetaData(),
+                target_metadata=MetaData(naming_convention=NAMES),
                 version_table_schema=self._actual_schema(connection),
                 transactional_ddl=True,
             )

@@ -14,16 +14,9 @@ from typing import Any
 from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.orm import DeclarativeBase, Mapper
 
-from mosaic_core.database.migrations import History
+from mosaic_core.database.migrations import NAMES, History
 from mosaic_core.types import MosaicType
 
-_NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
 #: Key in ``Table.info``: how the write treats the table.
 _KIND = "mosaic"
 _PUBLISHES = "mosaic_publishes"
@@ -32,13 +25,13 @@ _PUBLISHES = "mosaic_publishes"
 class TenantBase(DeclarativeBase):
     """The base of every table that a tenant has."""
 
-    metadata = MetaData(schema="tenant", naming_convention=_NAMES)
+    metadata = MetaData(schema="tenant", naming_convention=NAMES)
 
 
 class PlatformBase(DeclarativeBase):
     """The base of the platform's own, shared tables."""
 
-    metadata = MetaData(schema="platform", naming_convention=_NAMES)
+    metadata = MetaData(schema="platform", naming_convention=NAMES)
 
 
 def derived(*, publishes: bool = False) -> dict[str, Any]:

@@ -7,6 +7,12 @@ from mosaic_core.directory.directory import (
     open_directory,
     slug_taken,
 )
+from mosaic_core.directory.domains import (
+    give_domain,
+    require_foreign,
+    require_free,
+    take_domain,
+)
 from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
 
 __all__ = [
@@ -16,6 +22,10 @@ __all__ = [
     "PlatformDatabase",
     "TenantRecord",
     "TenantRow",
+    "give_domain",
     "open_directory",
+    "require_foreign",
+    "require_free",
     "slug_taken",
+    "take_domain",
 ]

@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
+from mosaic_core.directory.domains import give_domain, require_foreign
 from mosaic_core.directory.hints import Hints
 from mosaic_core.directory.tables import DomainRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
@@ -307,18 +308,10 @@ class Directory:
             Conflict: another tenant has it, or it is below the platform's own domain.
         """
         name = normalise_host(host)
-        if name == self._domain or name.endswith(f".{self._domain}"):
-            raise Conflict(f"{name} is below the platform's own domain.", hint="Use another one.")
+        require_foreign(name, self._domain)
 
         async def fn(write: Write) -> None:
-            row = await write.session.get(DomainRow, name)
-            if row is not None and row.active and row.tenant_id != tenant_id:
-                raise Conflict(f"The domain {name} is in use.", hint="Check the spelling.")
-            if row is None:
-                row = DomainRow(host=name, created_at=write.at)
-                write.session.add(row)
-            row.tenant_id, row.site, row.active = tenant_id, site, True
-            row.changed = write.version
+            await give_domain(write, tenant_id, name, site)
 
         await self.write(fn, actor=actor, action="domains.add")
 

@@ -31,8 +31,10 @@ class Contract(Generic[P]):
 
     #: What the plugin's hook returns (one of them, if it returns a list).
     provider: ClassVar[Provider[Any]]
+    #: The database that it is run on, for the test's id; empty where there is one only.
+    database: ClassVar[str] = ""
     #: What would stand in ``[plugins.<name>]``.
-    settings: ClassVar[Mapping[str, Any]] = {}
+    settings: Mapping[str, Any] = {}
 
     #: What the provider was opened with; set for each test.
     services: PlatformServices
@@ -48,7 +50,9 @@ class Contract(Generic[P]):
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "provider_name" in metafunc.fixturenames:
-            metafunc.parametrize("provider_name", [self.provider.name])
+            name = self.provider.name
+            label = f"{name}-{self.database}" if self.database else name
+            metafunc.parametrize("provider_name", [name], ids=[label])
 
 
 def contract_test(test: Callable[[S, Any], Awaitable[None]]) -> Callable[[S, str, Path], None]:

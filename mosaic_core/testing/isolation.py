@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -71,6 +72,9 @@ async def check_storage_isolation(
     await storage.write(theirs, f"{secret}.txt", chunks(secret))
     before = await all_of(theirs)
     assert before == {"same.txt": secret, f"{secret}.txt": secret}
+    begun = await storage.begin_upload(theirs, f"{secret}.bin", size=len(secret))
+    await storage.write_part(theirs, begun.id, 1, chunks(secret))
+    under_way, counted = await storage.find_upload(theirs, begun.id), await storage.usage(theirs)
 
     async def read() -> list[bytes]:
         with pytest.raises(FileMissing):
@@ -94,6 +98,19 @@ async def check_storage_isolation(
         await storage.delete(ours, f"{secret}.txt")
         await storage.delete(ours, "same.txt")
 
+    async def not_ours(call: Callable[[str], Awaitable[object]]) -> None:
+        with pytest.raises(FileMissing):
+            await call(begun.id)
+
+    def signed_url() -> Awaitable[str | None]:
+        return storage.signed_url(ours, "same.txt", expires_in=timedelta(seconds=9))
+
+    def part(upload_id: str) -> Awaitable[object]:
+        return storage.write_part(ours, upload_id, 1, chunks("ours"))
+
+    def part_url(upload_id: str) -> Awaitable[object]:
+        return storage.signed_part_url(ours, upload_id, 1, expires_in=timedelta(seconds=9))
+
     steps: dict[str, Step] = {
         "write": lambda: storage.write(ours, "same.txt", chunks("ours")),
         "read": read,
@@ -102,10 +119,21 @@ async def check_storage_isolation(
         "list": lambda: all_of(ours),
         "usage": usage,
         "delete": delete,
+        "begin_upload": lambda: storage.begin_upload(ours, "same.bin", size=4),
+        "find_upload": lambda: not_ours(partial(storage.find_upload, ours)),
+        "write_part": lambda: not_ours(part),
+        "finish_upload": lambda: not_ours(partial(storage.finish_upload, ours)),
+        "abort_upload": lambda: storage.abort_upload(ours, begun.id),
+        "signed_url": signed_url,
+        "signed_part_url": lambda: not_ours(part_url),
+        "sweep": lambda: storage.sweep(ours, older_than=timedelta(0)),
         "drop": lambda: storage.drop(ours),
     }
     await _each(Storage, steps, secret)
     assert await all_of(theirs) == before, "another tenant's files were changed"
+    found = await storage.find_upload(theirs, begun.id), await storage.usage(theirs)
+    assert found == (under_way, counted), "another tenant's upload was changed"
+    await storage.finish_upload(theirs, begun.id)
 
 
 async def check_persistence_isolation(

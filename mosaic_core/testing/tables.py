@@ -15,7 +15,7 @@ from sqlalchemy import MetaData, bindparam, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mosaic_core import types
-from mosaic_core.database import History, TenantSchema, derived
+from mosaic_core.database import History, TenantBase, TenantSchema, derived
 from mosaic_core.head import Write
 from mosaic_core.platform import TENANT_MIGRATIONS
 from mosaic_core.search import Searchable, searched
@@ -26,7 +26,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 class ToyBase(DeclarativeBase):
     """The base of the toys."""
 
-    metadata = MetaData(schema="tenant")
+    metadata = MetaData(schema="tenant", naming_convention=TenantBase.metadata.naming_convention)
 
 
 class Toy(ToyBase):

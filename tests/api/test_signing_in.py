@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mosaic_cms.api.app import Api
-from mosaic_cms.api.callers import COOKIE
+from mosaic_cms.api.cookies import SESSION as COOKIE
 from mosaic_cms.identity.signing import SigningKeys
 from mosaic_core.testing.fakes import MemoryMailer, memory_mailer
 from tests.api.conftest import SHARED, Service, problem

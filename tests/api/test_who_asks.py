@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mosaic_cms.api.callers import COOKIE
+from mosaic_cms.api.cookies import SESSION as COOKIE
 from mosaic_cms.rights import Role
 from tests.api.conftest import SHARED, Service, Services, problem
 from tests.cms.access.people import People

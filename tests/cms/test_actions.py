@@ -23,7 +23,12 @@ WITHOUT_HTTP = {
     "content.import_wordpress",
     "content.export_markdown",
     "content.export_json",
+    "tenants.export",
+    "tenants.import",
     "forms.submit",  # a form is posted to its page
+    # A browser is sent there, and comes back, by addresses that answer with redirects.
+    "sign_in.begin",
+    "sign_in.complete",
 }
 READ = Permission("read", "content")
 

@@ -26,6 +26,7 @@ def test_it_makes_a_whole_distribution(kind: str, tmp_path: Path) -> None:
         f"mosaic_blue_door/{kind}.py",
         "mosaic_blue_door/py.typed",
         "tests/test_plugin.py",
+        *({"mosaic_blue_door/uploads.py"} if kind == "storage" else ()),
     }
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["name"] == "mosaic-blue-door"

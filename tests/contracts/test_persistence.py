@@ -1,16 +1,61 @@
-"""Every persistence strategy that ships keeps the persistence contract."""
+"""Every persistence strategy that ships keeps the contract, on each of its databases."""
 
-from mosaic_tenancy_sqlite.plugin import mosaic_persistence
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from mosaic_tenancy_dedicated import plugin as dedicated
+from mosaic_tenancy_sqlite import plugin as sqlite
+from mosaic_tenancy_sqlschema import plugin as sqlschema
 
 from mosaic_core.testing.persistence import PersistenceContract
+from tests.postgres import PostgreSQL
 
 
 class TestSQLite(PersistenceContract):
-    provider = mosaic_persistence()
+    provider = sqlite.mosaic_persistence()
+    database = "sqlite"
 
 
 class TestSQLiteWithHardlyAnyRoom(PersistenceContract):
     """Two open files and two sessions, so that they are closed and waited for all the time."""
 
-    provider = mosaic_persistence()
+    provider = sqlite.mosaic_persistence()
+    database = "sqlite"
     settings = {"max_open": 2, "max_sessions": 2}
+
+
+class TestSchemas(PersistenceContract):
+    provider = sqlschema.mosaic_persistence()
+    database = "postgresql"
+
+    @pytest.fixture(autouse=True)
+    def on_the_server(self, postgres: PostgreSQL) -> None:
+        """In one database; what each test finds there begins with a prefix of its own."""
+        self.settings = {"url": postgres.url(), "prefix": f"t{secrets.token_hex(5)}"}
+
+
+class TestSchemasWithRolesAndHardlyAnyRoom(TestSchemas):
+    """Two connections, so that they are waited for all the time, and a role for each tenant."""
+
+    @pytest.fixture(autouse=True)
+    def on_the_server(self, postgres: PostgreSQL) -> None:
+        prefix = f"t{secrets.token_hex(5)}"
+        self.settings = {
+            "url": postgres.url(),
+            "prefix": prefix,
+            "connections": 2,
+            "roles": True,
+        }
+
+
+class TestDatabases(PersistenceContract):
+    provider = dedicated.mosaic_persistence()
+    database = "postgresql"
+
+    @pytest.fixture(autouse=True)
+    def on_the_server(self, postgres: PostgreSQL) -> Iterator[None]:
+        prefix = f"t{secrets.token_hex(5)}"
+        self.settings = {"url": postgres.url(), "prefix": prefix}
+        yield
+        postgres.remove_databases(f"{prefix}_")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from mosaic_core.host_resolvers import CustomDomain, Subdomain
 from mosaic_core.persistence import Persistence
 from mosaic_core.provider import NoSettings, PlatformServices, Provider
 from mosaic_core.resolution import TenantMatch
-from mosaic_core.storage import FileInfo, Storage
+from mosaic_core.storage import FileInfo, Storage, Swept
 from mosaic_core.tenants import TenantContext
 from mosaic_core.testing import isolation
 from mosaic_core.testing.contract import Contract
@@ -160,6 +161,40 @@ class Hoarding(MemoryStorage):
         pass
 
 
+class Trusting(MemoryStorage):
+    """Makes a file of whatever parts have come."""
+
+    async def finish_upload(self, tenant: TenantContext, upload_id: str) -> FileInfo:
+        begun = self._upload(tenant, upload_id)
+        await self.abort_upload(tenant, upload_id)
+        content = b"".join(begun.parts[number] for number in sorted(begun.parts))
+        return self._put(tenant, begun.upload.key, content)
+
+
+class InOrder(MemoryStorage):
+    """Puts parts one after another as they come."""
+
+    async def write_part(
+        self, tenant: TenantContext, upload_id: str, number: int, chunks: AsyncIterable[bytes]
+    ) -> None:
+        number = len(self._upload(tenant, upload_id).parts) + 1
+        await super().write_part(tenant, upload_id, number, chunks)
+
+
+class Forgetful(MemoryStorage):
+    """Counts an upload when it is finished, and not before."""
+
+    def _counted(self, tenant: TenantContext) -> int:
+        return sum(file.info.size for file in self._of(tenant).values())
+
+
+class Impatient(MemoryStorage):
+    """Sweeps away what still goes on."""
+
+    async def sweep(self, tenant: TenantContext, **given: Any) -> Swept:
+        return await super().sweep(tenant, older_than=timedelta(0))
+
+
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
@@ -176,6 +211,10 @@ STORAGE_FAULTS: dict[type[MemoryStorage], str] = {
     Hasty: "writers_at_one_time_keep_the_limit",
     Shared: "a_copy_is_a_file_of_its_own",
     Hoarding: "dropping_leaves_nothing_and_a_new_beginning",
+    Trusting: "what_is_not_whole_or_not_as_announced_is_not_made_and_can_be_mended",
+    InOrder: "parts_in_any_order_and_twice_make_the_file",
+    Forgetful: "uploads_count_from_their_beginning",
+    Impatient: "a_sweep_removes_what_nobody_finished_and_nothing_else",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -97,4 +98,4 @@ def test_they_are_strictly_typed_with_their_tests(python: Path) -> None:
     for name in PLUGINS:
         command = ("-m", "mypy", "--strict", "--cache-dir", work / "types")
         printed = run(python, *command, folder=work / name)
-        assert "Success: no issues found in 4 source files" in printed
+        assert re.search(r"Success: no issues found in [45] source files", printed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -13,11 +14,12 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
-from mosaic_storage_local import disk
+from mosaic_storage_local import disk, drafts
 from mosaic_storage_local.folder import LocalFolder
 
 from mosaic_core.errors import DiskFull, FileMissing, QuotaExceeded, StorageError
@@ -50,7 +52,12 @@ def test_a_person_finds_a_file_where_its_key_says(
     put(storage, tenant, "gallery/img1.jpg", b"picture")
     home = tmp_path / "files" / "tenant-abc123"
     assert (home / "content" / "gallery" / "img1.jpg").read_bytes() == b"picture"
-    assert paths_below(home) == ["content/gallery/img1.jpg", "facts/gallery/img1.jpg.", "lock"]
+    assert paths_below(home) == [
+        "content/gallery/img1.jpg",
+        "facts/gallery/img1.jpg.",
+        "lock",
+        "usage",
+    ]
 
 
 def test_deleting_leaves_no_empty_folders(
@@ -103,16 +110,46 @@ def test_a_digest_is_of_the_content_even_when_the_facts_are_of_another(
     assert asyncio.run(storage.stat(tenant, "a.txt")) == info
 
 
-def test_drafts_of_killed_processes_are_cleared_away_and_running_ones_are_not(
+def test_drafts_of_killed_processes_are_swept_and_running_ones_are_not(
     storage: LocalFolder, tenant: TenantContext, tmp_path: Path
 ) -> None:
     drafts = tmp_path / "files" / "tenant-abc123" / "drafts"
     drafts.mkdir(parents=True)
-    for name, age in (("old", 25 * 3600), ("young", 60)):
+    for name in ("left", "left.json", "alone.json"):
         (drafts / name).write_bytes(b"x")
-        os.utime(drafts / name, (time.time() - age,) * 2)
-    put(storage, tenant, "a.txt", b"x")
-    assert [path.name for path in drafts.iterdir()] == ["young"]
+
+    async def swept_meanwhile() -> AsyncIterator[bytes]:
+        yield b"first half, "
+        found = await storage.sweep(tenant)
+        assert (found.removed, found.bytes) == (2, 2)
+        yield b"second half"
+
+    asyncio.run(storage.write(tenant, "a.txt", swept_meanwhile()))
+    assert asyncio.run(content_of(storage, tenant, "a.txt")) == b"first half, second half"
+    assert list(drafts.iterdir()) == []
+
+
+def test_what_counts_is_counted_anew_when_it_is_not_known(
+    storage: LocalFolder, tenant: TenantContext, tmp_path: Path
+) -> None:
+    put(storage, tenant, "a.txt", b"four")
+    asyncio.run(storage.begin_upload(tenant, "b.bin", size=96))
+    counted = tmp_path / "files" / "tenant-abc123" / "usage"
+    before_the_machine_was_started_again = json.dumps(["another boot", 7])
+    for text in (before_the_machine_was_started_again, "{not json", "[]", "7", ""):
+        counted.write_text(text, "utf-8")
+        assert asyncio.run(storage.usage(tenant)) == 100
+    counted.unlink()
+    assert asyncio.run(storage.usage(tenant)) == 100
+
+
+def test_a_sweep_counts_what_a_person_changed(
+    storage: LocalFolder, tenant: TenantContext, tmp_path: Path
+) -> None:
+    put(storage, tenant, "a.txt", b"four")
+    (tmp_path / "files" / "tenant-abc123" / "content" / "b.txt").write_bytes(b"by hand")
+    asyncio.run(storage.sweep(tenant))
+    assert asyncio.run(storage.usage(tenant)) == len(b"four") + len(b"by hand")
 
 
 @pytest.mark.parametrize(
@@ -153,14 +190,13 @@ def test_what_the_disk_refuses_is_said_and_leaves_the_old_file(
 def test_a_full_disk_is_said_once_even_if_closing_fails_too(
     storage: LocalFolder, tenant: TenantContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Path.open
+    def full(folder: Path) -> tuple[Path, BinaryIO]:
+        path = folder / "full"
+        folder.mkdir(parents=True)
+        path.symlink_to("/dev/full")  # a device that takes nothing
+        return path, path.open("wb")
 
-    def full(path: Path, mode: str = "r", *rest: Any) -> Any:
-        if mode == "xb":  # a device that takes nothing
-            return real(Path("/dev/full"), "wb", *rest)
-        return real(path, mode, *rest)
-
-    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(drafts, "_new", full)
     with pytest.raises(DiskFull):
         put(storage, tenant, "a.txt", b"x" * 100)
     monkeypatch.undo()
@@ -214,7 +250,13 @@ async def main():
         try:
             if n == 2:
                 print("begun", flush=True)
-            await storage.write(tenant, key, chunked(bytes([n % 251]) * (9_000 + n % 251), 3_000))
+            content = bytes([n % 251]) * (9_000 + n % 251)
+            if n % 2:
+                await storage.write(tenant, key, chunked(content, 3_000))
+            else:
+                upload = await storage.begin_upload(tenant, key, size=len(content))
+                await storage.write_part(tenant, upload.id, 1, chunked(content, 3_000))
+                await storage.finish_upload(tenant, upload.id)
         except QuotaExceeded:
             pass
 
@@ -242,7 +284,7 @@ def test_processes_together_keep_the_limit(storage: LocalFolder, tmp_path: Path)
 @pytest.mark.parametrize(
     "kills", [4, pytest.param(100, marks=pytest.mark.campaign)], ids=["few", "campaign"]
 )
-def test_a_killed_writer_leaves_whole_files(
+def test_a_killed_writer_leaves_whole_files_and_the_sweep_takes_the_rest(
     storage: LocalFolder, tenant: TenantContext, tmp_path: Path, kills: int
 ) -> None:
     for kill in range(kills):
@@ -263,6 +305,12 @@ def test_a_killed_writer_leaves_whole_files(
                 assert info.size == len(content)
                 assert info.digest == hashlib.sha256(content).hexdigest()
             await storage.write(tenant, "after", chunked(b"\x00" * 9_000))
+            await storage.sweep(tenant, older_than=timedelta(0))
+            infos = [info async for info in storage.list(tenant)]
+            assert await storage.usage(tenant) == sum(info.size for info in infos)
 
         asyncio.run(look())
+        content, facts = ["content/after", "content/same"], ["facts/after.", "facts/same."]
+        found = [name.partition("tenant-abc123/")[2] for name in paths_below(tmp_path / "files")]
+        assert found == [*content, *facts, "lock", "usage"]
     assert asyncio.run(keys_of(storage, tenant)) == ["after", "same"]

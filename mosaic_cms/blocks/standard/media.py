@@ -6,12 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from mosaic_cms.blocks.base import TEMPLATES, Block, Line, Link, Media, Part, Text, Words
+from mosaic_cms.blocks.base import DESCRIBED, TEMPLATES, Block, Line, Link, Media, Part, Text, Words
 from mosaic_cms.blocks.providers import Embedded, embedded, provider_names
 
 
 class Illustration(Part):
-    """A picture with the words for those who do not see it."""
+    """A picture with the words for those who do not see it: its own here, or those that the library
+    has for it."""
 
     media: Media
     decorative: bool = False
@@ -20,16 +21,20 @@ class Illustration(Part):
     @field_validator("alt")
     @classmethod
     def _says_what_it_shows(cls, alt: str, info: ValidationInfo) -> str:
-        if not alt.strip() and not info.data.get("decorative"):
+        # What is wrong is asked before it is published, and then it is known what the library says.
+        if info.context is None or alt.strip() or info.data.get("decorative"):
+            return alt
+        if info.data.get("media") not in info.context[DESCRIBED]:
             raise ValueError(
                 "the picture has no alternative text: say what it shows, or that it is decorative"
             )
         return alt
 
     @property
-    def shown_alt(self) -> str:
-        """The alternative text; none for a picture that is mere decoration."""
-        return "" if self.decorative else self.alt
+    def shown_alt(self) -> str | None:
+        """The alternative text; none for a picture that is mere decoration. None is what the
+        library says."""
+        return "" if self.decorative else self.alt or None
 
 
 class Image(Block, Illustration):

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from mosaic_core.errors import (
+    DatabaseBusy,
     MosaicError,
     UnloggedWrite,
 )
@@ -61,6 +62,28 @@ class SessionContract(Contract[Persistence]):
         for column in Toy.__table__.columns:
             assert getattr(got, column.key) == getattr(put, column.key), column.key
             assert type(getattr(got, column.key)) is type(getattr(put, column.key)), column.key
+
+    @contract_test
+    async def test_ten_megabytes_and_large_json_come_back_as_they_were(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = await self.tenant(persistence)
+        body = "tiles, çini, 瓦, \U0001f40d; " * 420_000
+        facts = {"rows": [{"n": n, "text": f"row {n} ğ", "deep": [[n]]} for n in range(4_000)]}
+        assert len(body.encode()) > 10_000_000
+
+        async def fn(writing: Write) -> None:
+            await put_toy(writing, "large", facts=facts)
+            await put_shelf(writing, "large", body)
+
+        await write(persistence, tenant, fn)
+        async with persistence.session(tenant) as session:
+            got = await session.scalar(select(Toy.facts).where(Toy.name == "large"))
+            assert got == facts
+            assert await verify(session, TENANT) == 2
+        ((shown, about, _),) = await persistence.published(tenant, SHELF_AT, {"path": "large"})
+        assert shown == body
+        assert about == {"length": len(body)}
 
     @contract_test
     async def test_a_session_sees_one_snapshot(self, persistence: Persistence) -> None:
@@ -174,6 +197,46 @@ class SessionContract(Contract[Persistence]):
             assert await session.scalar(select(Toy.count)) == 20
             await verify(session, TENANT)
         assert (await persistence.head(tenant)).version == 22
+
+    @contract_test
+    async def test_each_of_twenty_writers_gets_a_version_of_its_own(
+        self, persistence: Persistence
+    ) -> None:
+        tenant, order = await self.tenant(persistence), list[tuple[int, str]]()
+
+        async def one(name: str) -> None:
+            async def fn(writing: Write) -> int:
+                await put_toy(writing, name)
+                return writing.version
+
+            order.append((await write(persistence, tenant, fn), name))
+
+        await asyncio.gather(*(one(f"n{n}") for n in range(20)))
+        assert sorted(version for version, _ in order) == list(range(2, 22))
+        log = TENANT.changes
+        async with persistence.session(tenant) as session:
+            rows = await session.execute(
+                select(log.c.version, log.c.image).where(log.c.version > 1).order_by(log.c.version)
+            )
+            assert [(row.version, row.image["name"]) for row in rows] == sorted(order)
+            assert await verify(session, TENANT) == 21
+
+    @contract_test
+    async def test_a_write_that_meets_a_passing_trouble_is_tried_again_from_its_beginning(
+        self, persistence: Persistence
+    ) -> None:
+        tenant, tries = await self.tenant(persistence), 0
+
+        async def fn(writing: Write) -> None:
+            nonlocal tries
+            tries += 1
+            await put_toy(writing, f"try {tries}")
+            if tries < 3:
+                raise DatabaseBusy("A deadlock, for example.")
+
+        await write(persistence, tenant, fn)
+        assert await names_of(persistence, tenant) == ["first", "try 3"]
+        assert (await persistence.head(tenant)).version == 2
 
     @contract_test
     async def test_readers_do_not_wait_for_a_writer(self, persistence: Persistence) -> None:

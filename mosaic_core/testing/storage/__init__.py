@@ -9,11 +9,12 @@ from mosaic_core.testing.storage.company import CompanyContract
 from mosaic_core.testing.storage.files import FilesContract
 from mosaic_core.testing.storage.keys import KeysContract
 from mosaic_core.testing.storage.tools import chunked, content_of, keys_of
+from mosaic_core.testing.storage.uploads import UploadsContract, begun, finish, send
 
 __all__ = ["DurableStorageContract", "StorageContract"]
 
 
-class StorageContract(FilesContract, KeysContract, CompanyContract):
+class StorageContract(FilesContract, KeysContract, CompanyContract, UploadsContract):
     """What every storage does."""
 
 
@@ -29,3 +30,13 @@ class DurableStorageContract(StorageContract):
             assert await content_of(again, tenant, "a/b.txt") == b"to stay"
             await again.write(tenant, "a/c.txt", chunked(b"from the other"))
         assert await keys_of(storage, tenant) == ["a/b.txt", "a/c.txt"]
+
+    @contract_test
+    async def test_an_upload_outlives_the_process_that_began_it(self, storage: Storage) -> None:
+        tenant = make_tenant()
+        upload, content = await begun(storage, tenant, "a.bin", parts=2)
+        await send(storage, tenant, upload, 2, content)
+        async with self.open(self.services) as again:
+            assert (await again.find_upload(tenant, upload.id)).present == (2,)
+            await finish(again, tenant, upload, content)
+        assert await keys_of(storage, tenant) == ["a.bin"]

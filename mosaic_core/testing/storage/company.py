@@ -27,6 +27,9 @@ from mosaic_core.testing.storage.tools import (
 class CompanyContract(Contract[Storage]):
     """Limits, concurrency, isolation."""
 
+    #: How often each of several writers writes and deletes; fewer where each time is a request.
+    rounds = 10
+
     @contract_test
     async def test_the_tier_s_limit_is_kept(self, storage: Storage) -> None:
         tenant = make_tenant(tier=SMALL)
@@ -101,7 +104,7 @@ class CompanyContract(Contract[Storage]):
         tenant = make_tenant()
 
         async def busy(n: int) -> None:
-            for _ in range(10):
+            for _ in range(self.rounds):
                 await storage.write(tenant, f"a/b/f{n}", chunked(b"x"))
                 await keys_of(storage, tenant)
                 await storage.usage(tenant)

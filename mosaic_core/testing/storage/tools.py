@@ -74,10 +74,15 @@ def digest_of(content: bytes) -> str:
 
 
 async def assert_nothing(storage: Storage, tenant: TenantContext, key: str) -> None:
-    """Nothing of the file is there to be seen in any way."""
+    """Nothing of the file is there to be seen in any way, nor counted."""
+    await unseen(storage, tenant, key)
+    assert await storage.usage(tenant) == 0
+
+
+async def unseen(storage: Storage, tenant: TenantContext, key: str) -> None:
+    """Nothing of the file is there to be seen."""
     with pytest.raises(FileMissing):
         await storage.stat(tenant, key)
     with pytest.raises(FileMissing):
         await content_of(storage, tenant, key)
     assert key not in await keys_of(storage, tenant)
-    assert await storage.usage(tenant) == 0

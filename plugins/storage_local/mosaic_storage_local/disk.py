@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
+import functools
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from mosaic_core.errors import Conflict, DiskFull, FileMissing, StorageError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @contextmanager
@@ -27,14 +33,15 @@ def turn(home: Path) -> Iterator[None]:
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            if _is(handle, lock):
+            if names(lock, handle):
                 yield
                 return
         finally:
             os.close(handle)
 
 
-def _is(handle: int, path: Path) -> bool:
+def names(path: Path, handle: int) -> bool:
+    """Whether ``path`` still is the name of an open file."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(handle), path.stat())
     return False
@@ -45,10 +52,11 @@ def remove(home: Path) -> None:
     if not home.exists():
         return
     with turn(home):
-        for folder in (home / "content", home / "facts", home / "drafts"):
+        for folder in ("content", "facts", "drafts", "uploads"):
             with suppress(FileNotFoundError):
-                shutil.rmtree(folder)
-        (home / "lock").unlink()
+                shutil.rmtree(home / folder)
+        for file in ("usage", "usage.new", "lock"):
+            (home / file).unlink(missing_ok=True)
     with suppress(OSError):  # somebody has begun anew
         home.rmdir()
 
@@ -81,6 +89,28 @@ def sizes(content: Path) -> dict[str, int]:
     return found
 
 
+async def finished(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs ``function`` in a thread and is cancelled only once it has ended."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def length(handle: int) -> int:
+    """The bytes of an open file.
+
+    Raises:
+        IsADirectoryError: it is no file.
+    """
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return found.st_size
+
+
 def sync(file: BinaryIO) -> None:
     """What was written to ``file`` survives a loss of power."""
     file.flush()
@@ -94,6 +124,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@functools.cache
+def boot() -> str:
+    """When this machine was started, as a name; the same name for ever where that is not known."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
 
 
 def instant(stamp: int) -> datetime:

@@ -1,48 +1,40 @@
 """``<data>/files/tenant-<id>/…``: a key is a path, so a person can find a file.
 
-A write goes to a temporary file in the same file system and is renamed when it is complete and on
-the disk. Digests are kept beside, in a file of the same name.
+A write goes to a draft in the same file system and is renamed when it is complete and on the disk.
+Digests are kept beside, in a file of the same name.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import math
 import os
-import time
 import unicodedata
-import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, ParamSpec, TypeVar
 
-from mosaic_core.errors import FileMismatch, FileMissing, QuotaExceeded
-from mosaic_core.storage import FileInfo, normalise_key
+from mosaic_core.errors import FileMismatch, FileMissing
+from mosaic_core.storage import PATIENCE, FileInfo, Swept, Upload, normalise_key
 from mosaic_core.tenants import TenantContext, Tier
-from mosaic_storage_local import disk
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from mosaic_storage_local import disk, drafts, uploads
+from mosaic_storage_local.home import Home, full
 
 _CHUNK = 256 * 1024
-#: Seconds after which a draft was left behind by a process that was killed.
-_STALE = 24 * 3600
+#: Tenants whose folders are remembered.
+_MOST_HOMES = 4_096
+#: Reads what is in memory and nothing else; 0 where the system cannot be asked for that.
+_AT_ONCE: int = getattr(os, "RWF_NOWAIT", 0)
 
 
 class LocalFolder:
-    """Implements :class:`mosaic_core.storage.Storage`.
-
-    Below the tenant's folder, ``content/`` has the files, ``facts/`` their digests, ``drafts/``
-    what is being written, and ``lock`` orders changes among processes. A file's facts have its name
-    and a dot, which no key can end in.
-    """
+    """Implements :class:`mosaic_core.storage.Storage`; it has no addresses of its own."""
 
     def __init__(self, root: Path, tiers: Mapping[str, Tier]) -> None:
         self._root = root
         self._tiers = tiers
+        self._home = lru_cache(_MOST_HOMES)(self._find_home)
 
     async def write(
         self,
@@ -55,91 +47,60 @@ class LocalFolder:
     ) -> FileInfo:
         key = normalise_key(key)
         home = self._home(tenant)
-        limit = self._limit(tenant)
-        with disk.storing(key):
-            room = None if limit is None else limit - await asyncio.to_thread(_others, home, key)
-            if room is not None and (size or 0) > room:
-                raise _full(tenant)
-            draft = await asyncio.to_thread(_new_draft, home)
-            file = draft.open("xb")
-        try:
-            written, found = 0, hashlib.sha256()
-            try:
-                async for chunk in chunks:
-                    written += len(chunk)
-                    if room is not None and written > room:
-                        raise _full(tenant)
-                    if size is not None and written > size:
-                        break
-                    found.update(chunk)
-                    with disk.storing(key):
-                        await asyncio.to_thread(file.write, chunk)
-                with disk.storing(key):
-                    await asyncio.to_thread(disk.sync, file)
-            finally:
-                with disk.storing(key):
-                    file.close()
-            if size not in (None, written) or digest not in (None, found.hexdigest()):
+        with ExitStack() as stack:
+            with disk.storing(key):
+                room = None if home.limit is None else await asyncio.to_thread(home.room, key)
+                if room is not None and (size or 0) > room:
+                    raise full(tenant)
+                path, file = stack.enter_context(drafts.draft(home.drafts))
+            most = min((most for most in (room, size) if most is not None), default=None)
+            written, found = await drafts.receive(chunks, file, key, most=most)
+            if room is not None and written > room:
+                raise full(tenant)
+            if size not in (None, written) or digest not in (None, found):
                 raise FileMismatch(
                     f"{key!r} is not the file that was announced: of {size} bytes {written} came, "
-                    f"with the digest {found.hexdigest()} (announced: {digest}).",
+                    f"with the digest {found} (announced: {digest}).",
                     hint="Send it again.",
                 )
             with disk.storing(key):
-                return await _finished(self._settle, tenant, key, draft, found.hexdigest())
-        finally:
-            draft.unlink(missing_ok=True)
-            draft.with_suffix(".json").unlink(missing_ok=True)
-
-    def _settle(self, tenant: TenantContext, key: str, draft: Path, digest: str) -> FileInfo:
-        home = self._home(tenant)
-        path, facts = _path(home, key), _facts(home, key)
-        size, stamp = draft.stat().st_size, draft.stat().st_mtime_ns
-        noted = draft.with_suffix(".json")
-        noted.write_text(json.dumps({"digest": digest, "size": size, "stamp": stamp}))
-        with disk.turn(home):
-            # Others may have written since the upload began.
-            limit = self._limit(tenant)
-            if limit is not None and size > limit - _others(home, key):
-                raise _full(tenant)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                raise IsADirectoryError(path)
-            facts.parent.mkdir(parents=True, exist_ok=True)
-            # The facts name the file that they describe; a crash between the two renames leaves
-            # facts that do not fit, and the digest is then computed from the content.
-            os.replace(noted, facts)
-            os.replace(draft, path)
-            for folder in {path.parent, facts.parent}:
-                disk.sync_folder(folder)
-        return FileInfo(key, size, digest, disk.instant(stamp))
+                return await disk.finished(_settle, home, key, path, found)
 
     async def read(
         self, tenant: TenantContext, key: str, *, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:
         key = normalise_key(key)
-        path = _path(self._home(tenant), key)
-        left = math.inf if end is None else max(end - start, 0)
         with disk.reading(key):
-            file, chunk = await asyncio.to_thread(_opened, path, start, min(left, _CHUNK))
-        with file:
-            while chunk:
-                yield chunk
-                left -= len(chunk)
-                if left <= 0 or len(chunk) < _CHUNK:  # a short chunk is a file's last
-                    break
+            # On purpose not in a thread, as most of what is read is in memory.
+            file = os.open(self._home(tenant).name(key), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with disk.reading(key):
+                left = disk.length(file) - start
+            if end is not None:
+                left = min(left, end - start)
+            while left > 0:
+                most = min(left, _CHUNK)
                 with disk.reading(key):
-                    chunk = await asyncio.to_thread(file.read, int(min(left, _CHUNK)))
+                    chunk = _in_memory(file, start, most)
+                    if chunk is None:
+                        chunk = await asyncio.to_thread(os.pread, file, most, start)
+                if not chunk:
+                    break
+                yield chunk
+                start += len(chunk)
+                left -= len(chunk)
+        finally:
+            os.close(file)
 
     async def stat(self, tenant: TenantContext, key: str) -> FileInfo:
         key = normalise_key(key)
         with disk.reading(key):
-            return await asyncio.to_thread(_info, self._home(tenant), key)
+            return await asyncio.to_thread(self._home(tenant).info, key)
 
     async def delete(self, tenant: TenantContext, key: str) -> None:
         key = normalise_key(key)
         with disk.storing(key):
-            await _finished(_delete, self._home(tenant), key)
+            await disk.finished(self._home(tenant).remove, key)
 
     async def copy(self, tenant: TenantContext, source: str, target: str) -> FileInfo:
         info = await self.stat(tenant, source)
@@ -150,104 +111,94 @@ class LocalFolder:
     async def list(self, tenant: TenantContext, prefix: str = "") -> AsyncIterator[FileInfo]:
         home, prefix = self._home(tenant), unicodedata.normalize("NFC", prefix)
         with disk.reading(prefix):
-            sizes = await asyncio.to_thread(disk.sizes, home / "content")
+            sizes = await asyncio.to_thread(disk.sizes, home.path / "content")
         for key in sorted(key for key in sizes if key.startswith(prefix)):
             # What is deleted meanwhile is not in the list.
             with suppress(FileMissing), disk.reading(key):
-                yield await asyncio.to_thread(_info, home, key)
+                yield await asyncio.to_thread(home.info, key)
 
     async def usage(self, tenant: TenantContext) -> int:
         with disk.reading(tenant.slug):
-            sizes = await asyncio.to_thread(disk.sizes, self._home(tenant) / "content")
-        return sum(sizes.values())
+            return await asyncio.to_thread(self._home(tenant).used)
 
     async def drop(self, tenant: TenantContext) -> None:
         with disk.storing(tenant.slug):
-            await _finished(disk.remove, self._home(tenant))
+            await disk.finished(disk.remove, self._home(tenant).path)
 
-    def _limit(self, tenant: TenantContext) -> int | None:
+    async def begin_upload(
+        self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None
+    ) -> Upload:
+        key = normalise_key(key)
+        with disk.storing(key):
+            return await disk.finished(uploads.begin, self._home(tenant), key, size, digest)
+
+    async def find_upload(self, tenant: TenantContext, upload_id: str) -> Upload:
+        with disk.reading(upload_id):
+            return await asyncio.to_thread(uploads.find, self._home(tenant), upload_id)
+
+    async def write_part(
+        self, tenant: TenantContext, upload_id: str, number: int, chunks: AsyncIterable[bytes]
+    ) -> None:
+        await uploads.write_part(self._home(tenant), upload_id, number, chunks)
+
+    async def finish_upload(self, tenant: TenantContext, upload_id: str) -> FileInfo:
+        key = (await self.find_upload(tenant, upload_id)).key
+        with disk.storing(key):
+            return await disk.finished(uploads.finish, self._home(tenant), upload_id)
+
+    async def abort_upload(self, tenant: TenantContext, upload_id: str) -> None:
+        with disk.storing(upload_id):
+            await disk.finished(uploads.abort, self._home(tenant), upload_id)
+
+    async def signed_url(
+        self,
+        tenant: TenantContext,
+        key: str,
+        *,
+        expires_in: timedelta,
+        name: str | None = None,
+        content_type: str | None = None,
+    ) -> str | None:
+        normalise_key(key)
+        return None
+
+    async def signed_part_url(
+        self, tenant: TenantContext, upload_id: str, number: int, *, expires_in: timedelta
+    ) -> str | None:
+        (await self.find_upload(tenant, upload_id)).length(number)
+        return None
+
+    async def sweep(self, tenant: TenantContext, *, older_than: timedelta = PATIENCE) -> Swept:
+        with disk.storing(tenant.slug):
+            return await disk.finished(_sweep, self._home(tenant), older_than)
+
+    def _find_home(self, tenant: TenantContext) -> Home:
         tier = self._tiers.get(tenant.tier)
-        return None if tier is None else tier.limits.files
-
-    def _home(self, tenant: TenantContext) -> Path:
-        return self._root / normalise_key(tenant.blob_storage_prefix)
+        return Home.of(self._root, tenant, None if tier is None else tier.limits.files)
 
 
-def _path(home: Path, key: str) -> Path:
-    return home / "content" / key
+def _settle(home: Home, key: str, path: Path, digest: str) -> FileInfo:
+    with disk.turn(home.path):
+        return home.place(key, path, digest)
 
 
-def _facts(home: Path, key: str) -> Path:
-    return home / "facts" / f"{key}."
+def _sweep(home: Home, older_than: timedelta) -> Swept:
+    if not home.path.exists():
+        return Swept()
+    with disk.turn(home.path):
+        left = drafts.clear(home.drafts)
+        begun = uploads.sweep(home, older_than)
+        home.count(home.counted())
+    return Swept(left.removed + begun.removed, left.bytes + begun.bytes)
 
 
-async def _finished(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs ``function`` in a thread and is cancelled only once it has ended."""
-    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+def _in_memory(file: int, at: int, most: int) -> bytes | None:
+    """So many bytes at a place, if the system has them in memory; None if it would have to wait."""
+    if not _AT_ONCE:
+        return None
+    buffer = bytearray(most)
     try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
-
-
-def _opened(path: Path, start: int, most: float) -> tuple[BinaryIO, bytes]:
-    """A file and its first bytes from ``start`` on: of most files, all that is read of them."""
-    file = path.open("rb")
-    try:
-        file.seek(start)
-        return file, file.read(int(most))
-    except BaseException:
-        file.close()
-        raise
-
-
-def _new_draft(home: Path) -> Path:
-    """A name for a new draft; what killed processes left is cleared away."""
-    folder = home / "drafts"
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.iterdir():
-        with suppress(FileNotFoundError):
-            if left.stat().st_mtime < time.time() - _STALE:
-                left.unlink()
-    return folder / uuid.uuid4().hex
-
-
-def _others(home: Path, key: str) -> int:
-    """Bytes of the tenant's files, ``key`` excepted."""
-    sizes = disk.sizes(home / "content")
-    return sum(sizes.values()) - sizes.get(key, 0)
-
-
-def _info(home: Path, key: str) -> FileInfo:
-    path = _path(home, key)
-    found = path.stat()
-    if not path.is_file():
-        raise IsADirectoryError(path)
-    try:
-        facts = json.loads(_facts(home, key).read_text())
-    except (OSError, ValueError):
-        facts = {}
-    if facts.get("size") == found.st_size and facts.get("stamp") == found.st_mtime_ns:
-        digest = str(facts["digest"])
-    else:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileInfo(key, found.st_size, digest, disk.instant(found.st_mtime_ns))
-
-
-def _delete(home: Path, key: str) -> None:
-    path = _path(home, key)
-    if not path.is_file():
-        return
-    with disk.turn(home):
-        for file in (path, _facts(home, key)):
-            file.unlink(missing_ok=True)
-            disk.prune(file.parent, home)
-
-
-def _full(tenant: TenantContext) -> QuotaExceeded:
-    return QuotaExceeded(
-        f"The files of {tenant.slug!r} are at the {tenant.tier} tier's limit.",
-        hint="Delete some, or move up a tier.",
-    )
+        got = os.preadv(file, [buffer], at, _AT_ONCE)
+    except OSError:  # not now, or not on this file system
+        return None
+    return bytes(buffer) if got == most else None

@@ -25,10 +25,10 @@ from mosaic_core.search import (
     SearchQuery,
     SearchResults,
 )
-from mosaic_tenancy_sqlite.excerpts import excerpt
+from mosaic_core.search.excerpts import excerpt
+from mosaic_core.search.words import fold, is_spaceless, words_of
+from mosaic_tenancy_sqlite.nearest import nearest
 from mosaic_tenancy_sqlite.search_index import SearchIndex
-from mosaic_tenancy_sqlite.spelling import nearest
-from mosaic_tenancy_sqlite.words import fold, is_spaceless, words_of
 
 #: How much more a word counts in a title and in a summary than in a text.
 _TITLE, _SUMMARY, _TEXT = 10.0, 4.0, 1.0

@@ -24,7 +24,8 @@ from collections.abc import Iterable
 from sqlalchemy import Table
 
 from mosaic_core.search import CLOSE, MOST_TEXT, OPEN, Searchable
-from mosaic_tenancy_sqlite.words import FOLDS, SPACELESS
+from mosaic_core.search.spelling import SPELLED
+from mosaic_core.search.words import FOLDS, SPACELESS
 
 #: What a connection that writes is told: FTS5 in triggers counts as unsafe in SQLite before 3.41,
 #: unless the schema is trusted. It is ours, and no function is defined that could do harm.
@@ -32,8 +33,6 @@ TRUSTING = "PRAGMA trusted_schema = ON"
 
 #: Numbers that a scope has for its rows, as a power of 2.
 SPAN = 32
-#: Characters of a word that is worth looking for when another one was typed.
-_SPELLED = (3, 66)
 
 _TRIGGERS = ("search_inserted", "search_deleted", "search_changing", "search_changed")
 #: Takes the index away, this one's or an earlier one's.
@@ -85,7 +84,7 @@ _TAKE = (
 _FRESH = f"INSERT INTO search_fresh (rowid, title, summary, text) SELECT {_WORDS} WHERE TRUE"
 _SPELL = (
     "INSERT INTO search_spelling SELECT term FROM {} v "
-    f"WHERE length(term) BETWEEN {_SPELLED[0]} AND {_SPELLED[1]} "
+    f"WHERE length(term) BETWEEN {SPELLED[0]} AND {SPELLED[1]} "
     f"AND term GLOB '*[^0-9]*' AND term NOT GLOB '*{SPACELESS}*' "
     "AND NOT EXISTS (SELECT 1 FROM search_spelling s WHERE s.term = v.term)"
 )

@@ -20,8 +20,9 @@ from mosaic_cms.exporting.files import Names, safe_name
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, Denied, DiskFull, InvalidInput
 from tests.cms.deployment import Deployment, Deployments
+from tests.cms.pictures.files import photograph
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+PNG = photograph("PNG", 40, 30)
 
 
 async def with_picture(deployment: Deployment, tmp_path: Path, slug: str = "aurora") -> None:

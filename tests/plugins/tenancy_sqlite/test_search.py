@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mosaic_tenancy_sqlite.excerpts import excerpt
-from mosaic_tenancy_sqlite.spelling import distance
-from mosaic_tenancy_sqlite.words import FOLDS, fold, words_of
 from sqlalchemy import select
 
 from mosaic_core.head import Write
 from mosaic_core.persistence import Persistence
 from mosaic_core.search import CLOSE, MOST_FOUND, OPEN, SearchQuery, segments
+from mosaic_core.search.excerpts import excerpt
+from mosaic_core.search.spelling import distance
+from mosaic_core.search.words import FOLDS, fold, words_of
 from mosaic_core.tenants import TenantContext
 from mosaic_core.testing.persistence.tools import add_toy, write
 from mosaic_core.testing.tables import ROOM, Leaflet, put_leaflet

@@ -5,53 +5,30 @@ A slip is a letter left out, put in, replaced, or swapped with the next.
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 #: Words that are compared with one that occurs nowhere; of those that are as near, the words whose
 #: rows are counted; of these, the words that are tried, and that are looked for instead.
-_MOST, _COUNTED, _TRIED, _NEAREST = 2_000, 64, 24, 4
-
-#: Words by how they begin, of some lengths.
-_SPELLED = """
-    SELECT s.term FROM json_each(?) b
-     CROSS JOIN search_spelling s ON s.term >= b.value AND s.term < b.value || char(1114111)
-     WHERE length(s.term) BETWEEN ? AND ? LIMIT ?
-"""
-#: In how many rows each of some words occurs; of a word that is nowhere any more, nothing.
-_ROWS = """
-    SELECT v.term, v.doc FROM json_each(?) b CROSS JOIN search_vocabulary v ON v.term = b.value
-"""
+MOST_COMPARED: Final = 2_000
+MOST_COUNTED: Final = 64
+MOST_TRIED: Final = 24
+MOST_NEAREST: Final = 4
+#: Characters of a word that is worth looking for when another one was typed.
+SPELLED: Final = (3, 66)
 
 
-def nearest(
-    connection: sqlite3.Connection, word: str, occurs: Callable[[str], bool]
-) -> tuple[str, ...]:
-    """The words that are the fewest slips away, the most frequent ones first.
-
-    Args:
-        word: as the index would have it.
-        occurs: whether a word of the index is in what is searched.
-    """
+def by_slips(word: str, terms: Iterable[str]) -> list[list[str]]:
+    """The terms that may be meant by a word: those no slip away, those one slip away, and so on."""
     most = errors_in(word)
-    if most == 0:
-        return ()
-    starts = json.dumps(list(dict.fromkeys(beginnings(word))))
-    rows = connection.execute(_SPELLED, (starts, len(word) - most, len(word) + most, _MOST))
     letters = frozenset(word)
     near: list[list[str]] = [[] for _ in range(most + 1)]
-    for term in {term for (term,) in rows}:
+    for term in set(terms):
         if len(letters.symmetric_difference(term)) <= 2 * most:  # a slip changes two at most
             slips = distance(word, term, most)
             if slips <= most:
                 near[slips].append(term)
-    for candidates in near:
-        found = (term for term in _frequent(connection, candidates) if occurs(term))
-        if fewest := tuple(islice(found, _NEAREST)):
-            return fewest
-    return ()
+    return near
 
 
 def errors_in(word: str) -> int:
@@ -101,11 +78,3 @@ def distance(one: str, other: str, most: int) -> int:
     if one[:2] == other[1::-1]:
         ways.append((one[2:], other[2:]))
     return 1 + min(distance(left, right, most - 1) for left, right in ways)
-
-
-def _frequent(connection: sqlite3.Connection, terms: list[str]) -> list[str]:
-    """The words that are in the most rows, the first of them first."""
-    if len(terms) < 2:
-        return terms
-    counted = connection.execute(_ROWS, (json.dumps(sorted(terms)[:_COUNTED]),))
-    return [term for _, term in sorted((-rows, term) for term, rows in counted)][:_TRIED]

@@ -1,12 +1,15 @@
-"""Words as the index has them, and how a query is taken apart into such."""
+"""Words as an index has them, and how texts and queries are taken apart into such."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from typing import Final
 
 #: Of a query, what counts: characters, words, and characters of a word.
-_MOST_QUERY, _MOST_WORDS, _MOST_WORD = 500, 10, 64
+_MOST_QUERY, _MOST_WORDS = 500, 10
+MOST_WORD: Final = 64
 
 #: What the tokenizer leaves as it is and people write either way. Each replaces within a word, so
 #: that a text has as many words before as after.
@@ -25,6 +28,7 @@ _FOLD = str.maketrans(FOLDS)
 #: particles to them), and a few harmless ones between. As a class for GLOB and for ``re`` alike.
 SPACELESS = "[\u0e01-\u17ff\u3040-\ufffc]"
 _SPACELESS = re.compile(SPACELESS)
+_WORD = re.compile(r"[^ ]+")
 #: The tokenizer takes accents off Latin letters, and off no others.
 _ACCENTED = re.compile("([a-z])[\u0300-\u036f]+")
 
@@ -32,9 +36,22 @@ _ACCENTED = re.compile("([a-z])[\u0300-\u036f]+")
 def words_of(text: str) -> list[str]:
     """The words of a query: letters, digits and marks on them, nothing else."""
     text = unicodedata.normalize("NFC", text[:_MOST_QUERY])
-    kept = "".join(char if unicodedata.category(char)[0] in "LNM" else " " for char in text)
-    words = dict.fromkeys(word[:_MOST_WORD] for word in kept.split())
+    words = dict.fromkeys(word[:MOST_WORD] for word in text.translate(_Separated()).split())
     return [word for word in words if _has_letter(fold(word))][-_MOST_WORDS:]
+
+
+def spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where each word of a text begins and ends."""
+    for found in _WORD.finditer(text.translate(_Separated())):
+        yield found.span()
+
+
+class _Separated(dict[int, int]):
+    """For ``str.translate``: what is in no word becomes a space, one for each character."""
+
+    def __missing__(self, code: int) -> int:
+        kept = self[code] = code if unicodedata.category(chr(code))[0] in "LNM" else 0x20
+        return kept
 
 
 def _has_letter(word: str) -> bool:

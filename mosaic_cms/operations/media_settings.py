@@ -1,0 +1,138 @@
+"""What a tenant lets into its libraries, how much is in them, and how much of it is served."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+
+from mosaic_cms.actions import Model, action
+from mosaic_cms.content.models import Media, MediaUpload, MediaVersion
+from mosaic_cms.media.checks import Rules
+from mosaic_cms.media.kinds import KINDS
+from mosaic_cms.media.settings import read_rules, write_rules
+from mosaic_cms.media.sweep import sweep
+from mosaic_cms.rights import Permission
+from mosaic_cms.scope import TenantScope
+from mosaic_cms.traffic import BANDWIDTH
+from mosaic_core.head import Write
+
+
+class MediaSettings(Model):
+    """What a tenant lets in.
+
+    Attributes:
+        kinds: of files, such as jpeg or pdf; None is all there are.
+        keep_metadata: what cameras noted stays in pictures: where they were taken, and with what.
+    """
+
+    kinds: tuple[str, ...] | None = None
+    keep_metadata: bool = False
+
+
+class MediaSettingsView(MediaSettings):
+    """The same, with all the kinds there are."""
+
+    known: tuple[str, ...]
+
+
+class OfTenant(Model):
+    """No input."""
+
+
+class SweptMedia(Model):
+    """What was cleared away: uploads that never ended, files whose time in the bin is over,
+    objects that nothing knew of, and bytes of the latter."""
+
+    uploads: int
+    files: int
+    objects: int
+    bytes: int
+
+
+class UsageView(Model):
+    """What a tenant has stored and serves, in bytes; a limit of None is none.
+
+    Attributes:
+        stored: all objects, and what uploads have announced.
+        files: how many there are in the libraries; ``binned`` in their bins.
+        originals: bytes of these; ``versions`` of the contents that they had before.
+        uploads: how many are on their way.
+        served: bytes of pages and files in this month, to the last few seconds.
+    """
+
+    stored: int
+    stored_limit: int | None
+    file_limit: int | None
+    files: int
+    binned: int
+    originals: int
+    versions: int
+    uploads: int
+    month: str
+    served: int
+    served_limit: int | None
+
+
+@action(
+    "media.settings", needs=Permission("read", "media"), effect="read", http="GET /media/settings"
+)
+async def show_settings(scope: TenantScope, command: OfTenant) -> MediaSettingsView:
+    """What the tenant lets into its libraries."""
+    async with scope.read() as session:
+        return _settings(await read_rules(session))
+
+
+@action("media.configure", needs=Permission("update", "settings"), http="PUT /media/settings")
+async def configure(scope: TenantScope, command: MediaSettings) -> MediaSettingsView:
+    """Decides what the tenant lets into its libraries from now on."""
+    kinds = None if command.kinds is None else frozenset(command.kinds)
+    rules = Rules(kinds, keep_metadata=command.keep_metadata)
+
+    async def fn(write: Write) -> MediaSettingsView:
+        await write_rules(write, rules)
+        return _settings(rules)
+
+    return await scope.write(fn)
+
+
+@action("media.usage", needs=Permission("read", "media"), effect="read", http="GET /media/usage")
+async def show_usage(scope: TenantScope, command: OfTenant) -> UsageView:
+    """How much the tenant has stored, and how much it serves."""
+    stored = await scope.product.platform.storage(scope.tenant).usage(scope.tenant)
+    async with scope.read() as session:
+        count = select(func.count(), func.coalesce(func.sum(Media.size), 0))
+        files, originals = (await session.execute(count.where(Media.binned_at.is_(None)))).one()
+        binned, in_bin = (await session.execute(count.where(Media.binned_at.is_not(None)))).one()
+        versions = await session.scalar(select(func.coalesce(func.sum(MediaVersion.size), 0)))
+        uploads = await session.scalar(select(func.count()).select_from(MediaUpload))
+    limits = scope.limits
+    return UsageView(
+        stored=stored,
+        stored_limit=limits.files,
+        file_limit=limits.file,
+        files=files,
+        binned=binned,
+        originals=originals + in_bin,
+        versions=versions or 0,
+        uploads=uploads or 0,
+        month=f"{datetime.now(UTC):%Y-%m}",
+        served=await scope.product.ledger.used(scope.tenant.tenant_id, BANDWIDTH),
+        served_limit=limits.bandwidth_per_month,
+    )
+
+
+@action("media.sweep", needs=Permission("update", "settings"), http="POST /media/sweep")
+async def sweep_media(scope: TenantScope, command: OfTenant) -> SweptMedia:
+    """Clears away what nobody waits for any more; it happens by itself when something is due."""
+    found = await sweep(scope, datetime.now(UTC))
+    return SweptMedia(
+        uploads=found.uploads, files=found.binned, objects=found.objects, bytes=found.bytes
+    )
+
+
+def _settings(rules: Rules) -> MediaSettingsView:
+    kinds = None if rules.kinds is None else tuple(sorted(rules.kinds))
+    return MediaSettingsView(
+        kinds=kinds, keep_metadata=rules.keep_metadata, known=tuple(sorted(KINDS))
+    )

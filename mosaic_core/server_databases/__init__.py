@@ -1,0 +1,15 @@
+"""Tenants on a database server: what the strategies have in common that keep them on one.
+
+A tenant's *home* is a schema of a database. How many homes a database has, one or all, is the
+strategy's; how a home is made, read, written, searched, migrated and removed is here. What one
+tenant's statement reaches is in its text: the schema is compiled in, or translated for the one
+session. Nothing depends on what a connection was told before, since nothing tells it anything that
+outlives a transaction: no ``search_path``, no role, no setting.
+"""
+
+from mosaic_core.server_databases.database import ServerDatabase
+from mosaic_core.server_databases.naming import Home, Names, age
+from mosaic_core.server_databases.server import Server
+from mosaic_core.server_databases.whole import whole
+
+__all__ = ["Home", "Names", "Server", "ServerDatabase", "age", "whole"]

@@ -1,0 +1,299 @@
+"""One database of a server, and the homes in it.
+
+All homes share one pool of connections, bounded for each process. A write waits its turn among
+those of its tenant before it takes a connection, so that no tenant's writers hold connections that
+others could use; and writes take at most half of them, so that a write may read beside itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any
+from weakref import WeakValueDictionary
+
+from sqlalchemy import URL, Connection, Select, event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from mosaic_core.database import TenantSchema, postgresql
+from mosaic_core.errors import Conflict, DatabaseDamaged, DatabaseError, DatabaseMissing
+from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, install_guard
+from mosaic_core.head.guard import migrating
+from mosaic_core.head.log import migrate as migrate_with_log
+from mosaic_core.persistence import HeadState, HeadStatus, Problem, Rows
+from mosaic_core.search import SearchQuery, SearchResults
+from mosaic_core.server_databases import looking
+from mosaic_core.server_databases.making import MARK, Making
+from mosaic_core.server_databases.naming import Home
+from mosaic_core.server_databases.prepared import Prepared
+from mosaic_core.server_databases.quota import Quota
+from mosaic_core.server_databases.search import Searches
+from mosaic_core.server_databases.search_index import IndexedHistory
+from mosaic_core.server_databases.whole import whole
+from mosaic_core.tenants import Tier
+
+#: A migration may have gigabytes to go through.
+_MIGRATING = WriteLimits(function=1800.0)
+_ROLE = "mosaic_role"
+_READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+class ServerDatabase:
+    """Does what :class:`mosaic_core.persistence.Persistence` asks for, for homes of one database.
+
+    Args:
+        url: with the driver; of a user who may make schemas there, and roles if ``roles``.
+        schema: the tables of a home.
+        tiers: for the limits of their databases.
+        connections: that this process opens at most.
+        wait: seconds to wait for one.
+        roles: each home has a role of its own, and its statements run as that: the database itself
+            refuses what reaches into another home.
+    """
+
+    def __init__(
+        self,
+        url: URL,
+        schema: TenantSchema,
+        tiers: Mapping[str, Tier],
+        *,
+        connections: int,
+        wait: float,
+        roles: bool = False,
+    ) -> None:
+        self._schema = schema
+        self._roles = roles
+        self._server = postgresql.where(url)
+        self._engine = postgresql.create_engine(url, connections=connections, wait=wait)
+        install_guard(self._engine.sync_engine)
+        event.listen(self._engine.sync_engine, "begin", _take_role)
+        self._making = Making(schema, self._engine.dialect, roles=roles)
+        self._quota = Quota(tiers)
+        self._searches = Searches(schema.metadata, self._engine.dialect, self.raw, roles=roles)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._writes = asyncio.Semaphore(max(connections // 2, 1))
+        self._prepared: dict[Select[Any], Prepared] = {}
+        #: Homes that were seen to be their tenant's, and current.
+        self._proved: set[str] = set()
+
+    async def close(self) -> None:
+        await self._searches.close()
+        await self._engine.dispose()
+
+    # Sessions
+
+    @asynccontextmanager
+    async def session(self, home: Home) -> AsyncIterator[AsyncSession]:
+        await self._prove(home)
+        async with self._session(home, **_READING, **self._role(home)) as session:
+            yield session
+
+    @asynccontextmanager
+    async def exclusive(self, home: Home, *, reserve: bool = False) -> AsyncIterator[AsyncSession]:
+        async with self._turn(home), self._writes:
+            await self._prove(home)
+            if not reserve:
+                await self._quota.require(home.name, home.tenant, lambda: self.size(home))
+            async with self._session(home, **self._role(home)) as session:
+                yield session
+
+    def _role(self, home: Home) -> dict[str, Any]:
+        return {_ROLE: home.name} if self._roles else {}
+
+    @asynccontextmanager
+    async def _session(self, home: Home, **options: Any) -> AsyncIterator[AsyncSession]:
+        with self._translating(home):
+            async with (
+                self._connected(home, **options) as connection,
+                AsyncSession(connection, expire_on_commit=False) as session,
+            ):
+                yield session
+
+    @asynccontextmanager
+    async def _connected(self, home: Home, **options: Any) -> AsyncIterator[AsyncConnection]:
+        with postgresql.translating(home.subject, self._server):
+            connection = await self._engine.connect()
+        try:
+            await connection.execution_options(
+                schema_translate_map={"tenant": home.name}, **options
+            )
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def raw(self, home: Home, *, writable: bool = False) -> AsyncIterator[Any]:
+        """A connection of the driver's own, in a transaction: for text that has the home's name
+        compiled in. A transaction that cannot write sees one snapshot."""
+        kind = {} if writable else {"isolation": "repeatable_read", "readonly": True}
+        async with self._driver(home) as driver, driver.transaction(**kind):
+            if self._roles and not writable:
+                await driver.execute(f"SET LOCAL ROLE {postgresql.quoted(home.name)}")
+            yield driver
+
+    @asynccontextmanager
+    async def _driver(self, home: Home) -> AsyncIterator[Any]:
+        with self._translating(home):
+            async with self._connected(home) as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                try:
+                    yield driver
+                except BaseException:
+                    if driver.is_closed():  # the pool does not see what happens here
+                        await connection.invalidate()
+                    raise
+
+    @contextmanager
+    def _translating(self, home: Home) -> Iterator[None]:
+        try:
+            with postgresql.translating(home.subject):
+                yield
+        except DatabaseMissing:
+            self._forget(home)
+            raise
+
+    @asynccontextmanager
+    async def _turn(self, home: Home) -> AsyncIterator[None]:
+        lock = self._turns.setdefault(home.name, asyncio.Lock())
+        async with lock:
+            yield
+
+    async def _prove(self, home: Home) -> None:
+        """Raises unless the home is this tenant's, whole as far as one sees, and current."""
+        if home.name in self._proved:
+            return
+        async with self.raw(home) as driver:
+            await looking.prove(driver, home.name, home.tenant, self._schema.history)
+        self._proved.add(home.name)
+
+    def _forget(self, home: Home) -> None:
+        self._proved.discard(home.name)
+        self._quota.forget(home.name)
+        self._searches.forget(home.name)
+
+    # Visitors' reads
+
+    async def head(self, home: Home) -> HeadState:
+        await self._prove(home)
+        (row,) = await self._fetch(home, looking.HEAD.replace(MARK, home.name)) or [None]
+        if row is None:
+            raise DatabaseDamaged(
+                f"{home.subject} has no head row.", hint="Restore the database from a backup."
+            )
+        return HeadState(row["version"], row["published"], HeadStatus(row["status"]), row["epoch"])
+
+    async def published(
+        self, home: Home, query: Select[Any], parameters: Mapping[str, Any]
+    ) -> Sequence[tuple[Any, ...]]:
+        await self._prove(home)
+        prepared = self._prepared.get(query)
+        if prepared is None:
+            prepared = self._prepared[query] = Prepared.compile(query, self._engine.dialect)
+        sql = prepared.sql.replace(MARK, home.name)
+        return prepared.rows(await self._fetch(home, sql, *prepared.values(parameters)))
+
+    async def search(self, home: Home, query: SearchQuery) -> SearchResults:
+        await self._prove(home)
+        return await self._searches.search(home, query)
+
+    async def size(self, home: Home) -> int:
+        """Bytes of the tables, their indexes and long values, on the server's disk."""
+        await self._prove(home)
+        (row,) = await self._fetch(home, looking.SIZE, home.name)
+        return int(row[0])
+
+    async def _fetch(self, home: Home, sql: str, *values: Any) -> list[Any]:
+        """The rows of one statement that reads: a transaction of its own, unless it has a role."""
+        if self._roles:
+            async with self.raw(home) as driver:
+                return list(await driver.fetch(sql, *values))
+        async with self._driver(home) as driver:
+            return list(await driver.fetch(sql, *values))
+
+    # Life
+
+    async def provision(self, home: Home, rows: Sequence[Rows] = ()) -> None:
+        """All of it or nothing, whatever becomes of the caller."""
+        making = self._make(home, rows or empty_rows(home.tenant))
+        await whole(making, lambda: self.drop(home))
+
+    async def _make(self, home: Home, rows: Sequence[Rows]) -> None:
+        self._forget(home)
+        try:
+            with self._translating(home):
+                async with self._connected(home, **migrating()) as connection:
+                    await self._making.make(connection, home.name, home.tenant, rows)
+                    await connection.commit()
+        except Conflict:
+            async with self._driver(home) as driver:
+                if not await looking.exists(driver, home.name):
+                    raise
+            raise Conflict(f"{home.subject} exists already.", hint="Drop it first.") from None
+
+    async def revision(self, home: Home) -> str:
+        rows = await self._fetch(home, looking.REVISIONS.replace(MARK, home.name))
+        return ",".join(sorted(row[0] for row in rows))
+
+    async def migrate(self, home: Home) -> str:
+        @asynccontextmanager
+        async def begin(*, reserve: bool) -> AsyncIterator[AsyncSession]:
+            # As the owner of the tables, and beyond the tier's limit.
+            async with self._session(home) as session:
+                yield session
+
+        async with self._turn(home), self._writes:
+            self._forget(home)
+            writer = Writer(TENANT, home.tenant.tenant_id, begin, limits=_MIGRATING)
+            history = IndexedHistory(self._schema.history, home.name, roles=self._roles)
+            schema = replace(self._schema, history=history)
+            return await migrate_with_log(writer, TENANT, schema, home.subject)
+
+    async def compact(self, home: Home) -> None:
+        """Writes each table anew; whoever reads or writes it waits meanwhile."""
+        async with self._turn(home), self._writes:
+            await self._prove(home)
+            await self._searches.respell(home)
+            async with self._driver(home) as driver:
+                for table in await looking.tables(driver, home.name):
+                    await driver.execute(f"VACUUM (FULL, ANALYZE) {table}")
+            self._quota.forget(home.name)
+
+    async def drop(self, home: Home) -> None:
+        name = postgresql.quoted(home.name)
+        async with self._turn(home):
+            self._forget(home)
+            async with self._driver(home) as driver, driver.transaction():
+                await driver.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+                if self._roles:
+                    await driver.execute(f"DROP ROLE IF EXISTS {name}")
+
+    async def check(self, home: Home) -> list[Problem]:
+        try:
+            self._proved.discard(home.name)
+            await self._prove(home)
+            async with self.raw(home) as driver:
+                return await looking.check(driver, home.name, self._schema)
+        except DatabaseError as error:
+            return [Problem(home.name, error.message, error.hint)]
+
+    async def schemas(self, prefix: str) -> list[tuple[str, str | None]]:
+        """The names of the schemas that begin so, and their comments."""
+        with postgresql.translating("The database of the tenants", self._server):
+            connection = await self._engine.connect()
+        try:
+            with postgresql.translating("The database of the tenants"):
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                return [tuple(row) for row in await driver.fetch(looking.SCHEMAS, prefix)]
+        finally:
+            await connection.close()
+
+
+def _take_role(connection: Connection) -> None:
+    """For the transaction that begins, and no longer: it ends with it."""
+    role = connection.get_execution_options().get(_ROLE)
+    if role is not None:
+        cursor = connection.connection.cursor()
+        cursor.execute(f"SET LOCAL ROLE {postgresql.quoted(role)}")
+        cursor.close()

@@ -1,0 +1,71 @@
+"""Names on a server: made of a tenant's id and epoch, never of a text that somebody wrote."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mosaic_core.errors import DatabaseMissing
+from mosaic_core.tenants import TenantContext
+
+#: With a prefix of 12 and an epoch of 6 characters, within the 63 bytes of PostgreSQL's names.
+_ID = re.compile(r"[a-z0-9]{1,40}\Z")
+#: What a prefix is made of: several deployments may share a server.
+PREFIX = r"^[a-z][a-z0-9]{0,11}$"
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a tenant's tables are: the name of the schema, which may be its role's name, too."""
+
+    tenant: TenantContext
+    name: str
+
+    @property
+    def subject(self) -> str:
+        """What an error calls it."""
+        return f"The database of {self.tenant.slug!r}"
+
+
+class Names:
+    """The names of homes that begin with one prefix: ``<prefix>_<tenant id>_<epoch>``."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self._pattern = re.compile(rf"{prefix}_([a-z0-9]{{1,40}})_([0-9]{{1,6}})\Z")
+
+    def of(self, tenant: TenantContext) -> str:
+        """The name of a tenant's home; a tenant that moves away and back gets another.
+
+        Raises:
+            DatabaseMissing: no tenant has such an id.
+        """
+        if not _ID.match(tenant.tenant_id) or not 0 < tenant.epoch < 1_000_000:
+            raise DatabaseMissing(f"{tenant.tenant_id!r} is not a tenant's id.")
+        return f"{self.prefix}_{tenant.tenant_id}_{tenant.epoch}"
+
+    def tenant_id(self, name: str) -> str | None:
+        """Whose home has this name; None when it is not one of these names."""
+        found = self._pattern.match(name)
+        return found[1] if found else None
+
+
+def stamp(tenant: TenantContext) -> str:
+    """What stands as a comment at a home, for whoever finds it: whose it is, and since when."""
+    return f"MOSAIC, tenant {tenant.tenant_id}, made {datetime.now(UTC).isoformat('T', 'seconds')}"
+
+
+def age(comment: str | None) -> str:
+    """How long ago a home was made, by its :func:`stamp`."""
+    try:
+        made = datetime.fromisoformat((comment or "").rpartition(" ")[2])
+        seconds = (datetime.now(UTC) - made).total_seconds()
+    except (ValueError, TypeError):
+        return "it does not say how long ago"
+    for size, unit in _UNITS:
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "less than a minute ago"

@@ -1,0 +1,97 @@
+"""Drafts: files that are being written, each locked by who writes it.
+
+A lock goes with its process, however that ends. So whoever can lock a draft knows that nobody
+writes it any more, and may remove it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import uuid
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mosaic_core.storage import Swept
+from mosaic_storage_local import disk
+
+
+@contextmanager
+def draft(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new draft, open for writing; when this ends it is gone, unless it was moved away."""
+    path, file = _new(folder)
+    try:
+        yield path, file
+    finally:
+        try:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)
+        finally:
+            with suppress(OSError):  # what matters was forced onto the disk before
+                file.close()
+
+
+def _new(folder: Path) -> tuple[Path, BinaryIO]:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / uuid.uuid4().hex
+        file = path.open("xb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if disk.names(path, file.fileno()):
+            return path, file
+        file.close()  # it was cleared away before it was locked
+
+
+async def receive(
+    chunks: AsyncIterable[bytes], file: BinaryIO, key: str, *, most: int | None
+) -> tuple[int, str]:
+    """Writes what comes onto the disk; how many bytes there were, and their digest.
+
+    It ends at once when there are more than ``most``. An error of ``chunks`` is raised as it is.
+    """
+    written, found = 0, hashlib.sha256()
+    async for chunk in chunks:
+        written += len(chunk)
+        if most is not None and written > most:
+            return written, ""
+        with disk.storing(key):
+            await asyncio.to_thread(_take, file, found, chunk)
+    with disk.storing(key):
+        await asyncio.to_thread(disk.sync, file)
+    return written, found.hexdigest()
+
+
+def _take(file: BinaryIO, found: Any, chunk: bytes) -> None:
+    found.update(chunk)
+    file.write(chunk)
+
+
+def clear(folder: Path) -> Swept:
+    """Removes the drafts of processes that are gone."""
+    removed = size = 0
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            with suppress(FileNotFoundError):
+                found = _cleared(path)
+                removed += found is not None
+                size += found or 0
+    return Swept(removed, size)
+
+
+def _cleared(path: Path) -> int | None:
+    """The bytes of a draft that was left; None of one that is being written."""
+    owner = path.with_suffix("")
+    if path.suffix and owner.exists():  # its facts go with it
+        return None
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        size = path.stat().st_size
+        path.unlink()
+        path.with_suffix(".json").unlink(missing_ok=True)
+        return size

@@ -1,0 +1,1 @@
+"""Each tenant in a database of its own."""

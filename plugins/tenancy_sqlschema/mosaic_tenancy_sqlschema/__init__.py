@@ -1,0 +1,1 @@
+"""Each tenant in a schema of its own in a shared database."""

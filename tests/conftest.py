@@ -1,0 +1,19 @@
+"""What tests of several folders share, started once in a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.azurite import azurite
+from tests.postgres import PostgreSQL, running
+
+__all__ = ["azurite"]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSQL]:
+    """A PostgreSQL of this test process, which stops it at its end."""
+    with running() as server:
+        yield server
