@@ -6,7 +6,7 @@ from alembic import op
 from mosaic_core import types
 
 revision = "i0003"
-down_revision = "i0001"
+down_revision = "i0002"
 branch_labels = None
 depends_on = None
 
