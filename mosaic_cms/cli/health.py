@@ -110,8 +110,8 @@ async def _examine_databases(
         found.problems.append(Problem("the platform database", error.message, error.hint))
     records = await directory.records()
     found.problems += await _mail(product)
-    found.problems += await _cache(product)
     found.problems += await examine_sign_ins(product)
+    found.problems += await _cache(product)
     found.tenants = len(records)
     for number, record in enumerate(records, 1):
         wrong = await _examine_tenant(product, record.tenant)

@@ -36,7 +36,7 @@ from mosaic_core.tenants import Tier
 
 #: A migration may have gigabytes to go through.
 _MIGRATING = WriteLimits(function=1800.0)
-_ROLE = "mosaic_role"
+_ROLE, _ALONE = "mosaic_role", "mosaic_alone"
 _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
@@ -68,7 +68,7 @@ class ServerDatabase:
         self._server = postgresql.where(url)
         self._engine = postgresql.create_engine(url, connections=connections, wait=wait)
         install_guard(self._engine.sync_engine)
-        event.listen(self._engine.sync_engine, "begin", _take_role)
+        event.listen(self._engine.sync_engine, "begin", _begin)
         self._making = Making(schema, self._engine.dialect, roles=roles)
         self._quota = Quota(tiers)
         self._searches = Searches(schema.metadata, self._engine.dialect, self.raw, roles=roles)
@@ -96,7 +96,8 @@ class ServerDatabase:
             await self._prove(home)
             if not reserve:
                 await self._quota.require(home.name, home.tenant, lambda: self.size(home))
-            async with self._session(home, **self._role(home)) as session:
+            options = {_ALONE: home.name, **self._role(home)}
+            async with self._session(home, **options) as session:
                 yield session
 
     def _role(self, home: Home) -> dict[str, Any]:
@@ -240,7 +241,7 @@ class ServerDatabase:
         @asynccontextmanager
         async def begin(*, reserve: bool) -> AsyncIterator[AsyncSession]:
             # As the owner of the tables, and beyond the tier's limit.
-            async with self._session(home) as session:
+            async with self._session(home, **{_ALONE: home.name}) as session:
                 yield session
 
         async with self._turn(home), self._writes:
@@ -290,10 +291,17 @@ class ServerDatabase:
             await connection.close()
 
 
-def _take_role(connection: Connection) -> None:
-    """For the transaction that begins, and no longer: it ends with it."""
-    role = connection.get_execution_options().get(_ROLE)
-    if role is not None:
+def _begin(connection: Connection) -> None:
+    """What a transaction begins with, which ends with it: the turn at writing among processes (the
+    lock on the head comes only with what moves it), and the tenant's role."""
+    options = connection.get_execution_options()
+    statements = []
+    if _ALONE in options:
+        key = postgresql.literal(f"write {options[_ALONE]}")
+        statements.append(f"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))")
+    if _ROLE in options:
+        statements.append(f"SET LOCAL ROLE {postgresql.quoted(options[_ROLE])}")
+    for statement in statements:
         cursor = connection.connection.cursor()
-        cursor.execute(f"SET LOCAL ROLE {postgresql.quoted(role)}")
+        cursor.execute(statement)
         cursor.close()

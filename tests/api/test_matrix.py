@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 
-from mosaic_cms.api.callers import COOKIE
+from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.api.shapes import Shape
 from mosaic_cms.isolation_inputs import inputs
 from mosaic_cms.rights import SELF, Role
@@ -89,7 +89,7 @@ class Somebody:
             lambda write: identity.sessions.start(write, account), actor="test", action="test"
         )
         csrf = identity.secrets.token("csrf", str(started.id))
-        return {"cookie": f"{COOKIE}={started.cookie}", "x_csrf_token": csrf}
+        return {"cookie": f"{SESSION}={started.cookie}", "x_csrf_token": csrf}
 
 
 def takes_session(shape: Shape) -> bool:

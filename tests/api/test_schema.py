@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from mosaic_cms.api.callers import COOKIE, CSRF_HEADER
+from mosaic_cms.api.callers import CSRF_HEADER
+from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.migrating import migrate_platform
 from mosaic_cms.product import open_product
 from mosaic_core.settings import load_settings
@@ -91,7 +92,7 @@ async def filled(folder: Path) -> dict[str, dict[str, str]]:
             lambda write: identity.sessions.start(write, account.id), actor="test", action="test"
         )
         csrf = identity.secrets.token("csrf", str(started.id))
-        shown["session"] = {"Cookie": f"{COOKIE}={started.cookie}", CSRF_HEADER: csrf}
+        shown["session"] = {"Cookie": f"{SESSION}={started.cookie}", CSRF_HEADER: csrf}
         return shown
 
 

@@ -199,6 +199,24 @@ class SessionContract(Contract[Persistence]):
         assert (await persistence.head(tenant)).version == 22
 
     @contract_test
+    async def test_a_session_for_a_write_is_one_process_s_at_a_time(
+        self, persistence: Persistence
+    ) -> None:
+        tenant, inside = await self.tenant(persistence), 0
+
+        async def hold(strategy: Persistence) -> None:
+            nonlocal inside
+            async with strategy.exclusive(tenant) as session:
+                await session.scalar(select(TENANT.head.c.version))
+                inside += 1
+                assert inside == 1, "two processes held it at one time"
+                await asyncio.sleep(0.01)
+                inside -= 1
+
+        async with self.open(self.services) as again:
+            await asyncio.gather(*(hold(each) for each in (persistence, again) * 4))
+
+    @contract_test
     async def test_each_of_twenty_writers_gets_a_version_of_its_own(
         self, persistence: Persistence
     ) -> None:

@@ -60,7 +60,7 @@ def test_what_is_wrong_is_said_without_the_secret(
     root.mkdir()
 
     async def make() -> None:
-        from mosaic_cms.cli.deployment import migrate_platform
+        from mosaic_cms.migrating import migrate_platform
         from mosaic_cms.product import open_product
 
         settings = make_settings({"platform": {"plugins": [*SHIPPED, "identity_oidc"]}}, root=root)

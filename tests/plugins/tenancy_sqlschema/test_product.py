@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from mosaic_cms.cli.deployment import migrate_platform
+from mosaic_cms.migrating import migrate_platform
 from mosaic_cms.product import open_product
 from mosaic_cms.web.site_app import SiteApp
 from mosaic_core.head import TENANT
