@@ -27,6 +27,7 @@ _ROUNDS, _EACH = 5, 20
 _PAGES = 1_000
 _VISITORS = 4
 _FEW, _MANY = 10, 200
+_TURNS = 20
 
 _TEXT = (
     "The kiln is opened on the third day, when a hand can stay on its door. **Cobalt** goes on "
@@ -149,8 +150,11 @@ def _types() -> Figure:
     regions = _regions("saved")
     few, many = (_registry(count) for count in (_FEW, _MANY))
     ratios = []
-    for _ in range(_ROUNDS):
-        spent = [_checking(types, regions) for types in (many, few)]
+    for _ in range(_ROUNDS):  # in turns as short as can be told: others use this machine too
+        spent = [0.0, 0.0]
+        for turn in range(_TURNS):
+            for which in (turn % 2, 1 - turn % 2):
+                spent[which] += _checking((many, few)[which], regions)
         ratios.append(spent[0] / spent[1])
     note = f"reading 25 blocks with {_MANY} types declared against {_FEW} more than the standard"
     return Figure("save_types", Spread.of(ratios), f"× {_FEW} types", Target("≤", 1.1), note)
@@ -178,7 +182,7 @@ def _checking(types: BlockTypes, regions: dict[str, Any]) -> float:
     from mosaic_cms.blocks.stored import regions_of
 
     started = time.process_time()
-    for _ in range(200):
+    for _ in range(10):
         types.faults(types.forward(regions_of(regions)))
     return time.process_time() - started
 
