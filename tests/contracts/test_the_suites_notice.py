@@ -428,6 +428,14 @@ def test_the_harness_names_every_method_of_the_contracts() -> None:
         "list",
         "usage",
         "drop",
+        "begin_upload",
+        "find_upload",
+        "write_part",
+        "finish_upload",
+        "abort_upload",
+        "signed_url",
+        "signed_part_url",
+        "sweep",
     }
     assert {"provision", "session", "exclusive", "published", "drop"} <= methods_of(Persistence)
 
