@@ -8,10 +8,13 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-
-from throttled.asyncio import MemoryStore, Throttled, rate_limiter
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mosaic_core.cache import Rate, Taken
+
+if TYPE_CHECKING:
+    from throttled.asyncio import MemoryStore, Throttled
 
 #: Values, and buckets, that are kept: those used last.
 _MOST = 50_000
@@ -22,7 +25,6 @@ class MemoryCache:
 
     def __init__(self) -> None:
         self._values: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
-        self._store = MemoryStore(options={"MAX_SIZE": _MOST})
         self._buckets: dict[Rate, Throttled] = {}
         self._listening: dict[str, set[asyncio.Queue[str]]] = {}
 
@@ -47,15 +49,28 @@ class MemoryCache:
     async def take(self, key: str, rate: Rate) -> Taken:
         bucket = self._buckets.get(rate)
         if bucket is None:
-            period = rate_limiter.Rate(timedelta(seconds=rate.seconds), rate.limit)
-            quota = rate_limiter.Quota(period, rate.burst)
-            # The generic cell rate algorithm: a bucket of tokens that is kept as one time, exact to
-            # the fraction of a token. The library's own bucket of tokens counts whole seconds.
-            bucket = self._buckets[rate] = Throttled(using="gcra", quota=quota, store=self._store)
+            bucket = self._buckets[rate] = self._bucket(rate)
         result = await bucket.limit(key)
         state = result.state
         wait = max(state.retry_after, 1e-6) if result.limited else 0.0
         return Taken(int(state.remaining), wait, state.reset_after)
+
+    @cached_property
+    def _store(self) -> MemoryStore:
+        # Here, since the library brings Redis's client along where that is installed, and few
+        # commands of the command line take a token.
+        from throttled.asyncio import MemoryStore
+
+        return MemoryStore(options={"MAX_SIZE": _MOST})
+
+    def _bucket(self, rate: Rate) -> Throttled:
+        from throttled.asyncio import Throttled, rate_limiter
+
+        period = rate_limiter.Rate(timedelta(seconds=rate.seconds), rate.limit)
+        quota = rate_limiter.Quota(period, rate.burst)
+        # The generic cell rate algorithm: a bucket of tokens that is kept as one time, exact to
+        # the fraction of a token. The library's own bucket of tokens counts whole seconds.
+        return Throttled(using="gcra", quota=quota, store=self._store)
 
     async def publish(self, channel: str, message: str) -> None:
         for queue in self._listening.get(channel, ()):
