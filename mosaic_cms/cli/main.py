@@ -45,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.add_typer(tenants.app, name="tenant", help="Make, list, suspend and resume tenants.")
+app.add_typer(tenants.app, name="tenant", help="Make, suspend and resume tenants; export and import.")
 app.add_typer(members.app, name="member", help="Who belongs to a tenant, and as what.")
 app.add_typer(keys.app, name="key", help="API keys: make, list, revoke.")
 app.add_typer(domains.app, name="domain", help="Domains of a tenant: name, prove, remove.")
@@ -58,7 +58,7 @@ app.add_typer(mails.app, name="mail", help="Mail that has not got out; trying ag
 app.add_typer(sites.app, name="site", help="Make, set up and delete sites.")
 app.add_typer(menus.app, name="menu", help="Show and change menus.")
 app.add_typer(redirects.app, name="redirect", help="List, add, remove and import redirects.")
-app.add_typer(media.app, name="media", help="Stored files, and the points that matter in pictures.")
+app.add_typer(media.app, name="media", help="The media library: files, folders, versions, the bin.")
 app.add_typer(shared.app, name="shared", help="Make, edit and publish shared blocks.")
 app.add_typer(content.app, name="import", help="Get content in.")
 app.add_typer(exports.app, name="export", help="Get content out.")

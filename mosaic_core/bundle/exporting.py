@@ -28,7 +28,7 @@ from mosaic_core.bundle.form import (
 from mosaic_core.bundle.locking import locked
 from mosaic_core.bundle.writing import BundleWriter, begin, finish
 from mosaic_core.database.schema import TenantSchema, logged_tables
-from mosaic_core.errors import Conflict, DatabaseDamaged
+from mosaic_core.errors import Conflict, DatabaseDamaged, FileMissing
 from mosaic_core.head.log import checkpoint_of
 from mosaic_core.head.tables import TENANT
 from mosaic_core.persistence import Persistence
@@ -211,14 +211,20 @@ async def _ordered(session: AsyncSession, table: Table) -> AsyncIterator[RowMapp
 
 async def _files(source: Source, writer: BundleWriter, done: Exported, progress: Progress) -> None:
     storage, tenant = source.storage, source.tenant
-    found = [info async for info in storage.list(tenant) if not source.leaves_out(info.key)]
-    total = sum(info.size for info in found)
-    for info in found:
+    total = await storage.usage(tenant)  # with what is left out: good enough for a bar
+    async for info in storage.list(tenant):
+        if source.leaves_out(info.key):
+            continue
+        try:  # the list may be long, and older by now
+            await storage.stat(tenant, info.key)
+        except FileMissing:
+            done.missing.append(info.key)
+            continue
         if await asyncio.to_thread(writer.begin, f"{FILES}{info.key}", info.size, info.digest):
             await _file(source, writer, info)
         done.files += 1
         done.size += info.size
-        progress("bytes of files", done.size, total)
+        progress("bytes of files", done.size, max(done.size, total))
 
 
 async def _file(source: Source, writer: BundleWriter, info: FileInfo) -> None:
