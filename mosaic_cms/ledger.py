@@ -114,7 +114,9 @@ class Ledger:
             try:
                 written = await self._directory.write(fn, actor="system", action="ledger.flush")
             except BaseException:
-                self._entries = entries | self._entries
+                for entry, (at, times) in entries.items():
+                    _, more = self._entries.get(entry, (at, 0))
+                    self._entries[entry] = at, times + more
                 self._used += used
                 raise
             this_month = month_of(datetime.now(UTC))

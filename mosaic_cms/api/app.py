@@ -140,7 +140,8 @@ class Api:
         if shape.incoming is not None:  # it is not read yet, and may be long
             sent = request.headers.get("content-length", "").encode()
         body = hashlib.sha256(sent).digest()
-        return await self._once.answer(conditions.key, asked.encode() + body, run)
+        seconds = shape.action.seconds or self._product.platform.settings.rates.seconds
+        return await self._once.answer(conditions.key, asked.encode() + body, run, seconds=seconds)
 
     async def _write(
         self,

@@ -125,7 +125,9 @@ class Callers:
         actor = f"{principal.kind}:{principal.id}" if principal else "visitor"
         reason = "a network from which it is not reached"
         self._product.ledger.note(
-            Entry(tenant.tenant_id, actor, "networks.refuse", "refused", reason, client[:64])
+            Entry(
+                tenant.tenant_id, actor, "networks.refuse", "refused", reason, neighbourhood(client)
+            )
         )
         raise Denied(
             "This cannot be reached from the network that you are in.",

@@ -22,8 +22,8 @@ from mosaic_cms.product import Product
 from mosaic_core.errors import Conflict
 from mosaic_core.head import Write
 
-#: How long an answer is kept, and how long a request may take.
-_KEPT, _RUNNING = timedelta(days=1), timedelta(minutes=1)
+#: How long an answer is kept, and how much longer than it may take a request is taken to run.
+_KEPT, _MARGIN = timedelta(days=1), timedelta(minutes=1)
 #: Of an answer: these come back with it.
 _HEADERS = ("content-type", "cache-control", "etag", "set-cookie")
 
@@ -52,20 +52,21 @@ class Once:
         self._identity = product.identity
 
     async def answer(
-        self, key: bytes, request: bytes, run: Callable[[], Awaitable[Response]]
+        self, key: bytes, request: bytes, run: Callable[[], Awaitable[Response]], *, seconds: float
     ) -> Response:
         """The answer that there is, or the one that ``run`` makes.
 
         Args:
             request: all that was asked; another under the same key is a mistake.
+            seconds: how long it may take.
 
         Raises:
             HttpError: 409 while it is being done, 422 when the key was used for something else.
         """
-        asked = hashlib.sha256(request).digest()
-        while (kept := await self._kept(key, asked)) is None:
+        asked, running = hashlib.sha256(request).digest(), timedelta(seconds=seconds) + _MARGIN
+        while (kept := await self._kept(key, asked, running)) is None:
             try:
-                await self._begin(key, asked)
+                await self._begin(key, asked, running)
                 break
             except Conflict:  # another request was faster
                 await asyncio.sleep(0)
@@ -79,7 +80,7 @@ class Once:
         await asyncio.shield(self._keep(key, response))
         return response
 
-    async def _kept(self, key: bytes, asked: bytes) -> Response | None:
+    async def _kept(self, key: bytes, asked: bytes, running: timedelta) -> Response | None:
         async with self._directory.database.session() as session:
             found = await session.scalar(select(ApiAnswer).where(ApiAnswer.digest == key))
         if found is None or datetime.now(UTC) - found.at > _KEPT:
@@ -92,7 +93,7 @@ class Once:
                 hint="Make a key for each request.",
             )
         if found.content is None:
-            if datetime.now(UTC) - found.at > _RUNNING:
+            if datetime.now(UTC) - found.at > running:
                 return None
             raise HttpError(
                 409,
@@ -105,9 +106,9 @@ class Once:
         headers = content["headers"] | {"idempotent-replayed": "true"}
         return Response(content["body"].encode(), found.status, headers)
 
-    async def _begin(self, key: bytes, asked: bytes) -> None:
+    async def _begin(self, key: bytes, asked: bytes, running: timedelta) -> None:
         async def fn(write: Write) -> None:
-            old = write.at - _RUNNING
+            old = write.at - running
             abandoned = (ApiAnswer.digest == key, ApiAnswer.content.is_(None), ApiAnswer.at < old)
             await write.session.execute(delete(ApiAnswer).where(*abandoned))
             await write.session.execute(delete(ApiAnswer).where(ApiAnswer.at < write.at - _KEPT))

@@ -56,7 +56,7 @@ async def input_of(
                     f"{name!r} is in the path and in the body.",
                     hint="Send it in the path only.",
                 )
-        if "pending" in shape.in_body and PENDING in request.cookies:
+        if shape.action.name == "sessions.second_step" and PENDING in request.cookies:
             body.setdefault("pending", request.cookies[PENDING])
     texts |= asked
     face |= first_page(shape, texts)

@@ -45,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.add_typer(tenants.app, name="tenant", help="Make, suspend and resume tenants; export and import.")
+app.add_typer(tenants.app, name="tenant", help="Make tenants, suspend, export, import them.")
 app.add_typer(members.app, name="member", help="Who belongs to a tenant, and as what.")
 app.add_typer(keys.app, name="key", help="API keys: make, list, revoke.")
 app.add_typer(domains.app, name="domain", help="Domains of a tenant: name, prove, remove.")

@@ -20,6 +20,7 @@ from mosaic_cms.cli.running import (
     show_table,
     site_scope,
 )
+from mosaic_core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mosaic_cms.incoming import Incoming
@@ -76,6 +77,11 @@ def upload(
                 begun = await do("media.begin_upload", size=size, **said)
             else:
                 begun = await do("media.show_upload", upload=resume)
+                if begun.size != size:
+                    raise InvalidInput(
+                        f"The file has {size:,} bytes; what is coming has {begun.size:,}.",
+                        hint="Go on with the same file, or begin anew without --resume.",
+                    )
             return await _in_parts(do, begun, file, progress)
 
     _told(run(work, as_json=as_json), as_json)

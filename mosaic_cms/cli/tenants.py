@@ -19,6 +19,7 @@ from mosaic_cms.cli.running import (
     show_table,
     site_scope,
 )
+from mosaic_core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mosaic_cms.product import Product
@@ -157,13 +158,22 @@ def networks(
     everybody: Annotated[bool, typer.Option("--everybody", help="Take the lists away.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show from which networks a tenant is reached, or say so."""
+    """Show from which networks a tenant is reached, or say so; a list that is not given stays."""
 
     async def work(product: Product) -> Any:
         scope, _ = site_scope(product, slug)
         if not (allow or block or everybody):
             return await product.actions.perform("networks.show", scope, {})
-        given = {"allow": tuple(allow or ()), "block": tuple(block or ())}
+        if everybody and (allow or block):
+            raise InvalidInput(
+                "Everybody, and some networks: that is not one of both.",
+                hint="Give --everybody alone, or the networks.",
+            )
+        there = await product.actions.perform("networks.show", scope, {})
+        given = {
+            "allow": tuple(allow or () if allow or everybody else there.allow),
+            "block": tuple(block or () if block or everybody else there.block),
+        }
         return await product.actions.perform("networks.set", scope, given)
 
     view = run(work, as_json=as_json)

@@ -18,10 +18,10 @@ from mosaic_cms.importing.folder import SourceFile
 from mosaic_cms.importing.site_file import FileEntry
 from mosaic_cms.media import shelf
 from mosaic_cms.media.checks import Checked, Rules
-from mosaic_cms.media.intake import PATIENCE, content_of, key_for
+from mosaic_cms.media.intake import PATIENCE, content_of, key_for, require_size
 from mosaic_cms.media.settings import read_rules
 from mosaic_cms.scope import TenantScope
-from mosaic_core.errors import InvalidInput
+from mosaic_core.errors import InvalidInput, QuotaExceeded
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
 
@@ -72,14 +72,18 @@ async def store_media(
         await scope.write(lambda write: _expect(scope, write, site_key, new))
     checked: dict[str, Checked] = {}
     faults: list[tuple[str, str]] = []
-    for number, one in enumerate(new, 1):
-        try:
-            checked[one.file.source] = await _store(scope, one, rules)
-        except InvalidInput as error:
-            faults.append((one.file.source, error.message))
-            if one.file.source not in there:
-                del ids[one.file.source]
-        scope.progress("files", number, len(new))
+    try:
+        for number, one in enumerate(new, 1):
+            try:
+                checked[one.file.source] = await _store(scope, one, rules)
+            except InvalidInput as error:
+                faults.append((one.file.source, error.message))
+                if one.file.source not in there:
+                    del ids[one.file.source]
+            scope.progress("files", number, len(new))
+    except BaseException:  # there is no room for one, or nobody waits any more
+        await asyncio.shield(asyncio.ensure_future(_give_up(scope, new)))
+        raise
     binned = {row.source for row in there.values() if row.binned_at is not None}
     if new or binned.intersection(ids) or said:
 
@@ -115,8 +119,26 @@ async def _expect(
     await agenda.expect(scope.tenant.tenant_id, write.at + PATIENCE)
 
 
+async def _give_up(scope: TenantScope, new: Sequence[_New]) -> None:
+    """Leaves nothing of what was stored for an import that came to nothing."""
+
+    async def fn(write: Write) -> None:
+        for one in new:
+            row = await write.session.get(MediaUpload, one.upload)
+            if row is not None:
+                await write.session.delete(row)
+        await write.session.flush()
+        await shelf.remove_later(write, {one.key for one in new})
+
+    await scope.write(fn, reserve=True)
+
+
 async def _store(scope: TenantScope, new: _New, rules: Rules) -> Checked:
     """Stores what may be shown of a file."""
+    try:
+        require_size(scope, new.size)
+    except QuotaExceeded as error:  # of this file; what there is no room for is another matter
+        raise InvalidInput(error.message, hint=error.hint) from error
     storage = scope.product.platform.storage(scope.tenant)
     inspector, path = scope.product.inspector, new.file.path
     checked = await inspector.look_at(path, new.size, new.digest, rules)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
 from itertools import pairwise
 from typing import BinaryIO
 
 from mosaic_core.errors import InvalidInput
 
 _END = b"PK\x05\x06"
+#: What stands before the end record when another one has the real numbers (APPNOTE, 4.3.15).
+_LARGE = b"PK\x06\x07"
 #: Bytes in which an archive's end is looked for: its record, and the longest comment.
 _TAIL = 22 + 65_535
 #: Bytes of a directory, and entries of it, that are read.
@@ -67,6 +70,11 @@ def _require_readable(file: BinaryIO, size: int) -> None:
     at = tail.rfind(_END)
     if at < 0 or len(tail) - at < 22:
         raise InvalidInput("It is a ZIP archive that is cut off.", hint="Send it again.")
+    if tail[max(0, at - 20) : at].startswith(_LARGE):
+        raise InvalidInput(
+            "It is a ZIP archive in the form for very large ones.",
+            hint="Pack less into one archive.",
+        )
     directory = int.from_bytes(tail[at + 12 : at + 16], "little")
     if directory > _MOST_DIRECTORY:
         raise InvalidInput("Its directory is longer than that of any proper archive.")
@@ -103,5 +111,10 @@ def _kind(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> str:
             return kind
     first = entries[0] if entries else None
     if first is not None and first.filename == "mimetype" and first.file_size < 100:
-        return _OPEN.get(archive.read(first).strip(), "zip")
+        if first.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            return "zip"
+        try:
+            return _OPEN.get(archive.read(first).strip(), "zip")
+        except (RuntimeError, zlib.error):  # it is encrypted, or is none
+            return "zip"
     return "zip"

@@ -26,6 +26,7 @@ from mosaic_core.errors import InvalidInput
 _MOST_OF_PICTURE, _MOST_OF_DRAWING = 64 * 1024 * 1024, 5_000_000
 _CHUNK = 256 * 1024
 _TAIL = 1024
+_MOST_BOXES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,9 @@ def _pdf(file: BinaryIO, size: int) -> None:
 def _film(file: BinaryIO, size: int) -> None:
     """ISO/IEC 14496-12, 4.2: boxes up to the very end, and one that says what is in the others."""
     at, names = 0, set()
-    while at < size:
+    for _ in range(_MOST_BOXES):
+        if at >= size:
+            break
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:
@@ -235,6 +238,8 @@ def _film(file: BinaryIO, size: int) -> None:
             raise InvalidInput("Something else stands behind the film in the file.")
         names.add(name)
         at += length
+    if at < size:
+        raise InvalidInput(f"It is no film that anybody makes: it has over {_MOST_BOXES:,} parts.")
     if at > size or not names & {b"moov", b"moof"}:
         raise InvalidInput("It is a film that is cut off.", hint="Send it again.")
 

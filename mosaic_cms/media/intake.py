@@ -87,7 +87,7 @@ async def begin(
 ) -> MediaUpload:
     """Notes a file that is coming, here and in the platform's agenda: it is swept if it never
     comes."""
-    _require_size(scope, size)
+    require_size(scope, size)
     upload_id, key = new_id(), key_for(arrival.name)
     storage = scope.product.platform.storage(scope.tenant)
     parts_id: str | None = None
@@ -228,7 +228,8 @@ def key_for(name: str) -> str:
     return f"media/{made[:2]}/{made[2:24]}/{plain_name(name)}"
 
 
-def _require_size(scope: TenantScope, size: int | None) -> None:
+def require_size(scope: TenantScope, size: int | None) -> None:
+    """Raises QuotaExceeded for a file that is larger than the tier lets in."""
     most = scope.limits.file
     if most is not None and size is not None and size > most:
         raise _too_large(scope)
@@ -249,7 +250,7 @@ async def _bounded(
     come = 0
     async for chunk in chunks:
         come += len(chunk)
-        _require_size(scope, come)
+        require_size(scope, come)
         yield chunk
         scope.progress("bytes", come, max(size or 0, come))
 

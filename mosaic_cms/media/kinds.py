@@ -103,8 +103,10 @@ KINDS = {
 }
 _BY_TYPE = {kind.media_type: kind for kind in KINDS.values()}
 _PICTURES = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp", "image/avif": "avif"}
+#: No comment runs past its end: there has to be one way only to read what stands before.
 _SVG = re.compile(
-    rb"\s*(?:<\?xml[^>]{0,200}\?>\s*|<!--.{0,1000}?-->\s*)*<(?:!DOCTYPE\s+)?svg[\s>/]", re.S
+    rb"\s*(?:<\?xml[^>]{0,200}\?>\s*|<!--(?:(?!-->).){0,1000}-->\s*)*<(?:!DOCTYPE\s+)?svg[\s>/]",
+    re.S,
 )
 
 _WEB_PAGE = re.compile(

@@ -24,6 +24,8 @@ _SHOWN = frozenset(
     b"fdAT".split()
 )
 _EXIF_FLAG, _XMP_FLAG = 0x08, 0x04
+#: Pieces that one item of an AVIF file is in; the real ones have one.
+_MOST_EXTENTS = 64
 
 
 @dataclass(slots=True)
@@ -261,7 +263,10 @@ def _places(content: bytes, at: int) -> Iterator[tuple[int, int, int, int]]:
         method = number(2) & 15 if version else 0
         number(2)
         base = number(sizes[2])
-        for _ in range(number(2)):
+        extents = number(2)
+        if extents > _MOST_EXTENTS:  # they may take no bytes, and so be any number
+            raise IndexError
+        for _ in range(extents):
             number(index)
             offset = number(sizes[0])
             yield item, method, base + offset, number(sizes[1])

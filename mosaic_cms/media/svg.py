@@ -216,8 +216,9 @@ class _Reader:
                     self.removed.append("a reference to something else")
             elif not space:
                 fits = _ATTRIBUTE.fullmatch(local) and local not in _REFUSED
-                if fits and _harmless(_COMMENT.sub("", value)):
-                    kept[local] = value
+                plain = _COMMENT.sub("", value)  # what begins one may stand in a text of CSS
+                if fits and _harmless(plain):
+                    kept[local] = plain
                 else:
                     self.removed.append(f"the attribute {local[:40]!r}")
         return kept

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -19,8 +21,9 @@ from mosaic_cms.pictures.picture import made_in
 from mosaic_cms.rights import SERVER_FILES, Permission
 from mosaic_cms.scope import PlatformScope, TenantScope
 from mosaic_core import bundle
+from mosaic_core.database.sqlite import Turns
 from mosaic_core.directory import slug_taken
-from mosaic_core.errors import Conflict, InvalidInput, QuotaExceeded
+from mosaic_core.errors import Conflict, DatabaseBusy, InvalidInput, QuotaExceeded
 from mosaic_core.tenants import TenantContext, check_slug
 
 
@@ -112,14 +115,24 @@ async def export_tenant(scope: TenantScope, command: ExportTenant) -> BundleRepo
     )
 
 
-@action("tenants.import", needs=Permission("create", "tenants"))
+@action("tenants.import", needs=Permission("create", SERVER_FILES))
 async def import_tenant(scope: PlatformScope, command: ImportTenant) -> ImportedTenant:
-    """Makes a new tenant of a bundle; nobody sees it before it is whole. Members, domains, keys and
-    plans are the platform's, and no part of a bundle."""
+    """Makes a new tenant of a bundle; nobody sees it before it is whole and rendered. Members,
+    domains, keys and plans are the platform's, and no part of a bundle."""
     platform = scope.product.platform
     identity = command.identity.get_secret_value() if command.identity else None
     manifest = await bundle.manifest_of(command.file, identity=identity)
     tenant = _tenant(scope, command, manifest)
+    async with _alone(scope, tenant):
+        await platform.directory.refresh(now=True)
+        _tenant(scope, command, manifest)  # somebody else may have been faster
+        return await _import(scope, command, tenant, identity)
+
+
+async def _import(
+    scope: PlatformScope, command: ImportTenant, tenant: TenantContext, identity: str | None
+) -> ImportedTenant:
+    platform = scope.product.platform
     target = bundle.Target(
         tenant=tenant,
         persistence=platform.persistence(tenant),
@@ -127,19 +140,21 @@ async def import_tenant(scope: PlatformScope, command: ImportTenant) -> Imported
         schema=platform.schema,
     )
     done = await bundle.load(target, command.file, identity=identity, progress=scope.progress)
-    needing = await scope.product.kept.needing(tenant)
+    own = scope.product.scope(tenant, scope.actor).during("tenants.import")
     try:
         await _require_sites_fit(scope, tenant)
+        rendered = await render_sites(
+            dataclasses.replace(own, progress=scope.progress), RenderSites()
+        )
         await platform.directory.add(
-            tenant, platform.schema.history.current, actor=str(scope.actor), beside=needing
+            tenant, platform.schema.history.current, actor=str(scope.actor)
         )
     except BaseException:
-        await target.persistence.drop(tenant)
-        await target.storage.drop(tenant)
+        await platform.directory.refresh(now=True)
+        if platform.directory.tenant(tenant.tenant_id) is None:  # else it was too late to stop
+            await target.persistence.drop(tenant)
+            await target.storage.drop(tenant)
         raise
-    own = scope.product.scope(tenant, scope.actor).during("tenants.import")
-    shown = dataclasses.replace(own, progress=scope.progress)
-    rendered = await render_sites(shown, RenderSites())
     await scope.product.reminders.compare(tenant, mend=True)  # what is scheduled, it alone knows
     return ImportedTenant(
         tenant_id=tenant.tenant_id,
@@ -150,6 +165,23 @@ async def import_tenant(scope: PlatformScope, command: ImportTenant) -> Imported
         pages=rendered.pages,
         bundle=report_of(command.file, done.manifest, done.seal),
     )
+
+
+@asynccontextmanager
+async def _alone(scope: PlatformScope, tenant: TenantContext) -> AsyncIterator[None]:
+    """While a bundle becomes a tenant, nobody else makes the same tenant of it."""
+    folder = scope.product.platform.settings.data_dir / "imports"
+    folder.mkdir(exist_ok=True)
+    async with AsyncExitStack() as stack:
+        try:
+            turn = Turns().take(folder / f"{tenant.tenant_id}.lock", timeout=1.0)
+            await stack.enter_async_context(turn)
+        except DatabaseBusy as error:
+            raise Conflict(
+                f"This bundle is being imported as {tenant.slug!r} already.",
+                hint="Wait for that import to end.",
+            ) from error
+        yield
 
 
 def report_of(path: Path, manifest: bundle.Manifest, seal: bundle.Seal) -> BundleReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from mosaic_cms.content.published import ContentReference
 from mosaic_cms.content.references import media_url
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.media import shelf
-from mosaic_cms.media.kinds import KINDS, kind_of_type
+from mosaic_cms.media.kinds import KINDS, ending_of, kind_of_type
 from mosaic_cms.media.names import check_folder, check_tags, check_words, safe_name
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
@@ -158,7 +159,9 @@ async def edit_media(scope: TenantScope, command: EditMedia) -> MediaView:
         told = command.model_dump(exclude={"media", "site", "name"}, exclude_none=True)
         facts = facts_of(**told)
         if command.name is not None:
-            kind = kind_of_type(row.content_type) or KINDS["zip"]
+            kind = kind_of_type(row.content_type)
+            if kind is None:  # of before kinds were looked at: it keeps the ending that it has
+                kind = replace(KINDS["zip"], endings=(ending_of(row.name),))
             facts["name"] = safe_name(command.name, kind)
         changed = {name for name, value in facts.items() if getattr(row, name) != value}
         for name in changed:

@@ -115,7 +115,7 @@ class Forgotten(Model):
     versions: int
 
 
-@action("media.upload", needs=Permission("create", "media"), http="POST /media")
+@action("media.upload", needs=Permission("create", "media"), http="POST /media", seconds=3600)
 async def upload_media(scope: TenantScope, command: UploadMedia) -> Uploaded:
     """Puts a file into the library, once it was looked at; the body is the file itself."""
     told = command.model_dump(include={"folder", "tags", "alt", "caption", "credit"})
@@ -125,7 +125,12 @@ async def upload_media(scope: TenantScope, command: UploadMedia) -> Uploaded:
     return await uploaded(scope, row, checked)
 
 
-@action("media.replace", needs=Permission("update", "media"), http="PUT /media/{media}/content")
+@action(
+    "media.replace",
+    needs=Permission("update", "media"),
+    http="PUT /media/{media}/content",
+    seconds=3600,
+)
 async def replace_media(scope: TenantScope, command: ReplaceMedia) -> Uploaded:
     """Gives a file another content; pages show it, and the one before becomes a version."""
     async with scope.read() as session:

@@ -26,7 +26,7 @@ from mosaic_cms.operations.media import Alt, Caption, Credit, Folder, MediaSite,
 from mosaic_cms.operations.media_content import GivenName, Uploaded, uploaded
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
-from mosaic_core.errors import FileMissing, InvalidInput
+from mosaic_core.errors import Denied, FileMissing, InvalidInput
 from mosaic_core.storage import Upload
 
 #: For how long a part can be sent to an address.
@@ -119,6 +119,9 @@ async def begin_upload(scope: TenantScope, command: BeginUpload) -> UploadView:
     told = command.model_dump(include={"folder", "tags", "alt", "caption", "credit"})
     media_id = None
     if command.media is not None:
+        decision = scope.actor.may(Permission("update", "media"), "media.replace", scope.site)
+        if not decision.allowed:
+            raise Denied(decision.reason)
         async with scope.read() as session:
             site = await find_site(session, command.site)
             media_id = (await shelf.find(session, site, command.media)).id
@@ -160,6 +163,7 @@ async def show_upload(scope: TenantScope, command: NamedUpload) -> UploadView:
     "media.send_part",
     needs=Permission("create", "media"),
     http="PUT /media/uploads/{upload}/parts/{number}",
+    seconds=600,
 )
 async def send_part(scope: TenantScope, command: UploadPart) -> Ended:
     """Takes a part; one that came before is replaced. The body is the part itself."""

@@ -15,6 +15,9 @@ from mosaic_core.errors import BundleDamaged, ChainBroken
 from mosaic_core.head.log import ChainCheck
 from mosaic_core.head.tables import TENANT
 
+#: What :func:`values_of` raises.
+NO_ROW = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -73,7 +76,7 @@ class Counted:
         try:
             for row in rows:
                 self._chain.add(values_of(TENANT.changes, row))
-        except (ChainBroken, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ChainBroken, *NO_ROW) as error:
             why = error.message if isinstance(error, ChainBroken) else "it is no change log"
             raise damaged(member.name, why) from error
         return rows
@@ -100,6 +103,6 @@ def values_of(table: Table, images: Mapping[str, Any]) -> dict[str, Any]:
     """A row's values from its images; a column that the row lacks is an error.
 
     Raises:
-        KeyError, ValueError, TypeError, AttributeError: it is no row of this table.
+        KeyError, ValueError, TypeError, AttributeError, ArithmeticError: it is no row of it.
     """
     return {c.name: c.type.from_image(images[c.name]) for c in table.columns}  # type: ignore[attr-defined]

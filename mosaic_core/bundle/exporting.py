@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from sqlalchemy import Table, func, literal, select
 from sqlalchemy.engine import RowMapping
@@ -25,8 +24,8 @@ from mosaic_core.bundle.form import (
     TenantFacts,
     rows_name,
 )
-from mosaic_core.bundle.locking import locked
-from mosaic_core.bundle.writing import BundleWriter, begin, finish
+from mosaic_core.bundle.locking import keys_of, locked
+from mosaic_core.bundle.writing import BundleWriter, begin, claim, finish
 from mosaic_core.database.schema import TenantSchema, logged_tables
 from mosaic_core.errors import Conflict, DatabaseDamaged, FileMissing
 from mosaic_core.head.log import checkpoint_of
@@ -93,34 +92,31 @@ async def export(
         force: replaces a file that is there.
 
     Raises:
-        Conflict: the file is there.
+        Conflict: the file is there, or being written by somebody else.
         DatabaseError, StorageError: of what is read.
     """
     if path.exists() and not force:
         raise Conflict(f"The file {path.name!r} is there already.", hint="Replace it with --force.")
-    unfinished = path.with_name(f"{path.name}.part")
-    async with source.persistence.session(source.tenant) as session:
-        manifest = await _manifest(source, session)
-        async with AsyncExitStack() as stack:
-            if recipients:
-                file: BinaryIO = await asyncio.to_thread(unfinished.open, "wb")
-                stack.callback(file.close)
-                plain = stack.enter_context(locked(file, recipients))
-                writer = BundleWriter(plain)
-                content = manifest.model_dump_json().encode()
-                await asyncio.to_thread(writer.add, MANIFEST, content)
-            else:
-                file, writer, manifest = await asyncio.to_thread(begin, unfinished, manifest)
-                stack.callback(file.close)
-            done = Exported(path, manifest)
-            await _rows(source, session, writer, done, progress)
+    unfinished, keys = path.with_name(f"{path.name}.part"), keys_of(recipients)
+    async with AsyncExitStack() as stack:
+        file = await asyncio.to_thread(claim, unfinished)
+        stack.callback(file.close)
+        async with AsyncExitStack() as inner:
+            async with source.persistence.session(source.tenant) as session:
+                manifest = await _manifest(source, session)
+                if keys:
+                    await asyncio.to_thread(file.truncate, 0)
+                    writer = BundleWriter(inner.enter_context(locked(file, keys)))
+                    content = manifest.model_dump_json().encode()
+                    await asyncio.to_thread(writer.add, MANIFEST, content)
+                else:
+                    writer, manifest = await asyncio.to_thread(begin, file, manifest)
+                done = Exported(path, manifest)
+                await _rows(source, session, writer, done, progress)
             await _files(source, writer, done, progress)
             await asyncio.to_thread(writer.seal, done.rows, done.changes, done.files, done.size)
-            if not recipients:
-                await asyncio.to_thread(finish, file, unfinished, path)
-        if recipients:  # the last of it is written when the pipe is closed
-            file = await asyncio.to_thread(unfinished.open, "rb")
-            await asyncio.to_thread(finish, file, unfinished, path)
+        # The last of what is encrypted is written when its pipe is closed.
+        await asyncio.to_thread(finish, file, unfinished, path)
     return done
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Table, func, insert, select, update
 
-from mosaic_core.bundle.checking import Counted, values_of
+from mosaic_core.bundle.checking import NO_ROW, Counted, values_of
 from mosaic_core.bundle.form import Manifest, Progress, Seal
 from mosaic_core.bundle.reading import Bundle, Member, damaged, open_bundle
 from mosaic_core.database.schema import TenantSchema, logged_tables
@@ -63,11 +63,11 @@ async def load(
     target: Target, path: Path, *, identity: str | None = None, progress: Progress
 ) -> Loaded:
     """Makes the database and the files of a tenant. When it fails, there is nothing of them; when
-    the process is stopped, the next load of the same bundle goes on.
+    the process is stopped, the next load of the same bundle goes on. The caller sees to it that
+    nobody knows the tenant, and that nobody else loads it: all that is there is an earlier load's.
 
     Raises:
         BundleError, BundleDamaged, BundleNewer: of the file; see :func:`open_bundle`.
-        Conflict: there is a database of this tenant that no load began.
         DatabaseError, StorageError: of what is written, such as a tier's limit.
     """
     loading = _Loading(target, path, identity, progress)
@@ -122,7 +122,7 @@ class _Loading:
 
     async def _begin(self, manifest: Manifest) -> None:
         """Makes an empty, fenced database, or finds how far an earlier load came: one that was
-        stopped before anybody knew of the tenant may have come to its end."""
+        stopped before anybody knew of the tenant may have come to its end, or further."""
         persistence, tenant = self._target.persistence, self._target.tenant
         try:
             head = first_head(tenant.tenant_id, tenant.epoch) | {"status": HeadStatus.FENCED}
@@ -131,11 +131,14 @@ class _Loading:
             async with persistence.session(tenant) as session:
                 found = (await session.execute(select(TENANT.head))).mappings().one()
                 ended = found["digest"].hex() == manifest.head.digest
-                if not ended and found["status"] != HeadStatus.FENCED:
-                    raise
+                anew = not ended and found["status"] != HeadStatus.FENCED
                 for name, table in self._tables.items():
                     query = select(func.count()).select_from(table)
                     self._there[name] = await session.scalar(query) or 0
+            if anew:
+                self._there.clear()
+                await persistence.drop(tenant)
+                await persistence.provision(tenant, [Rows(TENANT.head, [head])])
         self.began = True
 
     async def _members(self, bundle: Bundle) -> Seal:
@@ -160,7 +163,7 @@ class _Loading:
             return
         try:
             values = [values_of(table, row) for row in rows]
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except NO_ROW as error:
             raise damaged(member.name, f"a row does not fit its table ({error!r})") from error
         await self._put(table, values)
 

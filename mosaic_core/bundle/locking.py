@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mosaic_core.errors import BundleDamaged, BundleLocked, InvalidInput
 
@@ -23,26 +23,34 @@ def is_locked(file: BinaryIO) -> bool:
     return locked
 
 
-@contextmanager
-def locked(file: BinaryIO, recipients: Sequence[str]) -> Iterator[BinaryIO]:
-    """What is written into the result is encrypted into ``file``, for some age public keys.
+def keys_of(recipients: Sequence[str]) -> list[Any]:
+    """The keys that some texts are, for :func:`locked`.
 
     Raises:
-        InvalidInput: one is none.
+        InvalidInput: one is no age public key.
     """
+    if not recipients:
+        return []
     import pyrage
 
     try:
-        keys = [pyrage.x25519.Recipient.from_str(one) for one in recipients]
+        return [pyrage.x25519.Recipient.from_str(one) for one in recipients]
     except pyrage.RecipientError as error:
         raise InvalidInput(
             f"That is no age public key: {error}.", hint="It begins with 'age1'."
         ) from None
+
+
+@contextmanager
+def locked(file: BinaryIO, keys: Sequence[Any]) -> Iterator[BinaryIO]:
+    """What is written into the result is encrypted into ``file``, for some age public keys."""
+    import pyrage
+
     reading, writing = os.pipe()
 
     def encrypt() -> None:
         with os.fdopen(reading, "rb") as plain:
-            pyrage.encrypt_io(plain, file, keys)
+            pyrage.encrypt_io(plain, file, list(keys))
 
     with _beside(encrypt), os.fdopen(writing, "wb", buffering=1024 * 1024) as plain:
         yield plain

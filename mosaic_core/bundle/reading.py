@@ -40,6 +40,7 @@ _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1024 * 1024
 #: Bytes of an extended header; it has a name and a digest.
 _MOST_HEADER = 64 * 1024
+_MOST_DIGITS = 20
 _HINT = "Take another copy of the file, or export again; nothing was changed."
 
 
@@ -161,7 +162,8 @@ class Members:
                 extended = self._extended(info.size)
                 continue
             name, digest = extended.get("path", info.name), extended.get(DIGEST, "")
-            size = int(extended["size"]) if extended.get("size", "").isdecimal() else info.size
+            told = extended.get("size", "")
+            size = int(told) if told.isdecimal() and len(told) < _MOST_DIGITS else info.size
             extended = {}
             if info.type not in {tarfile.REGTYPE, tarfile.AREGTYPE} or size < 0:
                 raise damaged(name, "it is no plain file")

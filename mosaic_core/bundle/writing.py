@@ -5,18 +5,31 @@ All of it blocks: call it in a thread.
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import os
 import tarfile
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from mosaic_core.bundle.form import DIGEST, MANIFEST, SEAL, Manifest, Seal, Sum
 from mosaic_core.bundle.reading import Members, Truncated
-from mosaic_core.errors import BundleError, FileMismatch
+from mosaic_core.errors import BundleError, Conflict, FileMismatch
 
 _BLOCK = tarfile.BLOCKSIZE
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """A whole member of an unfinished bundle: it begins at ``at``."""
+
+    name: str
+    digest: str
+    at: int
 
 
 class BundleWriter:
@@ -24,12 +37,14 @@ class BundleWriter:
 
     Args:
         file: at its end; closed by whoever opened it.
-        there: members that it has already, from an export that was broken off.
+        there: the members that it has already, in their order, from an export that was broken off.
+            They stay as far as the same ones come again; from the first that is another on, the
+            file is written anew.
     """
 
-    def __init__(self, file: BinaryIO, there: dict[str, str] | None = None) -> None:
+    def __init__(self, file: BinaryIO, there: Sequence[There] = ()) -> None:
         self._file = file
-        self._there = there or {}
+        self._there = deque(there)
         self._sum = Sum()
         self._member: tuple[str, str, int] | None = None
         self._hash = hashlib.sha256()
@@ -47,17 +62,12 @@ class BundleWriter:
         self.add(name, gzip.compress(lines, 3, mtime=0))
 
     def begin(self, name: str, size: int, digest: str) -> bool:
-        """Begins a member of a known size and SHA-256; False when it is there already.
-
-        Raises:
-            BundleError: another content of this name is there.
-        """
-        known = self._there.get(name)
-        if known is not None and known != digest:
-            raise BundleError(f"{name} is in the unfinished bundle already, and is another one.")
+        """Begins a member of a known size and SHA-256; False when it is there already."""
         self._sum.add(name, digest)
-        if known is not None:
+        if self._there and (self._there[0].name, self._there[0].digest) == (name, digest):
+            self._there.popleft()
             return False
+        self._cut()
         info = tarfile.TarInfo(name)
         info.size, info.mode, info.pax_headers = size, 0o644, {DIGEST: digest}
         self._file.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
@@ -85,6 +95,7 @@ class BundleWriter:
 
     def seal(self, rows: dict[str, int], changes: int, files: int, size: int) -> Seal:
         """Writes the last member, and the archive's end."""
+        self._cut()
         seal = Seal(
             members=self._sum.members,
             digest=self._sum.hex(),
@@ -98,27 +109,47 @@ class BundleWriter:
         self._file.flush()
         return seal
 
+    def _cut(self) -> None:
+        """Takes away what is there and does not come again."""
+        if self._there:
+            at = self._there[0].at
+            self._there.clear()
+            self._file.seek(at)
+            self._file.truncate()
 
-def begin(path: Path, manifest: Manifest) -> tuple[BinaryIO, BundleWriter, Manifest]:
+
+def claim(path: Path) -> BinaryIO:
+    """An unfinished bundle, to be written by nobody else.
+
+    Raises:
+        Conflict: another process writes it.
+    """
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise Conflict(
+            f"{path.name} is being written by another export.", hint="Wait for it to end."
+        ) from None
+    return file
+
+
+def begin(file: BinaryIO, manifest: Manifest) -> tuple[BundleWriter, Manifest]:
     """Begins a bundle, or goes on with one that was broken off, of the same tenant at the same
     head: with the manifest that it has then."""
-    there, end, known = _unfinished(path, manifest)
-    file = path.open("r+b" if end else "wb")
-    try:
-        file.truncate(end)
-        file.seek(end)
-        writer = BundleWriter(file, there)
-        writer.add(MANIFEST, known.model_dump_json().encode())
-    except BaseException:
-        file.close()
-        raise
-    return file, writer, known
+    there, end, known = _unfinished(file, manifest)
+    file.seek(end)
+    file.truncate()
+    writer = BundleWriter(file, there)
+    writer.add(MANIFEST, known.model_dump_json().encode())
+    return writer, known
 
 
 def finish(file: BinaryIO, path: Path, target: Path) -> None:
     """Gives a written bundle its name, once it is on the disk."""
+    file.flush()
     os.fsync(file.fileno())
-    file.close()
     os.replace(path, target)
     folder = os.open(target.parent, os.O_RDONLY)
     try:
@@ -127,28 +158,26 @@ def finish(file: BinaryIO, path: Path, target: Path) -> None:
         os.close(folder)
 
 
-def _unfinished(path: Path, manifest: Manifest) -> tuple[dict[str, str], int, Manifest]:
+def _unfinished(file: BinaryIO, manifest: Manifest) -> tuple[list[There], int, Manifest]:
     """The whole members of an unfinished bundle that can be gone on with, where they end, and its
     manifest; nothing when it is of another state of the tenant."""
-    there: dict[str, str] = {}
+    there: list[There] = []
     end, known = 0, manifest
-    if not path.exists():
-        return there, end, known
     try:
-        with path.open("rb") as file:
-            for member in Members(file):
-                if not there:
-                    known = Manifest.model_validate_json(member.content())
-                    if _state(known) != _state(manifest):
-                        return {}, 0, manifest
-                else:
-                    for _ in member.chunks():
-                        pass
-                there[member.name], end = member.digest, member.ends
+        for member in Members(file):
+            if not there:
+                known = Manifest.model_validate_json(member.content())
+                if member.name != MANIFEST or _state(known) != _state(manifest):
+                    return [], 0, manifest
+            for _ in () if not there else member.chunks():
+                pass
+            there.append(There(member.name, member.digest, end))
+            end = member.ends
     except (BundleError, Truncated, ValueError):  # what comes before is whole
         pass
-    there.pop(SEAL, None)
-    return (there, end, known) if MANIFEST in there else ({}, 0, manifest)
+    if there and there[-1].name == SEAL:
+        end = there.pop().at
+    return (there, end, known) if there else ([], 0, manifest)
 
 
 def _state(manifest: Manifest) -> object:

@@ -1,7 +1,7 @@
 """Full-text search over what is published: which table is searched, what is asked, what comes back.
 
 A product marks one derived table with :func:`searched`. Each persistence strategy keeps an index
-of it, exact after every write, and answers ``Persistence.search`` from that.
+of it, exact when it is next asked, and answers ``Persistence.search`` from that.
 """
 
 from __future__ import annotations

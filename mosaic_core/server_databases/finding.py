@@ -202,8 +202,10 @@ class _Search:
         rows = await self._fetch(self._finder.shown, [number for number, _ in shown])
         by_number = {row[0]: row for row in rows}
         hit = self._finder.hit
+        # A page that was taken away since the index was brought level has no row any more.
+        left = [(by_number[number], score) for number, score in shown if number in by_number]
         return await asyncio.to_thread(
-            lambda: tuple(hit(by_number[number], score, sought) for number, score in shown)
+            lambda: tuple(hit(row, score, sought) for row, score in left)
         )
 
     async def _nearest(self, word: str) -> tuple[str, ...]:

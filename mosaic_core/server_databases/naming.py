@@ -11,8 +11,6 @@ from mosaic_core.tenants import TenantContext
 
 #: With a prefix of 12 and an epoch of 6 characters, within the 63 bytes of PostgreSQL's names.
 _ID = re.compile(r"[a-z0-9]{1,40}\Z")
-#: What a prefix is made of: several deployments may share a server.
-PREFIX = r"^[a-z][a-z0-9]{0,11}$"
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 

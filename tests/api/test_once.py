@@ -39,13 +39,14 @@ class Counting:
 def test_the_second_time_gets_the_first_answer(services: Services) -> None:
     async def scenario(service: Service) -> None:
         once, run = Once(service.deployment.product), Counting()
-        first = await once.answer(KEY, b"asked", run)
-        again = await once.answer(KEY, b"asked", run)
+        first = await once.answer(KEY, b"asked", run, seconds=1)
+        again = await once.answer(KEY, b"asked", run, seconds=1)
         assert run.times == 1
         assert (again.status_code, bytes(again.body)) == (201, bytes(first.body))
         assert again.headers["idempotent-replayed"] == "true"
         assert again.headers["content-type"] == "application/json"
-        assert (await once.answer(key_of("0190-a", "key:2", "tenant"), b"asked", run)) is not again
+        another = key_of("0190-a", "key:2", "tenant")
+        assert (await once.answer(another, b"asked", run, seconds=1)) is not again
         assert run.times == 2, "another's key is another key"
 
     services(scenario)
@@ -54,7 +55,7 @@ def test_the_second_time_gets_the_first_answer(services: Services) -> None:
 def test_what_is_kept_of_an_answer_is_sealed(services: Services) -> None:
     async def scenario(service: Service) -> None:
         product = service.deployment.product
-        await Once(product).answer(KEY, b"asked", Counting())
+        await Once(product).answer(KEY, b"asked", Counting(), seconds=1)
         async with product.platform.directory.database.session() as session:
             (row,) = await session.scalars(select(ApiAnswer))
         assert row.content is not None
@@ -67,9 +68,9 @@ def test_what_is_kept_of_an_answer_is_sealed(services: Services) -> None:
 def test_a_key_is_for_one_request(services: Services) -> None:
     async def scenario(service: Service) -> None:
         once, run = Once(service.deployment.product), Counting()
-        await once.answer(KEY, b"asked", run)
+        await once.answer(KEY, b"asked", run, seconds=1)
         with pytest.raises(HttpError, match="another request") as told:
-            await once.answer(KEY, b"asked something else", run)
+            await once.answer(KEY, b"asked something else", run, seconds=1)
         assert told.value.status == 422
 
     services(scenario)
@@ -79,15 +80,15 @@ def test_of_two_at_once_one_is_done_and_the_other_told_to_wait(services: Service
     async def scenario(service: Service) -> None:
         once, run = Once(service.deployment.product), Counting()
         run.go.clear()
-        first = asyncio.create_task(once.answer(KEY, b"asked", run))
+        first = asyncio.create_task(once.answer(KEY, b"asked", run, seconds=1))
         while not run.times:
             await asyncio.sleep(0.01)
         with pytest.raises(HttpError, match="being done") as told:
-            await once.answer(KEY, b"asked", run)
+            await once.answer(KEY, b"asked", run, seconds=1)
         assert (told.value.status, told.value.headers["retry-after"]) == (409, "1")
         run.go.set()
         assert (await first).status_code == 201
-        assert (await once.answer(KEY, b"asked", run)).status_code == 201
+        assert (await once.answer(KEY, b"asked", run, seconds=1)).status_code == 201
         assert run.times == 1
 
     services(scenario)
@@ -102,8 +103,8 @@ def test_what_failed_can_be_sent_again(services: Services) -> None:
 
         for _ in range(2):
             with pytest.raises(InvalidInput):
-                await once.answer(KEY, b"asked", fail)
-        assert (await once.answer(KEY, b"asked", Counting())).status_code == 201
+                await once.answer(KEY, b"asked", fail, seconds=1)
+        assert (await once.answer(KEY, b"asked", Counting(), seconds=1)).status_code == 201
 
     services(scenario)
 
@@ -122,15 +123,15 @@ def test_what_a_killed_process_began_is_done_again_after_a_minute_but_not_double
             page = await product.actions.perform("pages.create", scope, given)
             return JSONResponse({"path": page.path}, 201)
 
-        await once._begin(KEY, hashlib.sha256(b"asked").digest())
+        await once._begin(KEY, hashlib.sha256(b"asked").digest(), timedelta(minutes=1))
         await create()  # and then it is killed, before the answer is kept
         with pytest.raises(HttpError, match="being done"):
-            await once.answer(KEY, b"asked", create)
+            await once.answer(KEY, b"asked", create, seconds=1)
         with (
             time_machine.travel(datetime.now(UTC) + timedelta(minutes=2), tick=True),
             pytest.raises(MosaicError),
         ):
-            await once.answer(KEY, b"asked", create)
+            await once.answer(KEY, b"asked", create, seconds=1)
         pages = await deployment.do("pages.list")
         assert [page.path for page in pages].count("/once/") == 1
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from mosaic_core.cache import Cache
 from mosaic_core.hooks import hookimpl
@@ -60,7 +68,15 @@ class RedisSettings(BaseModel):
             raise ValueError("name the socket, as in unix:///run/redis/redis.sock")
         if parts.scheme != "unix" and (not parts.hostname or parts.port == 0):
             raise ValueError("name the server, as in rediss://cache.example.com:6380")
+        if parts.scheme != "unix" and parts.path.strip("/"):
+            raise ValueError("the number of the database is a setting of its own")
         return value
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if self.ca_file is not None and not self.url.startswith("rediss://"):
+            raise ValueError("ca_file is for rediss://: without TLS there is no certificate")
+        return self
 
 
 @asynccontextmanager

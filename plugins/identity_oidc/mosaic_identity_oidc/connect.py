@@ -99,7 +99,11 @@ class OpenIDConnect:
     ) -> dict[str, Any]:
         """What the issuer says of somebody only when it is asked (OpenID Connect Core, 5.3)."""
         endpoint, token = issuer.metadata.userinfo_endpoint, tokens.get("access_token")
-        if endpoint is None or not isinstance(token, str) or not token.isascii():
+        if (
+            endpoint is None
+            or not isinstance(token, str)
+            or not (token.isascii() and token.isprintable())
+        ):
             return {}
         headers = {"authorization": f"Bearer {token}"}
         web = self._issuers.web(self._party)

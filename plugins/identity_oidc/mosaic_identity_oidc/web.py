@@ -74,7 +74,8 @@ class Web:
         try:
             parts = urlsplit(address)
             host, _ = parts.hostname or "", parts.port
-        except ValueError:
+            host.encode("idna")  # as looking it up does: an empty label is none
+        except ValueError:  # UnicodeError, too
             host, parts = "", urlsplit("")
         plain = parts.scheme == "http" and self._internal and _is_loopback(host)
         usable = (

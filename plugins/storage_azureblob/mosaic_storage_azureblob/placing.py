@@ -112,7 +112,8 @@ async def _sent(
         except (ResourceModifiedError, ResourceExistsError, HttpResponseError) as error:
             others = isinstance(error, ResourceModifiedError | ResourceExistsError)
             if not others and code_of(error) != "InvalidBlockList":
-                settling.known = bool(error.status_code)
+                # A fault of the service's own may have come after it was carried out.
+                settling.known = error.status_code is not None and error.status_code < 500
                 raise
             # It may have been this very write, whose first answer was lost.
             found = await find(target, key)

@@ -97,7 +97,7 @@ async def finish(space: Space, ledger: Ledger, upload_id: str) -> FileInfo:
                 f"(announced: {upload.digest}).",
                 hint="Send the parts that differ again, or end the upload.",
             )
-    except FileMismatch:
+    except Exception:  # nothing has its place yet
         await ledger.mark(upload.id, placing=False)
         raise
     info = await put_in_place(

@@ -139,9 +139,9 @@ class TenantDatabases:
 
     async def _provision(self, home: Home, rows: Sequence[Rows], *, make: bool) -> None:
         """Makes the database and what is in it; nobody sees a tenant there before it is whole."""
+        if make:  # one that another process makes meanwhile is not ours to remove
+            await self._server.make(home)
         try:
-            if make:
-                await self._server.make(home)
             async with self._pools.use(home) as database:
                 await database.provision(home, rows)
         except BaseException:

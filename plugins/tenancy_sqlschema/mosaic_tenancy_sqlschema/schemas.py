@@ -93,7 +93,8 @@ class TenantSchemas:
                         f"No tenant of the directory has this schema, made {age(comment)}.",
                         "A process was killed before it made the tenant known. The schema is "
                         "never read: if no tenant is being made right now and platform.db is not "
-                        f"from an old backup, run DROP SCHEMA {quoted(name)} CASCADE there",
+                        f"from an old backup, run DROP SCHEMA {quoted(name)} CASCADE there, "
+                        f"and DROP ROLE IF EXISTS {quoted(name)}",
                     )
                 )
         return found

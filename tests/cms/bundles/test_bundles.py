@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -305,6 +305,49 @@ async def test_an_import_that_was_broken_off_goes_on(
     assert (await state(deployment, "slow"))[:2] == (await state(deployment, "aurora"))[:2]
 
 
+@in_its_loop
+async def test_an_export_that_goes_on_has_the_files_that_are_there_now(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, file = made.deployment, tmp_path / "again.mosaic"
+    tenant = deployment.scope().tenant
+    storage = deployment.product.platform.storage(tenant)
+    seal = BundleWriter.seal
+
+    def stopped(*given: Any) -> None:
+        raise RuntimeError("the machine stops")
+
+    for change in ("gone", "come"):
+        monkeypatch.setattr(BundleWriter, "seal", stopped)
+        with pytest.raises(RuntimeError):
+            await deployment.do("tenants.export", file=file, force=True)
+        keys = sorted(await files(deployment, "aurora"))
+        if change == "gone":  # the first of them, which no write to the tenant says
+            await storage.delete(tenant, keys[0])
+        else:
+            await storage.write(tenant, "aaa/first.txt", chunks(b"first"))
+        monkeypatch.setattr(BundleWriter, "seal", seal)
+        await deployment.do("tenants.export", file=file, force=True)
+        there = await files(deployment, "aurora")
+        assert bundle.check(file, progress=quiet).seal.files == len(there)
+        with bundle.open_bundle(file) as opened:
+            found = [m.key for m in opened.members() if m.table is None]
+        assert found == sorted(there)
+
+
+@in_its_loop
+async def test_two_imports_of_one_bundle_do_not_meet(made: Made, tmp_path: Path) -> None:
+    deployment, file, _ = made
+    outcomes = await asyncio.gather(
+        *(deployment.rule("tenants.import", file=file, slug="twice") for _ in range(3)),
+        return_exceptions=True,
+    )
+    assert sum(not isinstance(one, BaseException) for one in outcomes) == 1
+    assert all(isinstance(one, Conflict) for one in outcomes if isinstance(one, BaseException))
+    assert (await state(deployment, "twice"))[0] == (await state(deployment, "aurora"))[0]
+    assert (await deployment.get("/visit/", host="twice.mosaic.test")).status_code == 200
+
+
 def quiet(what: str, done: int, of: int) -> None:
     """Nobody looks."""
 
@@ -312,6 +355,10 @@ def quiet(what: str, done: int, of: int) -> None:
 def bundle_id(file: Path) -> Any:
     with bundle.open_bundle(file) as opened:
         return opened.manifest.bundle_id
+
+
+async def chunks(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def strays(deployment: Deployment) -> list[Any]:

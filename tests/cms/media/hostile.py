@@ -48,6 +48,13 @@ def zipped(*names: str, content: bytes = b"x") -> bytes:
     return file.getvalue()
 
 
+def large_zip() -> bytes:
+    """An archive that says of itself that another record has the real numbers."""
+    content = zipped("a")
+    at = content.rfind(b"PK\x05\x06")
+    return content[:at] + b"PK\x06\x07" + bytes(16) + content[at:]
+
+
 def lying_zip() -> bytes:
     """An archive whose directory tells of 16 entries of four gigabytes each."""
     content = bytearray(zipped(*(f"{n}.bin" for n in range(16))))
@@ -143,6 +150,7 @@ CASES = (
     Case("a claim of pixels", "a.png", lambda: claimed(2**31 - 1, 2**31 - 1), "damaged|too large"),
     Case("frames without end", "a.gif", lambda: many_frames(), "too large to be decoded: "),
     Case("a decompression bomb", "a.zip", lying_zip, "decompression bomb: [0-9,]+ bytes would"),
+    Case("an archive with another directory", "a.zip", large_zip, "for very large ones"),
     Case("entries over one another", "a.zip", overlapping_zip, "lie over one another"),
     Case("a billion laughs", "a.svg", laughs, "declares entities"),
     Case("uses of uses", "a.svg", uses_of_uses, "more than 200,000 elements"),
@@ -184,6 +192,15 @@ CASES = (
         "a.svg",
         drawing(r"<style>a{fill:\75rl(//4711.test)}</style>"),
         gone=b"4711",
+    ),
+    Case(
+        "a file behind what only looks like a comment",
+        "a.svg",
+        drawing("<path style=\"font-family:'/*';fill:url(http://4711.test/x);top:0 /*'*/\"/>"),
+        gone=b"4711",
+    ),
+    Case(
+        "comments without end", "a.svg", lambda: b"<!---->" * 500 + b"x", "files with .svg are not"
     ),
     Case("a paint", "a.svg", drawing('<path fill="url(//4711.test/a#b)"/>'), gone=b"4711"),
     Case(
