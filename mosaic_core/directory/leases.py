@@ -155,12 +155,15 @@ class Leases:
             await asyncio.sleep(min(0.25, self.lasts / 10))
 
     async def _take(self, tenant: TenantContext, work: Work, holder: str) -> Lease | Held:
+        mine: Lease | None = None
+
         async def fn(write: Write) -> Lease | Held:
+            nonlocal mine
             there = await self._held(write.session, tenant.tenant_id)
             if there is not None:
                 return there
-            mine = LeaseRow.tenant_id == tenant.tenant_id
-            await write.session.execute(delete(LeaseRow).where(mine))
+            before = delete(LeaseRow).where(LeaseRow.tenant_id == tenant.tenant_id)
+            await write.session.execute(before)
             await write.session.execute(
                 insert(LeaseRow).values(
                     tenant_id=tenant.tenant_id,
@@ -172,9 +175,15 @@ class Leases:
                     lasts=self._lasts,
                 )
             )
-            return Lease(tenant, work, write.version)
+            mine = Lease(tenant, work, write.version)
+            return mine
 
-        return await self._writer.write(fn, actor="system", action="leases.take")
+        try:
+            return await self._writer.write(fn, actor="system", action="leases.take")
+        except asyncio.CancelledError:
+            if mine is not None:  # it may have been committed
+                await self._leave(mine)
+            raise
 
     async def renew(self, lease: Lease) -> None:
         """Holds a lease for longer.
