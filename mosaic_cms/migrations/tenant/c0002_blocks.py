@@ -17,6 +17,8 @@ revision = "c0002"
 down_revision = "c0001"
 branch_labels = None
 depends_on = None
+phase = "contract"
+needs = "c0002"
 
 Row = dict[str, Any]
 

@@ -9,6 +9,7 @@ revision = "c0003"
 down_revision = "c0002"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

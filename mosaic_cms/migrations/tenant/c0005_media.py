@@ -17,6 +17,8 @@ revision = "c0005"
 down_revision = "c0004"
 branch_labels = None
 depends_on = None
+phase = "contract"
+needs = "c0005"
 
 _TEXTS = ("key", "name", "content_type", "digest", "source")
 _NUMBERS = ("size", "width", "height", "focal_x", "focal_y")
