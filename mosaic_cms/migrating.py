@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypedDict
 
-from mosaic_cms.product import open_product, platform_schema
+from mosaic_cms.product import Product, open_product, platform_schema, tenant_schema
 from mosaic_cms.scope import Actor
 from mosaic_core.directory import PlatformDatabase
-from mosaic_core.errors import MosaicError
+from mosaic_core.directory.rollouts import anybody_behind
+from mosaic_core.fleet import correct_revisions, migrate_fleet
 from mosaic_core.settings import Settings
-from mosaic_core.tenants import TenantStatus
+from mosaic_core.tenants import TenantContext, TenantStatus
 
 
 class Migrated(TypedDict):
     """What became of the tenants that were behind, by their slugs.
 
     ``unrendered`` are suspended: their pages are made anew once they are open again. ``failed``
-    says why.
+    says why, and ``busy`` what else is done to a tenant. ``waiting`` are how many were not tried,
+    since it paused in ``wave``. ``corrected`` is what was noted wrong of a tenant.
     """
 
     migrated: list[str]
     unrendered: list[str]
     failed: dict[str, str]
+    busy: dict[str, str]
+    waiting: int
+    wave: str
+    corrected: list[str]
 
 
 async def migrate_platform(settings: Settings) -> str:
@@ -35,24 +41,77 @@ async def migrate_platform(settings: Settings) -> str:
 
 
 async def migrate_tenants(
-    settings: Settings, progress: Callable[[str, int, int], None], actor: Actor
+    settings: Settings,
+    progress: Callable[[str, int, int], None],
+    actor: Actor,
+    *,
+    resume: bool = False,
+    verify: bool = False,
 ) -> Migrated:
-    """Migrates the tenants that are behind, and makes anew what their visitors see; one that fails
-    does not stop the others."""
-    done = Migrated(migrated=[], unrendered=[], failed={})
+    """Migrates the tenants that are behind, in waves, and makes anew what their visitors see.
+
+    Args:
+        resume: goes on although something went wrong before.
+        verify: asks every tenant's own database first, instead of what was noted of it.
+
+    Raises:
+        LeaseTaken: somebody else is at it.
+        RolloutPaused: something went wrong, and nobody has said to go on.
+    """
+    done = Migrated(
+        migrated=[], unrendered=[], failed={}, busy={}, waiting=0, wave="", corrected=[]
+    )
+    if not verify and not await _anybody_behind(settings):
+        return done
     async with open_product(settings) as product:
-        platform = product.platform
-        behind = await platform.directory.behind(platform.schema.history)
-        for number, tenant in enumerate(behind, 1):
-            try:
-                await platform.migrate(tenant, actor=str(actor))
-                done["migrated"].append(tenant.slug)
-                if tenant.status is TenantStatus.ACTIVE:  # others take no writes
-                    scope = product.scope(tenant, actor)
-                    await product.actions.perform("sites.render", scope, {})
-                else:
-                    done["unrendered"].append(tenant.slug)
-            except MosaicError as error:
-                done["failed"][tenant.slug] = str(error)
-            progress("tenants", number, len(behind))
+        if verify:
+            done["corrected"] = await correct_revisions(
+                product.platform, progress, actor=str(actor)
+            )
+        fleet = _Fleet(product, actor)
+        rollout = await migrate_fleet(
+            product.platform, fleet.migrate, actor=str(actor), progress=progress, resume=resume
+        )
+        done["migrated"] = [tenant.slug for tenant in rollout.migrated]
+        done["unrendered"] = fleet.unrendered
+        done["failed"] = _by_slug(product, rollout.failed)
+        done["busy"] = _by_slug(product, rollout.busy)
+        done["waiting"], done["wave"] = rollout.waiting, rollout.wave
     return done
+
+
+async def _anybody_behind(settings: Settings) -> bool:
+    """One query, before anything is opened for it."""
+    database = PlatformDatabase(settings.data_dir / "platform.db", platform_schema())
+    try:
+        return await anybody_behind(database, tenant_schema().history.current)
+    finally:
+        await database.close()
+
+
+def _by_slug(product: Product, reasons: dict[str, str]) -> dict[str, str]:
+    tenants = {i: product.platform.directory.tenant(i) for i in reasons}
+    return {getattr(tenants[i], "slug", i): why for i, why in reasons.items()}
+
+
+class _Fleet:
+    """How one tenant of the fleet is migrated."""
+
+    def __init__(self, product: Product, actor: Actor) -> None:
+        self._product = product
+        self._actor = actor
+        self.unrendered: list[str] = []
+
+    async def migrate(self, tenant: TenantContext, revision: str) -> None:
+        renders = self._product.platform.schema.history.renders(revision)
+
+        async def then(there: TenantContext) -> None:
+            if there.status is TenantStatus.ACTIVE:  # others take no writes
+                scope = self._product.scope(there, self._actor)
+                await self._product.actions.perform("sites.render", scope, {})
+            else:
+                self.unrendered.append(there.slug)
+
+        await self._product.platform.migrate(
+            tenant, actor=str(self._actor), then=then if renders else None
+        )

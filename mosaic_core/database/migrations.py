@@ -12,7 +12,8 @@ fleet is migrated (expand and contract; Sato, "ParallelChange", 2014)::
     needs = "c0007"
 
 Without a phase, only code that knows the migration itself may. A database remembers it, since older
-code has no other way to know.
+code has no other way to know. After one that says ``renders = True``, what visitors see is made
+anew.
 """
 
 from __future__ import annotations
@@ -86,6 +87,12 @@ class History:
         scripts = list(self._script.walk_revisions())[::-1]
         required = {_needs(script) for script in scripts}
         return {script.revision: script.revision in required for script in scripts}
+
+    def renders(self, revision: str) -> bool:
+        """Whether what visitors see is made anew on the way from a revision to the current one."""
+        heads = tuple(head for head in revision.split(",") if head in self.applied)
+        steps: Any = self._script._upgrade_revs("heads", heads)  # type: ignore[arg-type]
+        return any(getattr(step.revision.module, "renders", False) for step in steps)
 
     def read(self, connection: Connection) -> str:
         """The revision a database stands at; empty when it has none."""

@@ -23,7 +23,8 @@ from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
 from mosaic_core.directory.domains import give_domain, require_foreign
 from mosaic_core.directory.hints import Hints
-from mosaic_core.directory.leases import Leases
+from mosaic_core.directory.leases import Lease, Leases
+from mosaic_core.directory.rollouts import Rollouts
 from mosaic_core.directory.tables import DomainRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
@@ -113,6 +114,8 @@ class Directory:
         self.theme_sets = ThemeSets(database, self._writer)
         #: Who works at which tenant as a whole.
         self.leases = Leases(database, self._writer, lease)
+        #: Where the migration of all tenants paused.
+        self.rollouts = Rollouts(database, self._writer)
 
     # Lookups in memory
 
@@ -289,9 +292,23 @@ class Directory:
             await self.refresh(now=True)
 
     async def change(
-        self, tenant_id: str, *, actor: str, action: str, **values: Any
+        self,
+        tenant_id: str,
+        *,
+        actor: str,
+        action: str,
+        lease: Lease | None = None,
+        **values: Any,
     ) -> TenantContext:
-        """Changes columns of a tenant's row and returns what it is now."""
+        """Changes columns of a tenant's row and returns what it is now.
+
+        Args:
+            lease: has to be held, and is given back in the same write.
+
+        Raises:
+            NotFound: the tenant is not there.
+            LeaseLost: somebody else has taken the lease.
+        """
 
         async def fn(write: Write) -> None:
             row = await write.session.get(TenantRow, tenant_id)
@@ -302,6 +319,9 @@ class Directory:
                 setattr(row, name, value)
             if different:
                 row.changed = write.version
+            if lease is not None:
+                await lease.require(write)
+                await self.leases.end(write, lease)
 
         await self.write(fn, actor=actor, action=action)
         tenant = self._tenants.get(tenant_id)
@@ -354,16 +374,23 @@ class Directory:
                 if tenant_id in self._tenants
             ]
 
-    async def behind(self, history: History) -> list[TenantContext]:
-        """The tenants whose database is not at the current revision: one query for the fleet."""
+    async def behind(self, history: History) -> list[tuple[TenantContext, str]]:
+        """The tenants whose database is not at the current revision, each with the one that it is
+        at, in the order in which they were made: one query for the fleet."""
+        await self.refresh(now=True)
+        query = select(TenantRow.tenant_id, TenantRow.revision)
+        async with self.database.session() as session:
+            rows = await session.execute(
+                query.where(TenantRow.revision != history.current).order_by(TenantRow.tenant_id)
+            )
+            return [(self._tenants[i], revision) for i, revision in rows if i in self._tenants]
+
+    async def revisions(self) -> list[tuple[TenantContext, str]]:
+        """Every tenant, with the revision that was noted of its database."""
         await self.refresh(now=True)
         async with self.database.session() as session:
-            ids = await session.scalars(
-                select(TenantRow.tenant_id)
-                .where(TenantRow.revision != history.current)
-                .order_by(TenantRow.tenant_id)
-            )
-            return [self._tenants[i] for i in ids if i in self._tenants]
+            rows = await session.execute(select(TenantRow.tenant_id, TenantRow.revision))
+            return [(self._tenants[i], revision) for i, revision in rows if i in self._tenants]
 
     # Hints
 

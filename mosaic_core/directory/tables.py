@@ -128,3 +128,18 @@ class LeaseRow(PlatformBase):
     since: Mapped[int] = mapped_column(types.Integer())
     renewed: Mapped[int] = mapped_column(types.Integer())
     lasts: Mapped[int] = mapped_column(types.Integer())
+
+
+class RolloutRow(PlatformBase):
+    """Where the migration of all tenants paused (see :mod:`mosaic_core.directory.rollouts`)."""
+
+    __tablename__ = "rollouts"
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
+
+    #: To which the tenants are to come.
+    revision: Mapped[str] = mapped_column(types.Text(500), primary_key=True)
+    wave: Mapped[str] = mapped_column(types.Text(16))
+    #: Why, by the ids of the tenants that failed.
+    failures: Mapped[dict[str, Any]] = mapped_column(types.Json())
+    actor: Mapped[str] = mapped_column(types.Text(200))
+    at: Mapped[datetime] = mapped_column(types.UTCDateTime())

@@ -19,6 +19,7 @@ branch_labels = None
 depends_on = None
 phase = "contract"
 needs = "c0002"
+renders = True
 
 Row = dict[str, Any]
 

@@ -10,6 +10,7 @@ down_revision = "c0002"
 branch_labels = None
 depends_on = None
 phase = "expand"
+renders = True
 
 
 def upgrade() -> None:

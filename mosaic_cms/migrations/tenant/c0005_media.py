@@ -19,6 +19,7 @@ branch_labels = None
 depends_on = None
 phase = "contract"
 needs = "c0005"
+renders = True
 
 _TEXTS = ("key", "name", "content_type", "digest", "source")
 _NUMBERS = ("size", "width", "height", "focal_x", "focal_y")

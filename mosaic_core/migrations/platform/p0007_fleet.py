@@ -20,3 +20,13 @@ def upgrade() -> None:
         schema="platform",
         sqlite_strict=True,
     )
+    op.create_table(
+        "rollouts",
+        sa.Column("revision", types.Text(500), primary_key=True),
+        sa.Column("wave", types.Text(16), nullable=False),
+        sa.Column("failures", types.Json(), nullable=False),
+        sa.Column("actor", types.Text(200), nullable=False),
+        sa.Column("at", types.UTCDateTime(), nullable=False),
+        schema="platform",
+        sqlite_strict=True,
+    )
