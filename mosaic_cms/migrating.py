@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypedDict
 
+from mosaic_cms.catching_up import catch_up
 from mosaic_cms.product import Product, open_product, platform_schema, tenant_schema
 from mosaic_cms.scope import Actor
 from mosaic_core.directory import PlatformDatabase
 from mosaic_core.directory.rollouts import anybody_behind
 from mosaic_core.fleet import correct_revisions, migrate_fleet
 from mosaic_core.settings import Settings
-from mosaic_core.tenants import TenantContext, TenantStatus
+from mosaic_core.tenants import TenantContext
 
 
 class Migrated(TypedDict):
@@ -68,12 +69,15 @@ async def migrate_tenants(
             done["corrected"] = await correct_revisions(
                 product.platform, progress, actor=str(actor)
             )
-        fleet = _Fleet(product, actor)
+
+        async def one(tenant: TenantContext, revision: str) -> None:
+            if not await catch_up(product, tenant, revision, actor):
+                done["unrendered"].append(tenant.slug)
+
         rollout = await migrate_fleet(
-            product.platform, fleet.migrate, actor=str(actor), progress=progress, resume=resume
+            product.platform, one, actor=str(actor), progress=progress, resume=resume
         )
         done["migrated"] = [tenant.slug for tenant in rollout.migrated]
-        done["unrendered"] = fleet.unrendered
         done["failed"] = _by_slug(product, rollout.failed)
         done["busy"] = _by_slug(product, rollout.busy)
         done["waiting"], done["wave"] = rollout.waiting, rollout.wave
@@ -92,26 +96,3 @@ async def _anybody_behind(settings: Settings) -> bool:
 def _by_slug(product: Product, reasons: dict[str, str]) -> dict[str, str]:
     tenants = {i: product.platform.directory.tenant(i) for i in reasons}
     return {getattr(tenants[i], "slug", i): why for i, why in reasons.items()}
-
-
-class _Fleet:
-    """How one tenant of the fleet is migrated."""
-
-    def __init__(self, product: Product, actor: Actor) -> None:
-        self._product = product
-        self._actor = actor
-        self.unrendered: list[str] = []
-
-    async def migrate(self, tenant: TenantContext, revision: str) -> None:
-        renders = self._product.platform.schema.history.renders(revision)
-
-        async def then(there: TenantContext) -> None:
-            if there.status is TenantStatus.ACTIVE:  # others take no writes
-                scope = self._product.scope(there, self._actor)
-                await self._product.actions.perform("sites.render", scope, {})
-            else:
-                self.unrendered.append(there.slug)
-
-        await self._product.platform.migrate(
-            tenant, actor=str(self._actor), then=then if renders else None
-        )

@@ -65,6 +65,7 @@ from mosaic_cms.operations import (
     site_life,
     sites,
     sso,
+    tenant_life,
     tenants,
     terms,
     themes,
@@ -78,6 +79,7 @@ from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.postman import Postman
 from mosaic_cms.reminders import Reminders
+from mosaic_cms.removal import Remover
 from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, Conditions, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
@@ -93,6 +95,7 @@ from mosaic_core.tenants import TenantContext, TenantStatus
 _log = logging.getLogger("mosaic.product")
 _OPERATIONS = (
     tenants,
+    tenant_life,
     sites,
     pages,
     published,
@@ -184,6 +187,7 @@ class Product:
         self.postman = Postman(self, KINDS)
         self.renewal = Renewal(self)
         self.reminders = Reminders(self)
+        self.remover = Remover(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 

@@ -121,6 +121,10 @@ class Platform:
         """Every selected way to keep tenants, by name."""
         return self._persistence
 
+    def storages(self) -> Mapping[str, Storage]:
+        """Every selected way to keep files, by name."""
+        return self._storage
+
     def storage(self, tenant: TenantContext) -> Storage:
         """Where the tenant's files are."""
         return self._provider(self._storage, tenant, self.tier(tenant).storage)

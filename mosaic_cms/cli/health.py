@@ -126,6 +126,7 @@ async def _examine_databases(
                 (found.mended if mend else found.problems).extend(noted)
         progress("tenants", number, len(records))
     known = {record.tenant.tenant_id for record in records}
+    known |= {deleted.tenant.tenant_id for deleted in await directory.deletions.pending()}
     found.problems += await _strays(product, known)
     return found
 

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from functools import partial
+from urllib.parse import quote
 
 from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.networks import neighbourhood
@@ -25,6 +26,7 @@ from mosaic_cms.web.responses import (
     Scope,
     Send,
     html,
+    redirect,
     send_finished,
 )
 from mosaic_cms.web.signed import SIGNED_PREFIX
@@ -35,6 +37,10 @@ _log = logging.getLogger("mosaic.web")
 READY_PATH = "/-/ready"
 #: The one query under which pages are kept: that of listings.
 _NUMBERED = re.compile(rb"page=[1-9]\d{0,3}")
+
+
+#: What stands for itself in a query (RFC 3986, section 3.4).
+_IN_QUERIES = "%-._~!$&'()*+,;=:@/?"
 
 
 class SiteApp:
@@ -48,6 +54,7 @@ class SiteApp:
         self._hosts = Hosts(product.platform)
         self._networks = product.networks
         self._traffic = product.ledger.traffic
+        self._cdn_seconds = serve.cdn_seconds
         self._delivery = Delivery(product, serve.cdn_seconds)
         self._files = Files(product)
         self._pages = PlatformPages(product.platform.settings.platform.name)
@@ -131,6 +138,8 @@ class SiteApp:
                         finished = await self._take(handle, host, scope, headers, receive)
             else:
                 finished = _not_allowed()
+        except UnknownHost as error:
+            finished = self._renamed(scope, headers, host) or self._refusal(error, host)
         except MosaicError as error:
             finished = self._refusal(error, host)
         except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
@@ -213,6 +222,16 @@ class SiteApp:
             return _not_allowed()
         visit, forms = found
         return await forms.post(visit, host, headers, receive)
+
+    def _renamed(self, scope: Scope, headers: dict[bytes, bytes], host: bytes) -> Finished | None:
+        """Leads from the subdomain that a tenant had to where it is now."""
+        scheme = self._hosts.scheme_of(scope, headers)
+        origin = self._hosts.renamed(host, scheme)
+        if origin is None:
+            return None
+        query = quote(scope.get("query_string", b""), safe=_IN_QUERIES)
+        target = f"{origin}{quote(scope['path'])}{'?' if query else ''}{query}"
+        return redirect(308, target, seconds=self._cdn_seconds)
 
     def _refusal(self, error: MosaicError, host: bytes) -> Finished:
         if isinstance(error, UnknownHost):

@@ -13,7 +13,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import func, select
@@ -21,11 +21,13 @@ from sqlalchemy import func, select
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
+from mosaic_core.directory.deletions import Deletions
 from mosaic_core.directory.domains import give_domain, require_foreign
 from mosaic_core.directory.hints import Hints
 from mosaic_core.directory.leases import Lease, Leases
 from mosaic_core.directory.rollouts import Rollouts
-from mosaic_core.directory.tables import DomainRow, TenantRow
+from mosaic_core.directory.slugs import rename, slug_taken
+from mosaic_core.directory.tables import DomainRow, FormerSlugRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
@@ -54,6 +56,9 @@ _DOMAIN_COLUMNS = (
     DomainRow.created_at,
 )
 
+_FORMER_COLUMNS = (FormerSlugRow.slug, FormerSlugRow.tenant_id, FormerSlugRow.until)
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 #: A look-up in it is several times faster than the enumeration's own, for each of ten thousand.
 _STATUS = {status.value: status for status in TenantStatus}
 
@@ -92,6 +97,8 @@ class Directory:
         self._tenants: dict[str, TenantContext] = {}
         self._slugs: dict[str, TenantMatch] = {}
         self._domains: dict[str, TenantMatch] = {}
+        #: Slugs that tenants had, and until when they are kept for them.
+        self._former: dict[str, tuple[str, datetime]] = {}
         self._domains_of: dict[TenantMatch, dict[str, datetime]] = {}
         self._known = -1
         self._looking: asyncio.Task[None] | None = None
@@ -114,6 +121,8 @@ class Directory:
         self.theme_sets = ThemeSets(database, self._writer)
         #: Who works at which tenant as a whole.
         self.leases = Leases(database, self._writer, lease)
+        #: Which tenants were deleted.
+        self.deletions = Deletions(self)
         #: Where the migration of all tenants paused.
         self.rollouts = Rollouts(database, self._writer)
 
@@ -142,6 +151,18 @@ class Directory:
     def host_of(self, match: TenantMatch) -> str:
         """The host by which a site is known: its first custom domain, or its subdomain."""
         return self.domain_of(match) or f"{self._tenants[match.tenant_id].slug}.{self._domain}"
+
+    def renamed(self, host: str) -> str | None:
+        """The host by which a tenant is known now, for the subdomain that it had before."""
+        slug = host.removesuffix(f".{self._domain}")
+        tenant_id = self._former_owner(slug) if slug != host else None
+        tenant = self._tenants.get(tenant_id) if tenant_id is not None else None
+        return None if tenant is None else self.host_of(TenantMatch(tenant.tenant_id))
+
+    def _former_owner(self, slug: str) -> str | None:
+        """Whose slug it was, while it is kept for them."""
+        tenant_id, until = self._former.get(slug, ("", _LONG_AGO))
+        return tenant_id if datetime.now(UTC) < until and slug not in self._slugs else None
 
     def tenant(self, tenant_id: str) -> TenantContext | None:
         """The tenant with this id, deleted ones excepted."""
@@ -181,6 +202,7 @@ class Directory:
         try:
             tenants: list[TenantContext] = []
             domains: Sequence[Any] = ()
+            former: Sequence[Any] = ()
             async with self.database.session() as session:
                 version = await session.scalar(select(PLATFORM.head.c.version))
                 assert version is not None
@@ -192,16 +214,26 @@ class Directory:
                         select(*_DOMAIN_COLUMNS).where(DomainRow.changed > known)
                     )
                     tenants, domains = [_tenant(row) for row in rows], list(found)
+                    slugs = await session.execute(
+                        select(*_FORMER_COLUMNS).where(FormerSlugRow.changed > known)
+                    )
+                    former = list(slugs)
             # One that was overtaken has nothing to say of what a later one found.
             if version > self._known or (version != known and self._looking is own):
-                self._learn(version, tenants, domains)
+                self._learn(version, tenants, domains, former)
             if self._looking is own:
                 self.until = started + self._freshness
         finally:
             if self._looking is own:
                 self._looking = None
 
-    def _learn(self, version: int, tenants: list[TenantContext], domains: Sequence[Any]) -> None:
+    def _learn(
+        self,
+        version: int,
+        tenants: list[TenantContext],
+        domains: Sequence[Any] = (),
+        former: Sequence[Any] = (),
+    ) -> None:
         """Takes all that is different at ``version`` from what was known."""
         self._known = version
         for tenant in tenants:  # first, since one may have taken another's slug
@@ -219,7 +251,8 @@ class Directory:
             if active:
                 match = self._domains[host] = TenantMatch(tenant_id, site)
                 self._domains_of.setdefault(match, {})[host] = since
-        if tenants or domains:
+        self._former |= {slug: (tenant_id, until) for slug, tenant_id, until in former}
+        if tenants or domains or former:
             self.generation += 1
 
     # Changes
@@ -256,6 +289,8 @@ class Directory:
         Raises:
             Conflict: the slug is taken.
         """
+        if self._former_owner(tenant.slug) is not None:
+            raise slug_taken(tenant.slug)
 
         async def fn(write: Write) -> int:
             write.session.add(
@@ -287,7 +322,7 @@ class Directory:
             raise slug_taken(tenant.slug) from None
         await self._look_ended()
         if self._known == version - 1:  # nothing else is new
-            self._learn(version, [tenant], ())
+            self._learn(version, [tenant])
         else:
             await self.refresh(now=True)
 
@@ -328,6 +363,20 @@ class Directory:
         if tenant is None:
             raise NotFound(f"The tenant {tenant_id!r} is deleted.")
         return tenant
+
+    async def rename(self, tenant_id: str, slug: str, *, actor: str) -> TenantContext:
+        """Gives a tenant another slug; for a while the one that it had leads to it.
+
+        Raises:
+            InvalidInput, Conflict: it cannot have this one.
+        """
+        try:
+            await self.write(
+                lambda write: rename(write, tenant_id, slug), actor=actor, action="tenants.rename"
+            )
+        except Conflict:
+            raise slug_taken(slug) from None
+        return self.named(slug)
 
     async def add_domain(
         self, tenant_id: str, host: str, *, site: str | None = None, actor: str
@@ -419,11 +468,6 @@ def _untold() -> None:
 def _tenant(row: Any) -> TenantContext:
     tenant_id, slug, name, tier, status, *others = row
     return TenantContext(tenant_id, slug, name, tier, _STATUS[status], *others)
-
-
-def slug_taken(slug: str) -> Conflict:
-    """Says nothing about whose it is."""
-    return Conflict(f"The slug {slug!r} is taken.", hint="Choose another one.")
 
 
 @asynccontextmanager
