@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
 
-from mosaic_cms.identity.tables import ApiKey, KeyUse, SessionRow
+from mosaic_cms.identity.tables import ApiKey, Invitation, KeyUse, SessionRow
 from mosaic_cms.scope import SYSTEM
 from mosaic_core.directory import Lease, Work
 from mosaic_core.directory.deletions import Deletion
@@ -29,7 +29,7 @@ from mosaic_core.errors import (
     DatabaseNewer,
     LeaseTaken,
 )
-from mosaic_core.head import TENANT, Write
+from mosaic_core.head import PLATFORM, TENANT, Write
 from mosaic_core.storage import Storage
 
 if TYPE_CHECKING:
@@ -156,14 +156,22 @@ class Remover:
         return certificate
 
     async def _let_go(self, write: Write, tenant_id: str) -> dict[str, int]:
-        """Whoever works in the tenant stays signed in; keys' last uses go with the keys."""
+        """Whoever works in the tenant stays signed in. Keys' last uses go with the keys, and mails
+        that wait with the invitations that they are about."""
         session = write.session
         theirs = update(SessionRow).where(SessionRow.tenant_id == tenant_id)
         await session.execute(theirs.values(tenant_id=None))
         keys = select(ApiKey.id).where(ApiKey.tenant_id == tenant_id)
         uses: Any = await session.execute(delete(KeyUse).where(KeyUse.key_id.in_(keys)))
+        invitations = select(Invitation.id).where(Invitation.tenant_id == tenant_id)
+        invited = {str(one) for one in await session.scalars(invitations)}
+        outbox = PLATFORM.outbox
+        waiting = await session.execute(select(outbox.c.id, outbox.c.payload))
+        mails = [row.id for row in waiting if row.payload.get("invitation") in invited]
+        with write.permit.kernel():
+            await session.execute(delete(outbox).where(outbox.c.id.in_(mails)))
         await self._product.identity.store.changed(write)
-        return {"key_uses": uses.rowcount}
+        return {"key_uses": uses.rowcount, "mails": len(mails)}
 
 
 async def _files(storage: Storage, tenant: TenantContext) -> dict[str, Any]:

@@ -40,7 +40,7 @@ _TIERS = {
 
 def settings_for(root: Path, **tables: dict[str, Any]) -> Settings:
     """Settings whose tables the given ones complete."""
-    given = {"domain": "mosaic.test", "freshness": 0.2, "lease": 3.0}
+    given = {"domain": "mosaic.test", "freshness": 0.2, "lease": 4.0}
     platform = given | tables.pop("platform", {})
     own = {"platform": platform, "tiers": _TIERS, "rates": _NO_LIMITS}
     return make_settings(own | tables, root=root)

@@ -276,6 +276,8 @@ def test_nothing_of_a_removed_tenant_is_left_but_its_certificate(
         assert len(content["found"]["database"]["digest"]) == 64
         assert content["platform_rows"]["memberships"] == 1
         assert content["platform_rows"]["key_uses"] == 1
+        assert content["platform_rows"]["mails"] == 1
+        assert await rows_with(deployment, "new@example.com") == {}
         assert content["erased_images"] > 0
 
         for slug, answer in others.items():

@@ -28,14 +28,16 @@ def tenant(number: int) -> TenantContext:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, size: int = 0, **migrate: Any) -> AsyncIterator[Platform]:
+async def fleet(
+    folder: Path, size: int = 0, *, lease: float = 2.0, **migrate: Any
+) -> AsyncIterator[Platform]:
     """A platform of newer code; ``size`` tenants are made by older code first."""
     database = PlatformDatabase(folder / "data" / "platform.db", platform_history())
     await database.migrate()
     await database.close()
     tiers = {"small": {"persistence": "tenancy_sqlite", "storage": "storage_local"}}
     settings = make_settings(
-        {"platform": {"lease": 2.0}, "tiers": tiers, "migrate": migrate}, root=folder
+        {"platform": {"lease": lease}, "tiers": tiers, "migrate": migrate}, root=folder
     )
     if size:
         async with open_platform(settings, toy_schema()) as platform:
