@@ -249,17 +249,19 @@ class Leases:
     async def _keep(self, lease: Lease, body: asyncio.Task[object]) -> None:
         """Renews a lease for as long as it can be, and stops the work when it cannot."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self.lasts
-        while loop.time() < until:
+        held, failures = loop.time(), 0
+        # A process that was held up asks once more: until somebody takes it, it is still its own.
+        while failures < 2 or loop.time() - held < self.lasts:
             await asyncio.sleep(self.lasts / 3)
             begun = loop.time()
             try:
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout(self.lasts / 2):
                     await self.renew(lease)
-                until = begun + self.lasts
-            except (LeaseLost, TimeoutError):
+                held, failures = begun, 0
+            except LeaseLost:
                 break
-            except MosaicError as error:  # the database may be there again in a moment
+            except (TimeoutError, MosaicError) as error:  # it may be there again in a moment
+                failures += 1
                 _log.warning("the lease of %s was not renewed: %s", lease.tenant.slug, error)
         if not lease._ended:
             lease.lost = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -206,6 +207,18 @@ def test_a_lease_that_ran_out_is_still_ones_own_while_nobody_takes_it(tmp_path: 
         assert await directory.leases.of(ONE.tenant_id) is None
         await directory.leases.renew(lease)
         assert await directory.leases.of(ONE.tenant_id) is not None
+
+    run(tmp_path, scenario)
+
+
+def test_who_was_held_up_goes_on_when_nobody_took_it(tmp_path: Path) -> None:
+    async def scenario(directory: Directory) -> None:
+        async with directory.leases.held(ONE, Work.MOVE, holder="the mover") as lease:
+            await shift(directory, seconds=5 * LASTS)
+            time.sleep(1.2 * LASTS)
+            await asyncio.sleep(0.5 * LASTS)
+            assert await directory.leases.of(ONE.tenant_id) is not None
+            await directory.write(lease.require, actor="t", action="t")
 
     run(tmp_path, scenario)
 
