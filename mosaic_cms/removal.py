@@ -96,6 +96,7 @@ class Remover:
         async with leases.held(tenant, Work.DELETION, holder=str(SYSTEM), patient=patient) as lease:
             certificate: dict[str, Any] = {}
             for step in self.steps:
+                await leases.renew(lease)  # what was removed by somebody else may be there again
                 certificate = await step(deletion, lease) or certificate
             return certificate
 

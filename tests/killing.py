@@ -1,7 +1,7 @@
 """Processes that die at an effect, by SIGKILL: a commit to a database, a file that comes or goes.
 
-The effects are counted as they happen, so a new step is covered by itself. One process imports
-everything and forks for each kill.
+The moments before and after each effect are counted as they come, so a new step is covered by
+itself. One process imports everything and forks for each kill.
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mosaic_storage_local import disk as files
 from mosaic_tenancy_sqlite import disk as databases
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-Moment = Literal["before", "after"]
-MOMENTS: tuple[Moment, ...] = ("before", "after")
 #: What changes something that is there after a kill, each by its owner and name.
 EFFECTS: tuple[tuple[Any, str], ...] = (
     (AsyncSession, "commit"),
@@ -43,29 +41,28 @@ class Nursery:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def died(self, root: Path, at: int, moment: Moment) -> bool:
-        """Whether the work got as far as to be killed before or after its n-th effect."""
+    def died(self, root: Path, at: int) -> bool:
+        """Whether the work got as far as to be killed at its n-th moment."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{at} {moment} {root}\n")
+        self._process.stdin.write(f"{at} {root}\n")
         self._process.stdin.flush()
         status = int(self._process.stdout.readline() or "1")
         assert status in (0, -signal.SIGKILL), f"the work ended with {status}"
         return status != 0
 
     def kills(self, fresh: Callable[[], Path], some: tuple[int, ...] | None) -> Iterator[Path]:
-        """A folder after each kill: around each effect that there is, or after some of them.
+        """A folder after each kill: at each moment that there is, or at some of them.
 
         Args:
             fresh: makes the folder as it is before the work.
         """
         for number in count() if some is None else some:
-            for moment in MOMENTS if some is None else MOMENTS[1:]:
-                root = fresh()
-                if not self.died(root, number, moment):
-                    assert number > 1, "it has as many effects"
-                    return
-                yield root
+            root = fresh()
+            if not self.died(root, number):
+                assert number > 3, "it has as many moments"
+                return
+            yield root
 
 
 @contextmanager
@@ -89,11 +86,11 @@ def fork(module: str, work: str) -> None:
     own that dies."""
     there = importlib.import_module(module)
     for line in sys.stdin:
-        at, moment, root = line.rstrip("\n").split(" ", 2)
+        at, root = line.rstrip("\n").split(" ", 1)
         pid = os.fork()
         if pid == 0:
             try:
-                _count(int(at), moment)
+                _count(int(at))
                 asyncio.run(getattr(there, work)(Path(root)))
             except BaseException:
                 import traceback
@@ -106,32 +103,30 @@ def fork(module: str, work: str) -> None:
         sys.stdout.flush()
 
 
-def _count(last: int, at: str) -> None:
-    done = 0
+def _count(last: int) -> None:
+    moments = count()
 
-    def die(moment: str) -> None:
-        nonlocal done
-        if moment == at and done == last:
+    def moment() -> None:
+        if next(moments) == last:
             os.kill(os.getpid(), signal.SIGKILL)
-        done += moment == "after"
 
     for owner, name in EFFECTS:
-        setattr(owner, name, _counted(getattr(owner, name), die))
+        setattr(owner, name, _counted(getattr(owner, name), moment))
 
 
-def _counted(original: Callable[..., Any], die: Callable[[str], None]) -> Callable[..., Any]:
+def _counted(original: Callable[..., Any], moment: Callable[[], None]) -> Callable[..., Any]:
     @functools.wraps(original)
     def sync(*given: Any, **named: Any) -> Any:
-        die("before")
+        moment()
         result = original(*given, **named)
-        die("after")
+        moment()
         return result
 
     @functools.wraps(original)
     async def awaited(*given: Any, **named: Any) -> Any:
-        die("before")
+        moment()
         result = await original(*given, **named)
-        die("after")
+        moment()
         return result
 
     return awaited if inspect.iscoroutinefunction(original) else sync

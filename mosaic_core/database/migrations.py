@@ -64,6 +64,11 @@ class History:
         #: waiting for their databases and get each other's.
         self.turn = asyncio.Lock()
 
+    def share(self, history: History) -> None:
+        """Knows the migrations of another, which are loaded once for both."""
+        self._script, self.turn = history._script, history.turn
+        self.current, self.applied = history.current, history.applied
+
     @cached_property
     def _script(self) -> ScriptDirectory:
         return ScriptDirectory(

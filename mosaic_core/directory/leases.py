@@ -249,19 +249,19 @@ class Leases:
     async def _keep(self, lease: Lease, body: asyncio.Task[object]) -> None:
         """Renews a lease for as long as it can be, and stops the work when it cannot."""
         loop = asyncio.get_running_loop()
-        held, failures = loop.time(), 0
-        # A process that was held up asks once more: until somebody takes it, it is still its own.
-        while failures < 2 or loop.time() - held < self.lasts:
+        renewed = loop.time()
+        # Longer than it lasts: a write of the same process may be in the way, and then nobody else
+        # can take it either. Whoever does makes the next renewal fail.
+        while loop.time() - renewed < 2 * self.lasts:
             await asyncio.sleep(self.lasts / 3)
             begun = loop.time()
             try:
-                async with asyncio.timeout(self.lasts / 2):
+                async with asyncio.timeout(self.lasts):
                     await self.renew(lease)
-                held, failures = begun, 0
+                renewed = begun
             except LeaseLost:
                 break
             except (TimeoutError, MosaicError) as error:  # it may be there again in a moment
-                failures += 1
                 _log.warning("the lease of %s was not renewed: %s", lease.tenant.slug, error)
         if not lease._ended:
             lease.lost = True

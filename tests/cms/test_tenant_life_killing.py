@@ -14,7 +14,7 @@ from tests.cms.deployment import Deployment, Deployments, opened
 from tests.cms.test_tenant_life import lived_in, rows_with
 from tests.killing import nursery
 
-SOME = {"remove": (2, 5), "create": (0,)}
+SOME = {"remove": (5, 11), "create": (3,)}
 #: So that nobody waits long for what a killed process held.
 SOON = {"platform": {"lease": 2.0}}
 
