@@ -213,7 +213,9 @@ class Leases:
 
     @staticmethod
     async def end(write: Write, lease: Lease) -> None:
-        """Gives a lease back in a write to the platform database, which needs no other then."""
+        """Gives a lease back in a write to the platform database, which needs no other then. It is
+        the last thing that is done with it."""
+        lease._ended = True  # that it is not there any more is no loss
         mine = (LeaseRow.tenant_id == lease.tenant.tenant_id, LeaseRow.token == lease.token)
         await write.session.execute(delete(LeaseRow).where(*mine))
 

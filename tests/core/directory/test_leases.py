@@ -270,3 +270,15 @@ def test_someone_elses_cancelling_is_no_lost_lease(tmp_path: Path) -> None:
 )
 def test_every_database_is_asked_for_its_own_time(dialect: sa.Dialect, clock: str) -> None:
     assert clock in str(select(database_now()).compile(dialect=dialect))
+
+
+def test_what_is_given_back_with_the_last_write_is_not_lost(tmp_path: Path) -> None:
+    async def scenario(directory: Directory) -> None:
+        async with directory.leases.held(ONE, Work.MOVE, holder="the mover") as lease:
+            await directory.write(
+                lambda write: directory.leases.end(write, lease), actor="t", action="t"
+            )
+            await asyncio.sleep(0.8 * LASTS)  # it would be renewed
+        assert not lease.lost
+
+    run(tmp_path, scenario)
