@@ -106,7 +106,7 @@ class Forms:
         if not _of_this_site(headers, host):
             return _told(visit, 403, "refused")
         tenant = visit.handle.tenant
-        whose = f"{tenant.tenant_id} {visit.client}"
+        whose = f"{tenant.tenant_id} {visit.visitor}"
         wait = await visit.product.rates.wait("forms", _RATE, whose)
         if wait:
             return slower(visit, wait)
@@ -135,7 +135,8 @@ class Forms:
         wait = await visit.product.rates.wait("tenant's forms", _TENANT_RATE, tenant_id)
         if wait:
             return slower(visit, wait)
-        scope = visit.product.scope(visit.handle.tenant, Actor("visitor", address=visit.client))
+        actor = Actor("visitor", address=visit.visitor, client=visit.client)
+        scope = visit.product.scope(visit.handle.tenant, actor)
         command = {"page_id": found.page_id, "form_id": found.form_id}
         values = {field["key"]: field["value"] for field in filled}
         try:

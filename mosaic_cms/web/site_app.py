@@ -9,7 +9,7 @@ import time
 from functools import partial
 
 from mosaic_cms.content.references import MEDIA_PREFIX
-from mosaic_cms.networks import neighbourhood
+from mosaic_cms.media.signed import SIGNED_PREFIX
 from mosaic_cms.product import Product
 from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.delivery import Delivery
@@ -27,7 +27,6 @@ from mosaic_cms.web.responses import (
     html,
     send_finished,
 )
-from mosaic_cms.web.signed import SIGNED_PREFIX
 from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
 from mosaic_core.tenants import TenantStatus
 
@@ -186,7 +185,7 @@ class SiteApp:
             key = (tenant.tenant_id, handle.origin, f"?{query.decode('latin-1')} {path}")
             finished = self.cache.get(key, published) if numbered else None
         if finished is None:
-            client = neighbourhood(self._hosts.client_of(scope, headers))
+            client = self._hosts.client_of(scope, headers)
             make = partial(self._delivery.deliver, handle, path, query, client)
             if query and not numbered:
                 finished, _ = await make()
@@ -206,7 +205,7 @@ class SiteApp:
         if handle.tenant.status is TenantStatus.CLOSED:
             return self._pages.closed(handle.tenant.reason)
         await self._heads.look(handle.tenant)
-        client = neighbourhood(self._hosts.client_of(scope, headers))
+        client = self._hosts.client_of(scope, headers)
         query = scope.get("query_string", b"")
         found = await self._delivery.form(handle, scope["path"], query, client)
         if found is None:
