@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
 from pathlib import Path
 
+from mosaic_cms.incoming import Incoming
 from mosaic_cms.media.checks import Checked, Rules, check
 from mosaic_cms.media.stored_file import stored_file
 from mosaic_cms.pictures.library import ImageLibrary
@@ -40,7 +40,7 @@ class Inspector:
             if checked.content is None:
                 return checked
             size, digest = checked.size, checked.digest
-            chunks = _once(checked.content)
+            chunks = Incoming.of(checked.content)
             await storage.write(tenant, info.key, chunks, size=size, digest=digest)
             return dataclasses.replace(checked, content=None)
 
@@ -57,7 +57,3 @@ class Inspector:
 
         async with self._turns:
             return await asyncio.to_thread(opened)
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.models import Media, MediaUpload, MediaVersion
@@ -56,7 +56,8 @@ class UsageView(Model):
     Attributes:
         stored: all objects, and what uploads have announced.
         files: how many there are in the libraries; ``binned`` in their bins.
-        originals: bytes of these; ``versions`` of the contents that they had before.
+        originals: bytes of these; ``versions`` of the contents that they had before and have no
+            more, each once.
         uploads: how many are on their way.
         served: bytes of pages and files in this month, to the last few seconds.
     """
@@ -104,7 +105,7 @@ async def show_usage(scope: TenantScope, command: OfTenant) -> UsageView:
         count = select(func.count(), func.coalesce(func.sum(Media.size), 0))
         files, originals = (await session.execute(count.where(Media.binned_at.is_(None)))).one()
         binned, in_bin = (await session.execute(count.where(Media.binned_at.is_not(None)))).one()
-        versions = await session.scalar(select(func.coalesce(func.sum(MediaVersion.size), 0)))
+        versions = await session.scalar(_of_versions())
         uploads = await session.scalar(select(func.count()).select_from(MediaUpload))
     limits = scope.limits
     return UsageView(
@@ -129,6 +130,15 @@ async def sweep_media(scope: TenantScope, command: OfTenant) -> SweptMedia:
     return SweptMedia(
         uploads=found.uploads, files=found.binned, objects=found.objects, bytes=found.bytes
     )
+
+
+def _of_versions() -> Select[tuple[int]]:
+    """The bytes of objects that only versions have: a content that was brought back has one with
+    the file, and one that came and went has one with another version."""
+    shown = select(Media.key)
+    query = select(MediaVersion.key, MediaVersion.size).where(MediaVersion.key.not_in(shown))
+    each = query.distinct().subquery()
+    return select(func.coalesce(func.sum(each.c.size), 0))
 
 
 def _settings(rules: Rules) -> MediaSettingsView:

@@ -13,10 +13,11 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os.path import commonpath
 
+from mosaic_cms.incoming import Incoming
 from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.picture import Wanted, made_in
 from mosaic_core.errors import FileMissing, InvalidInput, MosaicError
@@ -96,7 +97,7 @@ class Renditions:
                 content = await content_of(storage, tenant, source.key)
                 made = await asyncio.to_thread(self._library.render, content, wanted)
             digest = hashlib.sha256(made).hexdigest()
-            await storage.write(tenant, key, _once(made), size=len(made), digest=digest)
+            await storage.write(tenant, key, Incoming.of(made), size=len(made), digest=digest)
             await self._keep_beside(storage, tenant, source, key)
         except MosaicError as error:
             _log.warning("%s: no renditions of %s: %s", tenant.slug, source.key, error)
@@ -131,7 +132,3 @@ async def content_of(storage: Storage, tenant: TenantContext, key: str) -> bytes
         FileMissing: there is no such key.
     """
     return b"".join([chunk async for chunk in storage.read(tenant, key)])
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

@@ -188,6 +188,38 @@ def test_a_replaced_picture_shows_on_its_pages_and_comes_back(deployments: Deplo
     deployments(scenario)
 
 
+def test_a_content_that_was_brought_back_is_stored_and_counted_once(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        kiln = (await send(deployment, RED)).media
+        for content in (BLUE, RED):
+            await deployment.do("media.replace", media=kiln.reference, content=Incoming.of(content))
+        for number in (1, 2, 1):
+            await deployment.do("media.restore", media=kiln.reference, number=number)
+        usage = await deployment.do("media.usage")
+        assert usage.stored == len(RED) * 2 + len(BLUE)
+        assert usage.originals + usage.versions == usage.stored
+
+    deployments(scenario)
+
+
+def test_a_renamed_file_is_still_at_its_old_address(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        kiln = (await send(deployment, RED, "kiln.jpg")).media
+        named = await deployment.do("media.edit", media=kiln.reference, name="Brennofen.jpg")
+        assert named.url.endswith("/Brennofen.jpg")
+        for url in (named.url, kiln.url):
+            answer = await deployment.get(url)
+            assert (answer.content, answer.headers["content-type"]) == (RED, "image/jpeg")
+        folder = kiln.url.rpartition("/")[0]
+        for other in ("kiln.exe", "kiln", "", ".jpg", "a/kiln.jpg", "800.webp"):
+            answer = await deployment.get(f"{folder}/{other}")
+            assert answer.status_code == 404, "nobody calls it what it is not"
+
+    deployments(scenario)
+
+
 def test_a_picture_needs_words_before_it_is_published(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         kiln = (await send(deployment, RED)).media
@@ -304,7 +336,7 @@ def test_files_of_before_stay_as_they_were(deployments: Deployments) -> None:
         await deployment.do("media.sweep")
         assert len(await stored(deployment)) == 1
         await deployment.do("media.delete", media=shop.reference, site="shop")
-        await deployment.do("media.purge", site="shop")
+        await deployment.do("media.empty_bin", site="shop")
         assert (await deployment.get(kiln.url)).content == RED
 
     deployments(scenario)
