@@ -1,8 +1,10 @@
 """Renditions: made when they are first asked for, once, and stored beside the file that they are
 made of.
 
-Several processes may make the same one at the same time: each stores the same picture under the
-same key. What cannot be made is not tried again for a while; pages show the original instead.
+Several processes may make the same one at the same time, each of them once: a write is seen when it
+is complete, and replaces one of the same key, so they store the same picture and it counts once. A
+lock among them would save that work and have everybody wait for whoever holds it, also for one that
+was killed. What cannot be made is not tried again for a while; pages show the original instead.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from mosaic_cms.web.responses import Receive
 #: Bytes that are read, and fields that are looked at.
 MOST_BYTES = 64_000
 _MOST_FIELDS = 200
+_MOST_DIGITS = 18
 _SECONDS = 20.0
 
 
@@ -31,7 +32,7 @@ async def read_form(headers: dict[bytes, bytes], receive: Receive) -> dict[str, 
     length = headers.get(b"content-length", b"0")
     if not length.isdigit():
         raise Unreadable(400)
-    if int(length) > MOST_BYTES:
+    if len(length) > _MOST_DIGITS or int(length) > MOST_BYTES:
         raise Unreadable(413)
     kind = Message()
     kind["content-type"] = headers.get(b"content-type", b"").decode("latin-1")
