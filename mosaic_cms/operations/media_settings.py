@@ -17,6 +17,11 @@ from mosaic_cms.scope import TenantScope
 from mosaic_cms.traffic import BANDWIDTH
 from mosaic_core.head import Write
 
+_ADVICE = (
+    "What the {} tier serves in a month is used up, and pages and files go out slowly until the "
+    "next one begins. Move to a higher tier to have them go out as before."
+)
+
 
 class MediaSettings(Model):
     """What a tenant lets in.
@@ -60,6 +65,8 @@ class UsageView(Model):
             more, each once.
         uploads: how many are on their way.
         served: bytes of pages and files in this month, to the last few seconds.
+        throttled: that is more than the tier includes, and they go out slowly until the month ends.
+        advice: what to do about that; empty while there is nothing to do.
     """
 
     stored: int
@@ -73,6 +80,8 @@ class UsageView(Model):
     month: str
     served: int
     served_limit: int | None
+    throttled: bool
+    advice: str
 
 
 @action(
@@ -108,6 +117,8 @@ async def show_usage(scope: TenantScope, command: OfTenant) -> UsageView:
         versions = await session.scalar(_of_versions())
         uploads = await session.scalar(select(func.count()).select_from(MediaUpload))
     limits = scope.limits
+    served = await scope.product.ledger.used(scope.tenant.tenant_id, BANDWIDTH)
+    throttled = limits.is_throttled(served)
     return UsageView(
         stored=stored,
         stored_limit=limits.files,
@@ -118,8 +129,10 @@ async def show_usage(scope: TenantScope, command: OfTenant) -> UsageView:
         versions=versions or 0,
         uploads=uploads or 0,
         month=f"{datetime.now(UTC):%Y-%m}",
-        served=await scope.product.ledger.used(scope.tenant.tenant_id, BANDWIDTH),
+        served=served,
         served_limit=limits.bandwidth_per_month,
+        throttled=throttled,
+        advice=_ADVICE.format(scope.tenant.tier) if throttled else "",
     )
 
 
