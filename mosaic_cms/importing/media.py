@@ -16,9 +16,9 @@ from mosaic_cms.content.models import Media, MediaUpload, Site
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.importing.folder import SourceFile
 from mosaic_cms.importing.site_file import FileEntry
-from mosaic_cms.incoming import Incoming
 from mosaic_cms.media import shelf
 from mosaic_cms.media.checks import Checked, Rules
+from mosaic_cms.media.inspector import put
 from mosaic_cms.media.intake import PATIENCE, content_of, key_for, require_size
 from mosaic_cms.media.settings import read_rules
 from mosaic_cms.scope import TenantScope
@@ -143,10 +143,7 @@ async def _store(scope: TenantScope, new: _New, rules: Rules) -> Checked:
     storage = scope.product.platform.storage(scope.tenant)
     inspector, path = scope.product.inspector, new.file.path
     checked = await inspector.look_at(path, new.size, new.digest, rules)
-    chunks = _chunks(path) if checked.content is None else Incoming.of(checked.content)
-    size, digest = checked.size, checked.digest
-    await storage.write(scope.tenant, new.key, chunks, size=size, digest=digest)
-    return checked
+    return await put(storage, scope.tenant, new.key, checked, _chunks(path))
 
 
 async def _note(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -16,7 +17,7 @@ from mosaic_cms.incoming import Incoming
 from mosaic_core.errors import Conflict, InvalidInput, NotFound, QuotaExceeded
 from mosaic_core.head import Write
 from tests.cms.deployment import Deployment, Deployments
-from tests.cms.media.hostile import located
+from tests.cms.media.hostile import located, located_film
 from tests.cms.media.sending import send, stored
 from tests.cms.pictures.files import photograph
 
@@ -86,6 +87,26 @@ def test_what_comes_is_told_what_is_missing_and_what_was_there(deployments: Depl
         kept = await send(deployment, located("JPEG"), keep_metadata=True)
         assert b"4711" in (await deployment.get(kept.media.url)).content
         assert b"4711" not in (await deployment.get(first.media.url)).content
+
+    deployments(scenario)
+
+
+def test_a_film_does_not_tell_where_it_was_taken(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        film = located_film()
+        sent = await send(deployment, film, "kiln.mp4")
+        assert any("where it was taken" in note for note in sent.notes)
+        shown = (await deployment.get(sent.media.url)).content
+        assert hashlib.sha256(shown).hexdigest() == sent.media.digest
+        assert (len(shown), b"4711" in shown, b"xyz" in shown) == (len(film), False, False)
+        for kept in (b"mvhd", b"tkhd", b"DRM", b"4712" * 50_000):
+            assert film.index(kept) == shown.index(kept), "nothing that points to it has to change"
+        assert shown.count(b"free") == 5
+        again = await send(deployment, shown, "again.mp4")
+        assert again.media.digest == sent.media.digest, "nothing is left to be done"
+        kept_all = await send(deployment, film, "kept.mp4", keep_metadata=True)
+        assert (await deployment.get(kept_all.media.url)).content == film
+        assert (await deployment.do("media.usage")).stored == 3 * len(film)
 
     deployments(scenario)
 
