@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from mosaic_cms.actions import Action
 from mosaic_cms.api import answers, cookies, once, problems, requests
 from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
+from mosaic_cms.api.account_pages import AccountPages
 from mosaic_cms.api.browsers import Browsers
 from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
 from mosaic_cms.api.cors import Cors
@@ -28,8 +29,10 @@ from mosaic_cms.api.shapes import Shape, shapes_of
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
 from mosaic_cms.product import Product
 from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope
+from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_core.errors import (
     Denied,
+    InvalidHost,
     InvalidInput,
     MosaicError,
     RequestError,
@@ -55,19 +58,27 @@ class Api:
         self._once = once.Once(product)
         self._cors = Cors(product)
         self.shapes = shapes_of(product.actions)
+        pages = PlatformPages(product.platform.settings.platform.name)
         self._app = Starlette(
             routes=[
                 *About(product, self.shapes).routes(),
                 *self._routes(),
-                *Browsers(product, self._callers, self._failed).routes(PREFIX),
+                *Browsers(product, self._callers, pages, self._failed).routes(PREFIX),
+                *AccountPages(product, self._callers, pages, self._failed).routes(),
             ],
             exception_handlers={HTTPException: _unrouted},
         )
 
-    @staticmethod
-    def serves(path: str) -> bool:
-        """Whether a path is the API's, on whichever host."""
-        return path.startswith(f"{PREFIX}/") or path in {PREFIX, JWKS}
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request is for the API, on whichever host, or for a page of one's account, on
+        the platform's own."""
+        path = scope["path"]
+        if path.startswith(f"{PREFIX}/") or path in {PREFIX, JWKS}:
+            return True
+        try:
+            return AccountPages.are_at(path) and self._callers.is_home(Request(scope))
+        except InvalidHost:
+            return False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Matched as it came, so that a parameter can have an encoded slash in it.

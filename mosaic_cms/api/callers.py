@@ -133,9 +133,12 @@ class Callers:
 
     def is_home(self, request: Request) -> bool:
         """Whether a request is for the platform's own host, where people sign in."""
-        host = self._hosts.host_of(request.scope, dict(request.scope["headers"]))
-        domain = self._product.platform.settings.platform.domain
-        return normalise_host(host.decode("utf-8", "surrogateescape")) == domain
+        host = self.host_of(request).decode("utf-8", "surrogateescape")
+        return normalise_host(host) == self._product.platform.settings.platform.domain
+
+    def host_of(self, request: Request) -> bytes:
+        """The host that a request was sent to, as it was written there."""
+        return self._hosts.host_of(request.scope, dict(request.scope["headers"]))
 
     def csrf_token(self, principal: Principal) -> str:
         """What a page that was signed in sends along, so that no other page can write in its

@@ -124,7 +124,7 @@ class Federation:
             InvalidInput: ``return_to`` leads somewhere else.
             IdentityError: the issuer cannot be used now.
         """
-        if len(return_to) > 500 or not _PATH.fullmatch(return_to):
+        if own_path(return_to) is None:
             raise InvalidInput(
                 "What to return to is no path of this host.",
                 hint="Write it as in '/account/'.",
@@ -252,6 +252,11 @@ class Federation:
         if remembered.kind != _KIND or remembered.until <= time.time():
             return None
         return remembered
+
+
+def own_path(text: str) -> str | None:
+    """A path of the platform's own host, to which a browser may be sent; None for anything else."""
+    return text if len(text) <= 500 and _PATH.fullmatch(text) else None
 
 
 def _account_of(asker: Actor) -> str | None:

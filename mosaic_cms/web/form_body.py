@@ -1,8 +1,10 @@
-"""The body of a form that was posted: read within bounds, and taken apart."""
+"""A form that was posted: whether a page of the same site did, and its body, read within bounds and
+taken apart."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from email.message import Message
 from urllib.parse import parse_qsl
 
@@ -21,6 +23,16 @@ class Unreadable(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
+
+
+def of_this_site(headers: Mapping[bytes, bytes], host: bytes) -> bool:
+    """Whether a form was sent from this site. What sends neither header is no browser, and has no
+    visitor's rights to misuse."""
+    fetched = headers.get(b"sec-fetch-site")
+    if fetched is not None:
+        return fetched in {b"same-origin", b"none"}
+    origin = headers.get(b"origin")
+    return origin is None or origin.partition(b"://")[2].lower() == host.lower()
 
 
 async def read_form(headers: dict[bytes, bytes], receive: Receive) -> dict[str, str]:
