@@ -27,6 +27,7 @@ from mosaic_cms.api.cors import Cors
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
+from mosaic_cms.ledger import Entry
 from mosaic_cms.product import Product
 from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope
 from mosaic_cms.web.platform_pages import PlatformPages
@@ -109,6 +110,10 @@ class Api:
             response = await self._answer(request, shape, caller)
         except (UnknownSite, UnknownPage) as error:
             response = self._problem(request, _in_its_place(shape, error))
+        except HttpError as error:
+            if caller is not None:
+                self._note(shape, caller, error)
+            response = self._problem(request, error)
         except Denied as error:
             unknown = caller is not None and caller.principal is None
             told = Unauthenticated(error.message, hint=_SHOW) if unknown else error
@@ -130,8 +135,9 @@ class Api:
     async def _answer(self, request: Request, shape: Shape, caller: Caller) -> Response:
         try:
             given, face = await requests.input_of(request, shape, caller.site)
-        except InvalidInput:
+        except InvalidInput as error:
             self._product.actions.require(shape.action.name, caller.actor)
+            self._note(shape, caller, error)
             raise
         if not shape.writes:
             result = await self._perform(shape, caller, given, None)
@@ -232,6 +238,14 @@ class Api:
         return self._product.scope(caller.tenant, caller.actor, conditions, caller.admission)
 
     # Errors
+
+    def _note(self, shape: Shape, caller: Caller, error: RequestError) -> None:
+        """What does not come as far as being performed: :meth:`Actions.perform` notes the rest."""
+        tenant_id = caller.tenant.tenant_id if caller.tenant else None
+        who, name = str(caller.actor), shape.action.name
+        self._product.ledger.note(
+            Entry(tenant_id, who, name, "refused", error.code, caller.actor.address)
+        )
 
     def _problem(self, request: Request, error: MosaicError) -> Response:
         reference = ""

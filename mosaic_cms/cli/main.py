@@ -25,6 +25,7 @@ from mosaic_cms.cli import (
     members,
     menus,
     pages,
+    performing,
     plugins,
     redirects,
     releases,
@@ -71,6 +72,7 @@ app.command("serve")(serving.serve)
 app.command("demo")(serving.demo)
 app.command("plugins")(plugins.show_plugins)
 app.command("doctor")(health.doctor)
+app.command("perform")(performing.perform)
 app.command("why")(why.why)
 
 

@@ -62,7 +62,7 @@ def upload(
     said |= {"credit": credit, "keep_metadata": keep_metadata, "name": name or file.name}
     size = file.stat().st_size
     if resume is None and size < _LARGE:
-        given = {**said, "content": _content(file)}
+        given = {**said, "content": content_of(file)}
         _told(perform_at("media.upload", site, given, as_json=as_json, title="Uploading"), as_json)
         return
 
@@ -92,7 +92,7 @@ async def _in_parts(
 ) -> Any:
     for number in begun.missing:
         start = (number - 1) * begun.part_size
-        content = _content(file, start, min(begun.part_size, begun.size - start))
+        content = content_of(file, start, min(begun.part_size, begun.size - start))
         await do("media.send_part", upload=begun.id, number=number, content=content)
         progress("parts", number, begun.parts)
     return await do("media.finish_upload", upload=begun.id)
@@ -106,7 +106,7 @@ def replace(
     as_json: AsJson = False,
 ) -> None:
     """Give a file another content; the one before becomes a version of it."""
-    given = {"media": media, "content": _content(file), "keep_metadata": keep_metadata}
+    given = {"media": media, "content": content_of(file), "keep_metadata": keep_metadata}
     _told(perform_at("media.replace", site, given, as_json=as_json, title="Uploading"), as_json)
 
 
@@ -173,7 +173,8 @@ def abort(
         say("[green]✓[/] it is ended, and nothing of it is left")
 
 
-def _content(file: Path, start: int = 0, size: int | None = None) -> Incoming:
+def content_of(file: Path, start: int = 0, size: int | None = None) -> Incoming:
+    """A file of this machine, or a part of it, as an action takes it."""
     from mosaic_cms.incoming import Incoming
 
     whole = file.stat().st_size - start if size is None else size

@@ -249,6 +249,8 @@ def test_a_body_that_cannot_be_taken_changes_nothing(
         answer = await service.ask("PATCH", "/pages/%2Fvisit%2F", content=content, **headers)
         assert words in json.dumps(problem(answer, status))
         assert (await service.get("/pages/%2Fvisit%2F", x_api_key=key)).json() == before.json()
+        log = await service.deployment.do("audit.list", limit=5)
+        assert [line.action for line in log if line.outcome == "refused"] == ["pages.edit"]
 
     services(scenario)
 
