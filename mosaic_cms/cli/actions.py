@@ -159,7 +159,7 @@ def _read(given: str | None) -> dict[str, Any]:
     try:
         text = sys.stdin.read() if given == "-" else Path(given).read_text("utf-8")
         read = json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInput(f"The input {given!r} cannot be read: {error}.") from error
     if not isinstance(read, dict):
         raise InvalidInput(f"The input {given!r} is no JSON object.", hint='As in {"path": "/"}.')

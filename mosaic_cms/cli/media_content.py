@@ -158,6 +158,19 @@ def uploads(site: SiteOption, as_json: AsJson = False) -> None:
     show_table(f"{len(rows)} uploads", ("upload", "name", "bytes", "parts"), rows)
 
 
+def abort(
+    upload: Annotated[str, typer.Argument(help="As 'uploads' shows it.")],
+    site: SiteOption,
+    as_json: AsJson = False,
+) -> None:
+    """End a file that comes in parts; nothing of it is left."""
+    done = perform_at("media.abort_upload", site, {"upload": upload}, as_json=as_json)
+    if as_json:
+        print_json(done)
+    else:
+        say("[green]✓[/] it is ended, and nothing of it is left")
+
+
 def _told(done: Any, as_json: bool) -> None:
     if as_json:
         print_json(done)
