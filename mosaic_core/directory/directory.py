@@ -1,4 +1,4 @@
-"""Tenants and hosts: looked up in memory, changed in the platform database."""
+"""Tenants and hosts, as the platform database has them: learned of, and changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import func, select
@@ -25,6 +25,7 @@ from mosaic_core.directory.deletions import Deletions
 from mosaic_core.directory.domains import give_domain, require_foreign
 from mosaic_core.directory.hints import Hints
 from mosaic_core.directory.leases import Lease, Leases
+from mosaic_core.directory.lookups import Lookups
 from mosaic_core.directory.rollouts import Rollouts
 from mosaic_core.directory.slugs import rename, slug_taken
 from mosaic_core.directory.tables import DomainRow, FormerSlugRow, TenantRow
@@ -32,7 +33,7 @@ from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
 from mosaic_core.head.outbox import Outbox
-from mosaic_core.resolution import TenantMatch, normalise_host
+from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext, TenantStatus, check_slug
 
 T = TypeVar("T")
@@ -58,7 +59,6 @@ _DOMAIN_COLUMNS = (
 
 _FORMER_COLUMNS = (FormerSlugRow.slug, FormerSlugRow.tenant_id, FormerSlugRow.until)
 
-_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 #: A look-up in it is several times faster than the enumeration's own, for each of ten thousand.
 _STATUS = {status.value: status for status in TenantStatus}
 
@@ -74,7 +74,7 @@ class TenantRecord:
     domains: tuple[str, ...]
 
 
-class Directory:
+class Directory(Lookups):
     """Implements :class:`mosaic_core.resolution.HostDirectory`.
 
     Args:
@@ -91,21 +91,13 @@ class Directory:
         freshness: float,
         lease: float = 15.0,
     ) -> None:
+        super().__init__(platform_domain)
         self.database = database
-        self._domain = platform_domain
         self._freshness = freshness
-        self._tenants: dict[str, TenantContext] = {}
-        self._slugs: dict[str, TenantMatch] = {}
-        self._domains: dict[str, TenantMatch] = {}
-        #: Slugs that tenants had, and until when they are kept for them.
-        self._former: dict[str, tuple[str, datetime]] = {}
-        self._domains_of: dict[TenantMatch, dict[str, datetime]] = {}
         self._known = -1
         self._looking: asyncio.Task[None] | None = None
         #: Until when what is known may be trusted (monotonic seconds).
         self.until = 0.0
-        #: Moves whenever anything that is looked up here may have changed.
-        self.generation = 0
         #: Told of every commit to the platform database.
         self.moved: Callable[[], None] = _untold
         self._writer = Writer(
@@ -126,63 +118,10 @@ class Directory:
         #: Where the migration of all tenants paused.
         self.rollouts = Rollouts(database, self._writer)
 
-    # Lookups in memory
-
-    @property
-    def platform_domain(self) -> str:
-        return self._domain
-
     @property
     def version(self) -> int:
         """The version of the platform database that is known."""
         return self._known
-
-    def tenant_of_domain(self, host: str) -> TenantMatch | None:
-        return self._domains.get(host)
-
-    def tenant_of_slug(self, slug: str) -> TenantMatch | None:
-        return self._slugs.get(slug)
-
-    def domain_of(self, match: TenantMatch) -> str | None:
-        """The first of a site's custom domains."""
-        found = self._domains_of.get(match)
-        return min(found, key=lambda host: (found[host], host)) if found else None
-
-    def host_of(self, match: TenantMatch) -> str:
-        """The host by which a site is known: its first custom domain, or its subdomain."""
-        return self.domain_of(match) or f"{self._tenants[match.tenant_id].slug}.{self._domain}"
-
-    def renamed(self, host: str) -> str | None:
-        """The host by which a tenant is known now, for the subdomain that it had before."""
-        slug = host.removesuffix(f".{self._domain}")
-        tenant_id = self._former_owner(slug) if slug != host else None
-        tenant = self._tenants.get(tenant_id) if tenant_id is not None else None
-        return None if tenant is None else self.host_of(TenantMatch(tenant.tenant_id))
-
-    def _former_owner(self, slug: str) -> str | None:
-        """Whose slug it was, while it is kept for them."""
-        tenant_id, until = self._former.get(slug, ("", _LONG_AGO))
-        return tenant_id if datetime.now(UTC) < until and slug not in self._slugs else None
-
-    def tenant(self, tenant_id: str) -> TenantContext | None:
-        """The tenant with this id, deleted ones excepted."""
-        return self._tenants.get(tenant_id)
-
-    def named(self, slug: str) -> TenantContext:
-        """The tenant with this slug.
-
-        Raises:
-            NotFound: there is none.
-        """
-        match = self._slugs.get(slug)
-        if match is None:
-            raise NotFound(
-                f"There is no tenant {slug!r}.", hint="'mosaic tenant list' shows those there are."
-            )
-        return self._tenants[match.tenant_id]
-
-    def __len__(self) -> int:
-        return len(self._tenants)
 
     # News
 
@@ -236,24 +175,7 @@ class Directory:
     ) -> None:
         """Takes all that is different at ``version`` from what was known."""
         self._known = version
-        for tenant in tenants:  # first, since one may have taken another's slug
-            before = self._tenants.pop(tenant.tenant_id, None)
-            if before is not None:
-                self._slugs.pop(before.slug, None)
-        for tenant in tenants:
-            if tenant.status is not TenantStatus.DELETED:
-                self._tenants[tenant.tenant_id] = tenant
-                self._slugs[tenant.slug] = TenantMatch(tenant.tenant_id)
-        for host, tenant_id, site, active, since in domains:
-            had = self._domains.pop(host, None)
-            if had is not None:
-                self._domains_of[had].pop(host)
-            if active:
-                match = self._domains[host] = TenantMatch(tenant_id, site)
-                self._domains_of.setdefault(match, {})[host] = since
-        self._former |= {slug: (tenant_id, until) for slug, tenant_id, until in former}
-        if tenants or domains or former:
-            self.generation += 1
+        self.learn(tenants, domains, former)
 
     # Changes
 
