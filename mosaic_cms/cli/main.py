@@ -25,7 +25,6 @@ from mosaic_cms.cli import (
     members,
     menus,
     pages,
-    performing,
     plugins,
     redirects,
     releases,
@@ -72,7 +71,6 @@ app.command("serve")(serving.serve)
 app.command("demo")(serving.demo)
 app.command("plugins")(plugins.show_plugins)
 app.command("doctor")(health.doctor)
-app.command("perform")(performing.perform)
 app.command("why")(why.why)
 
 
