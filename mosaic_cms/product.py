@@ -11,13 +11,14 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from mosaic_cms.actions import Actions, declared_in
+from mosaic_cms.actions import Actions
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.standard import STANDARD
 from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.declared import declared_in
 from mosaic_cms.identity import key_uses, session_uses
 from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mosaic_cms.actions import Actions, declared_in
+from mosaic_cms.actions import Actions
+from mosaic_cms.declared import declared_in
 from mosaic_cms.product import _OPERATIONS
 from mosaic_cms.rights import SELF, Permission, Role, Scopes, granted, lowest_with
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
