@@ -195,6 +195,7 @@ class Writer:
                 permit = Permit()
                 connection = await session.connection(execution_options=permitted(permit))
                 head = _taken(await self._move(connection, permit), self._owner)
+                permit.followed = head.status == HeadStatus.FOLLOWED
                 now = datetime.now(UTC)
                 info = chain.WriteInfo(job.write_id, head.version, now, job.actor, job.action)
                 write = Write(session, info, permit)
@@ -205,6 +206,8 @@ class Writer:
                             raise permit.spoil("")
                         await session.flush()
                 changes += write.extra
+                if permit.followed:
+                    changes += _touched(permit)
                 if not changes and not permit.derived and not write.topics:
                     return result
                 state = await self._append(connection, write, head, changes, job.coalesce)
@@ -298,6 +301,10 @@ class Writer:
             f"The database did not say whether the write {write_id} was committed.",
             hint=f"Look for {write_id} in the change log before you repeat it.",
         )
+
+
+def _touched(permit: Permit) -> list[chain.Change]:
+    return [chain.Change(chain.DERIVE, name, "", None) for name in sorted(permit.touched)]
 
 
 def _taken(head: Row[Any], owner: str) -> Row[Any]:
