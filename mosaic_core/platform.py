@@ -301,12 +301,13 @@ async def open_platform(
     plugins = plugins or Plugins(settings.platform.plugins)
     _check_tables(settings, plugins)
     async with AsyncExitStack() as stack:
+        common = settings.platform
         database = PlatformDatabase(
             settings.data_dir / "platform.db", history or platform_history()
         )
         stack.push_async_callback(database.close)
         directory = await stack.enter_async_context(
-            open_directory(database, settings.platform.domain, settings.platform.freshness)
+            open_directory(database, common.domain, common.freshness, common.lease)
         )
         platform = Platform(settings, plugins, schema, directory)
         services = PlatformServices(settings.data_dir, directory, schema, settings.tiers)

@@ -80,6 +80,9 @@ class PlatformSettings(BaseModel):
     nameservers: tuple[str, ...] = ()
     #: Seconds after which a process looks again whether something changed.
     freshness: Annotated[float, Field(ge=0.0, le=60.0)] = 0.5
+    #: Seconds after which others may go on with what a killed process did to a tenant as a whole:
+    #: moving, migrating, importing, deleting it.
+    lease: Annotated[float, Field(ge=0.2, le=600.0)] = 15.0
 
     @field_validator("domain")
     @classmethod
