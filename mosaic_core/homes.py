@@ -8,8 +8,7 @@ directory is asked again, and what was begun goes on at the new home.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mosaic_core.directory import Directory
 from mosaic_core.errors import DatabaseMissing, TenantMoved
@@ -51,14 +50,3 @@ class Homes:
                 if moved is None:
                     raise
                 home = moved
-
-
-class FollowingWriter:
-    """Writes to a tenant wherever it lives; has what an outbox needs of a writer."""
-
-    def __init__(self, write: Callable[..., Awaitable[Any]], tenant: TenantContext) -> None:
-        self._write = partial(write, tenant)
-
-    async def write(self, fn: Callable[[Any], Awaitable[T]], **named: Any) -> T:
-        result: T = await self._write(fn, **named)
-        return result

@@ -108,7 +108,7 @@ class Directory:
         #: Whose outbox is to be looked into.
         self.hints = Hints(database, self._writer)
         #: What the platform itself has to do: messages that belong to no tenant.
-        self.outbox = Outbox(PLATFORM, database.session, self._writer)
+        self.outbox = Outbox(PLATFORM, database.session, self._writer.write)
         #: What the pages of tenants were rendered in.
         self.theme_sets = ThemeSets(database, self._writer)
         #: Who works at which tenant as a whole.

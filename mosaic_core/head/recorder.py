@@ -76,9 +76,7 @@ def _write_json_again(row: Any) -> None:
             flag_modified(row, attribute.key)
 
 
-def _change(
-    operation: str, state: InstanceState[Any], row: Any, permit: Permit
-) -> Change | None:
+def _change(operation: str, state: InstanceState[Any], row: Any, permit: Permit) -> Change | None:
     mapper = state.mapper
     table = mapper.local_table
     if not isinstance(table, Table):
