@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from mosaic_core.homes import Homes
 from mosaic_core.identity import IdentityProvider, ways_of
 from mosaic_core.mail import Mailbox, Mailer
 from mosaic_core.memory_cache import MemoryCache
+from mosaic_core.moves import Moving
 from mosaic_core.news import News
 from mosaic_core.persistence import Persistence, Rows
 from mosaic_core.plugins import Plugins
@@ -60,6 +62,14 @@ class Platform:
         self.homes = Homes(directory)
         self.heads = Heads(settings.platform.freshness, self.persistence, self.homes.again)
         self.writing = Writing(directory, self.heads, self.homes, self.persistence)
+        self.moving = Moving(
+            directory,
+            self.heads,
+            schema,
+            self.persistence,
+            self.storage,
+            timedelta(days=settings.platform.keep_moved),
+        )
         self._persistence: dict[str, Persistence] = {}
         self._storage: dict[str, Storage] = {}
         self._resolvers: list[TenantResolver] = []
