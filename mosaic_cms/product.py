@@ -50,6 +50,7 @@ from mosaic_cms.operations import (
     media_settings,
     members,
     menus,
+    moves,
     networks,
     own_tenants,
     pages,
@@ -136,6 +137,7 @@ _OPERATIONS = (
     themes,
     networks,
     bundles,
+    moves,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER, REMOVE)

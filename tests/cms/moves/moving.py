@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,12 +71,31 @@ class Ground:
             async with deployment.client:
                 yield deployment
 
+    def configuration(self) -> Path:
+        """The same as a file, for commands."""
+        path = self.root / "mosaic.toml"
+        lines = ["[platform]", 'domain = "mosaic.test"']
+        tables = self.tables()
+        lines += [f"{key} = {_toml(value)}" for key, value in tables["platform"].items()]
+        for group in ("plugins", "tiers"):
+            for name, given in tables[group].items():
+                lines.append(f"[{group}.{name}]")
+                lines += [f"{key} = {_toml(value)}" for key, value in given.items()]
+        path.write_text("\n".join(lines))
+        return path
+
     async def make(self, tier: str = "file") -> None:
         """A tenant with a few pages, one of them a draft, and a redirect."""
         await migrate_platform(settings_for(self.root, **self.tables()))
         async with self.opened() as deployment:
             await deployment.rule("tenants.create", slug="aurora", name="Aurora", tier=tier)
             await fill(deployment)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
 
 
 async def fill(deployment: Deployment) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 
 import pytest
 
 from mosaic_core.moves import Step
 from mosaic_core.persistence import HeadStatus
+from tests.cms.commands import invoke
 from tests.cms.moves.moving import TIERS, Ground, everything, move, tenant_of
 
 
@@ -36,3 +38,24 @@ def test_a_tenant_is_the_same_in_every_row_where_it_moved_to(
             assert "/after/" in (await deployment.get("/search/?q=written")).text
 
     asyncio.run(main())
+
+
+def test_a_tenant_is_moved_at_the_command_line_and_back(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(ground.make("file"))
+    monkeypatch.setenv("MOSAIC_CONFIG", str(ground.configuration()))
+    looked = json.loads(invoke("tenant", "move", "aurora", "--to", "schema", "--dry-run", "--json"))
+    assert (looked["state"], looked["misfits"]) == ("looked", [])
+    assert "never moved" in invoke("tenant", "move-status", "aurora", code=1)
+    moved = invoke("tenant", "move", "aurora", "--to", "schema")
+    assert "file → schema: it has moved; writes waited" in moved
+    assert "kept until" in invoke("tenant", "move-status", "aurora")
+    assert "on the schema tier already" in invoke(
+        "tenant", "move", "aurora", "--to", "schema", code=1
+    )
+    back = json.loads(invoke("tenant", "move", "aurora", "--to", "file", "--json"))
+    assert (back["state"], back["to_tier"]) == ("done", "file")
+    assert json.loads(invoke("doctor", "--json"))["problems"] == []
+    assert "not moving" in invoke("tenant", "move-cancel", "aurora", code=1)
+    assert "no tier 'gold'" in invoke("tenant", "move", "aurora", "--to", "gold", code=1)
