@@ -28,6 +28,10 @@ class Homes:
         known = self._directory.tenant(tenant.tenant_id)
         return tenant if known is None or known.epoch <= tenant.epoch else known
 
+    def knows(self, tenant: TenantContext) -> bool:
+        """Whether it is a tenant of the directory, not one that is being made."""
+        return self._directory.tenant(tenant.tenant_id) is not None
+
     async def again(self, tenant: TenantContext) -> TenantContext | None:
         """Where a tenant lives that is not where it was looked for; None when it is there."""
         found = self.of(tenant)

@@ -31,6 +31,7 @@ from mosaic_core.resolution import TenantMatch, TenantResolver
 from mosaic_core.settings import Settings, nearest, problems
 from mosaic_core.shared_cache import SharedCache
 from mosaic_core.storage import Storage
+from mosaic_core.storing import FollowingStorage
 from mosaic_core.tenants import TenantContext, Tier, check_slug
 from mosaic_core.writing import Writing
 
@@ -67,8 +68,11 @@ class Platform:
             self.heads,
             schema,
             self.persistence,
-            self.storage,
+            self._storage_at,
             timedelta(days=settings.platform.keep_moved),
+        )
+        self._files = FollowingStorage(
+            self.homes, self._storage_at, self.persistence, self.moving.before
         )
         self._persistence: dict[str, Persistence] = {}
         self._storage: dict[str, Storage] = {}
@@ -116,7 +120,12 @@ class Platform:
         return self._persistence
 
     def storage(self, tenant: TenantContext) -> Storage:
-        """Where the tenant's files are."""
+        """Where the tenant's files are; what is stored there is where the tenant lives, whatever
+        happens meanwhile."""
+        self._storage_at(tenant)
+        return self._files
+
+    def _storage_at(self, tenant: TenantContext) -> Storage:
         return self._provider(self._storage, tenant, self.tier(tenant).storage)
 
     @staticmethod

@@ -176,6 +176,13 @@ class Moving:
 
     # What moves left
 
+    async def before(self, tenant: TenantContext) -> TenantContext | None:
+        """The home that a tenant left for the one that is given, while that is kept."""
+        for move in await self.moves.keeping(tenant.tenant_id):
+            if move.step is Step.DONE and move.to_epoch == tenant.epoch:
+                return dataclasses.replace(tenant, tier=move.from_tier, epoch=move.from_epoch)
+        return None
+
     async def sweep(self, *, now: datetime | None = None) -> int:
         """Removes old homes whose time has come; how many."""
         removed = 0
