@@ -75,7 +75,9 @@ class Mover:
         #: The target is as it was made.
         self._fresh = False
         self._fences = 0
+        #: When the fence was put up here, and for how long it was.
         self._fenced: float | None = None
+        self._pause: int | None = None
 
     async def run(self) -> Move:
         """Goes on until the move is done, or undone.
@@ -117,33 +119,44 @@ class Mover:
 
     async def _step(self) -> None:
         """Does the next step, and notes that it is done."""
-        step = self.move.step
+        step, values = self.move.step, dict[str, Any]()
         if step in _FENCED:
-            await self._fenced_step(step)
+            if not await self._in_time(step):
+                return
         elif step is Step.DISCARD:
-            await self._discarded()
+            if not await self._could_discard():
+                values["kept_until"] = datetime.now(UTC)
         else:
             await self._effect(step)
-            await self._record(step.next)
+        await self._recorded(step, **values)
 
-    async def _discarded(self) -> None:
+    async def _recorded(self, step: Step, **values: Any) -> None:
+        """Notes that a step is done."""
+        if step is Step.SWITCH:
+            self.move = await self._moves.switch(self.move, self._lease)
+            return
+        if step is Step.FENCE:
+            values["fenced_at"] = datetime.now(UTC)
+        elif step is Step.OPEN:
+            values |= {"pause": self._pause, "kept_until": self._moves.keep_until(), "error": ""}
+        await self._record(step.next, **values)
+
+    async def _could_discard(self) -> bool:
         """The tenant is where it was; what cannot be removed now is removed later."""
-        left: dict[str, Any] = {}
         try:
             await self._effect(Step.DISCARD)
         except LeaseLost:
             raise
         except MosaicError as error:
             _log.warning("what was made for %s stays: %s", self._target.tenant.slug, error)
-            left["kept_until"] = datetime.now(UTC)
-        await self._record(Step.UNDONE, **left)
+            return False
+        return True
 
-    async def _fenced_step(self, step: Step) -> None:
-        """One of those for which writers wait: not for long."""
-        self._fenced = self._fenced or time.monotonic()
-        left = self._fenced + FENCE - time.monotonic()
+    async def _in_time(self, step: Step) -> bool:
+        """Does a step for which writers wait, unless it takes too long: then they write first."""
+        waited = 0.0 if self._fenced is None else time.monotonic() - self._fenced
         try:
-            async with asyncio.timeout(max(left, 0.0)):
+            async with asyncio.timeout(max(FENCE - waited, 0.0)):
                 await self._effect(step)
         except TimeoutError:
             self._fences += 1
@@ -153,13 +166,8 @@ class Mover:
                     f"The last changes could not be carried over within {FENCE:g} s.",
                     hint="Move it when less is written to it, or look at what is slow.",
                 ) from None
-            return
-        if step is Step.SWITCH:
-            self.move = await self._moves.switch(self.move, self._lease)
-        elif step is Step.FENCE:
-            await self._record(step.next, fenced_at=datetime.now(UTC))
-        else:
-            await self._record(step.next)
+            return False
+        return True
 
     async def _lift(self) -> None:
         """What was to be done behind the fence takes too long: people write first."""
@@ -242,6 +250,7 @@ class Mover:
     async def _fence(self) -> None:
         before = (HeadStatus.FOLLOWED, HeadStatus.OPEN, HeadStatus.FENCED)
         await self._source.set_status(HeadStatus.FENCED, before=before)
+        self._fenced = time.monotonic()
 
     async def _finish(self) -> None:
         """Nobody writes: what is carried over now is all there is."""
@@ -273,6 +282,7 @@ class Mover:
 
     async def _open(self) -> None:
         await self._target.set_status(HeadStatus.OPEN, before=[HeadStatus.FENCED])
+        self._pause = self._paused()
 
     async def _reopen(self) -> None:
         before = (HeadStatus.FENCED, HeadStatus.FOLLOWED)
@@ -288,9 +298,6 @@ class Mover:
     # Notes
 
     async def _record(self, step: Step, **values: Any) -> None:
-        if step is Step.DONE:
-            values["kept_until"] = self._moves.keep_until()
-            values["pause"] = self._paused()
         self.move = await self._moves.record(self.move, self._lease, step, **values)
 
     async def _note(self, facts: dict[str, Any]) -> None:
