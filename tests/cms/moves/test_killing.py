@@ -34,7 +34,9 @@ def _die() -> None:
     raise Died
 
 
-async def _settled(deployment: Deployment, before: dict[str, Any], *, undone: bool) -> None:
+async def _settled(
+    deployment: Deployment, before: dict[str, Any], tier: str, *, undone: bool
+) -> None:
     """Somebody else goes on; then all is well, in one home."""
     platform = deployment.product.platform
     old = tenant_of(deployment)
@@ -43,35 +45,41 @@ async def _settled(deployment: Deployment, before: dict[str, Any], *, undone: bo
     assert ended is not None
     assert ended.step is (Step.UNDONE if undone else Step.DONE)
     new = tenant_of(deployment)
-    assert new.tier == ("file" if undone else "schema")
+    assert new.tier == tier
     assert await everything(deployment, new) == before
     assert (await platform.persistence(new).head(new)).status is HeadStatus.OPEN
     await deployment.do("redirects.set", source="/after/", target="/deep/")
     assert (await deployment.get("/after/")).status_code == 301
+
+
+async def _well(deployment: Deployment) -> None:
     found = await examine_databases(deployment.product, lambda *told: None, mend=False)
     assert found.problems == []
 
 
 def test_whoever_finds_a_move_at_any_point_brings_it_to_its_end(ground: Ground) -> None:
-    """The mover dies in this process, without a word; one deployment, one point after the other."""
+    """The mover dies in this process, without a word; one deployment, one point after the other,
+    to and fro between two tiers of files."""
 
     async def main() -> None:
         await ground.make("file")
         async with ground.opened(lease=10.0) as deployment:
             for step, point in ALL:
                 await _one(deployment, step, point)
+            await _well(deployment)
 
     async def _one(deployment: Deployment, step: Step, point: str) -> None:
-        before = await everything(deployment, tenant_of(deployment))
+        here = tenant_of(deployment)
+        there = "other" if here.tier == "file" else "file"
+        before = await everything(deployment, here)
         with pytest.MonkeyPatch.context() as patch:
             if step in BACK:
                 cancelling_at(patch, Step.FINISH)
             dying_at(patch, step, point, _die)
             with pytest.raises(Died):
-                await move(deployment, "schema")
-        await _settled(deployment, before, undone=step in BACK)
-        if tenant_of(deployment).tier == "schema":
-            await move(deployment, "file")
+                await move(deployment, there)
+        undone = step in BACK
+        await _settled(deployment, before, here.tier if undone else there, undone=undone)
 
     asyncio.run(main())
 
@@ -107,7 +115,9 @@ def _a_killed_move_comes_to_its_end(ground: Ground, step: Step, point: str) -> N
                 tenant_of(deployment).tenant_id
             ):
                 await asyncio.sleep(0.1)
-            await _settled(deployment, before, undone=step in BACK)
+            undone = step in BACK
+            await _settled(deployment, before, "file" if undone else "schema", undone=undone)
+            await _well(deployment)
 
     asyncio.run(ground.make("file"))
     asyncio.run(look())
