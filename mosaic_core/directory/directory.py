@@ -227,6 +227,10 @@ class Directory:
         await self._look_again()
         return result
 
+    async def note(self, fn: Callable[[Write], Awaitable[T]], *, actor: str, action: str) -> T:
+        """A write to the platform database that changes nothing which is looked up here."""
+        return await self._writer.write(fn, actor=actor, action=action)
+
     async def _look_again(self) -> None:
         await self._look_ended()
         await self.refresh(now=True)

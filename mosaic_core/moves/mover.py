@@ -39,6 +39,8 @@ _NEAR, _PASSES = 3, 50
 #: How often a step is tried that meets something that passes, and the pause after the first.
 _TRIES, _PAUSE = 5, 0.2
 _FENCED = (Step.FENCE, Step.FINISH, Step.SWITCH)
+#: Somebody may wait for their end; the switch itself looks whether it is still wanted.
+_HURRIED = (Step.FINISH, Step.SWITCH, Step.RETIRE, Step.OPEN)
 _TAKES_WRITES = (HeadStatus.OPEN, HeadStatus.FOLLOWED)
 
 
@@ -101,7 +103,8 @@ class Mover:
     async def _tried(self) -> MosaicError | None:
         """Does the next step; an error of one that can be undone begins that."""
         try:
-            self._require_wanted(await self._moves.get(self.move.id))
+            if self.move.step not in _HURRIED:
+                self._require_wanted(await self._moves.get(self.move.id))
             await self._step()
         except LeaseLost:
             raise
