@@ -77,7 +77,7 @@ async def _all_ways(ground: Ground, tiers: tuple[str, ...], deployments: list[De
     one = deployments[0]
     for tier in tiers:
         here = tenant_of(one).tier
-        async with crowd(*deployments, readers=20, writers=5, pause=0.05) as people:
+        async with crowd(*deployments, readers=20, writers=5, pause=0.2) as people:
             await asyncio.sleep(1.0)
             people.longest, began = 0.0, time.monotonic()
             done = await move(one, tier)
@@ -86,7 +86,8 @@ async def _all_ways(ground: Ground, tiers: tuple[str, ...], deployments: list[De
         print(
             f"{here} → {tier}: {seconds:.1f} s, writes waited {done.pause} ms at the fence, "
             f"{people.longest * 1000:.0f} ms the longest; {people.reads} reads, "
-            f"{len(people.acknowledged)} writes"
+            f"{len(people.acknowledged)} writes",
+            flush=True,
         )
         await assert_once(one, people)
         assert done.pause is not None
