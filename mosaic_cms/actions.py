@@ -188,7 +188,8 @@ class Actions:
     async def perform(
         self, name: str, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
     ) -> Any:
-        """The only way in: validates, decides, checks limits and the tenant, runs, and audits.
+        """The only way in: checks limits and where it comes from, validates, decides, checks the
+        tenant, runs, and audits.
 
         What an action writes is logged with its name and its actor; what is refused is noted. The
         rate comes first of all, so that it also slows down who is refused; what counts among the
@@ -196,7 +197,7 @@ class Actions:
 
         Raises:
             InvalidInput: with every problem of the input.
-            Denied: the actor may not; it says why.
+            Denied: the actor may not, or not from their network; it says why.
             TooManyRequests, UsageExceeded: the actor or the tenant may not now.
             TenantReadOnly, TenantClosed: the tenant does not take it now.
             TookTooLong: it was stopped.
@@ -209,6 +210,9 @@ class Actions:
         await product.rates.admit(scope.admission, who, tenant)
         try:
             seconds = found.seconds or product.platform.settings.rates.seconds
+            if tenant is not None:
+                near = scope.actor.client or scope.actor.address
+                await product.networks.require(tenant.tenant_id, near)
             async with within(seconds, name):
                 return await self._perform(found, scope, given)
         except (RequestError, TenantError, IdentityError) as error:

@@ -44,6 +44,7 @@ from mosaic_cms.operations import (
     keys,
     mails,
     media,
+    media_address,
     media_bin,
     media_content,
     media_folders,
@@ -82,6 +83,7 @@ from mosaic_cms.reminders import Reminders
 from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, Conditions, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
+from mosaic_cms.throttle import Throttle
 from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.database import History, TenantBase, TenantSchema
 from mosaic_core.head import TENANT, Write
@@ -114,6 +116,7 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    media_address,
     media_folders,
     media_content,
     media_bin,
@@ -172,8 +175,10 @@ class Product:
         self.identity = Identity(platform)
         self.networks = NetworkLists(self.identity.store)
         self.ledger = Ledger(platform.directory)
+        self.throttle = Throttle(platform, self.ledger)
         self.noted = Noted(
             Part("the ledger", self.ledger.flush, EVERY),
+            Part("who is slowed down", self.throttle.look, EVERY, at_end=False),
             Part("the ledger's end", self.ledger.shorten, SHORTEN_EVERY, at_end=False),
             Part("the last uses of keys", self.identity.keys.uses.flush, key_uses.EVERY),
             Part("the last uses of sessions", self.identity.session_uses.flush, session_uses.EVERY),

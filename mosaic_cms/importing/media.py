@@ -18,6 +18,7 @@ from mosaic_cms.importing.folder import SourceFile
 from mosaic_cms.importing.site_file import FileEntry
 from mosaic_cms.media import shelf
 from mosaic_cms.media.checks import Checked, Rules
+from mosaic_cms.media.inspector import put
 from mosaic_cms.media.intake import PATIENCE, content_of, key_for, require_size
 from mosaic_cms.media.settings import read_rules
 from mosaic_cms.scope import TenantScope
@@ -142,10 +143,7 @@ async def _store(scope: TenantScope, new: _New, rules: Rules) -> Checked:
     storage = scope.product.platform.storage(scope.tenant)
     inspector, path = scope.product.inspector, new.file.path
     checked = await inspector.look_at(path, new.size, new.digest, rules)
-    chunks = _chunks(path) if checked.content is None else _once(checked.content)
-    size, digest = checked.size, checked.digest
-    await storage.write(scope.tenant, new.key, chunks, size=size, digest=digest)
-    return checked
+    return await put(storage, scope.tenant, new.key, checked, _chunks(path))
 
 
 async def _note(
@@ -206,10 +204,6 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while chunk := await asyncio.to_thread(file.read, _CHUNK):
             yield chunk
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
 
 
 def _digest(path: Path) -> tuple[str, int]:

@@ -6,11 +6,12 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
 from mosaic_cms.content.references import MEDIA_PREFIX
-from mosaic_cms.networks import neighbourhood
+from mosaic_cms.media.signed import SIGNED_PREFIX
 from mosaic_cms.product import Product
 from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.delivery import Delivery
@@ -28,7 +29,6 @@ from mosaic_cms.web.responses import (
     html,
     send_finished,
 )
-from mosaic_cms.web.signed import SIGNED_PREFIX
 from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
 from mosaic_core.tenants import TenantStatus
 
@@ -50,6 +50,7 @@ class SiteApp:
         self._hosts = Hosts(product.platform)
         self._networks = product.networks
         self._traffic = product.ledger.traffic
+        self._throttle = product.throttle
         self._delivery = Delivery(product, serve.cdn_seconds)
         self._files = Files(product)
         self._pages = PlatformPages(product.platform.settings.platform.name)
@@ -94,6 +95,8 @@ class SiteApp:
             return None
         if self._networks.of(tenant.tenant_id) is not None:
             return None
+        if tenant.tenant_id in self._throttle.slow:
+            return None
         key = (tenant.tenant_id, handle.origin, scope["path"])
         finished = self.cache.get(key, handle.head.published)
         if finished is None or (finished.by_query and scope["query_string"]):
@@ -125,8 +128,12 @@ class SiteApp:
                     lists = self._networks.of(handle.tenant.tenant_id)
                     if lists is not None:
                         sent.private = True
+                    if handle.tenant.tenant_id in self._throttle.slow:
+                        sent.pace = partial(self._throttle.pace, handle.tenant.tenant_id)
                     if lists is not None and lists.refuse(self._hosts.client_of(scope, headers)):
                         finished = self._pages.refused()
+                    elif self._throttle.is_crowded(handle.tenant.tenant_id):
+                        finished = self._pages.unavailable("More visit this site than it can take.")
                     elif reads:
                         finished = await self._find(handle, scope, headers, sent)
                     else:
@@ -188,7 +195,7 @@ class SiteApp:
             key = (tenant.tenant_id, handle.origin, f"?{query.decode('latin-1')} {path}")
             finished = self.cache.get(key, published) if numbered else None
         if finished is None:
-            client = neighbourhood(self._hosts.client_of(scope, headers))
+            client = self._hosts.client_of(scope, headers)
             make = partial(self._delivery.deliver, handle, path, query, client)
             if query and not numbered:
                 finished, _ = await make()
@@ -214,7 +221,7 @@ class SiteApp:
         if handle.tenant.status is TenantStatus.CLOSED:
             return self._pages.closed(handle.tenant.reason)
         handle = await self._at_home(handle)
-        client = neighbourhood(self._hosts.client_of(scope, headers))
+        client = self._hosts.client_of(scope, headers)
         query = scope.get("query_string", b"")
         found = await self._delivery.form(handle, scope["path"], query, client)
         if found is None:
@@ -254,8 +261,12 @@ class _Sent:
         #: What is not for every network is kept by no cache on its way.
         self.private = False
         self.size = 0
+        #: Waits until so many bytes may go out.
+        self.pace: Callable[[int], Awaitable[None]] | None = None
 
     async def __call__(self, message: Message) -> None:
+        if self.pace is not None:
+            await self.pace(len(message.get("body", b"")))
         self.started = True
         if self.private and message["type"] == "http.response.start":
             others = [pair for pair in message["headers"] if pair[0] != b"cache-control"]

@@ -10,6 +10,7 @@ outlives a transaction: no ``search_path``, no role, no setting.
 from mosaic_core.server_databases.database import ServerDatabase
 from mosaic_core.server_databases.naming import Home, Names, age
 from mosaic_core.server_databases.server import Server
+from mosaic_core.server_databases.strays import stray_schemas
 from mosaic_core.server_databases.whole import whole
 
-__all__ = ["Home", "Names", "Server", "ServerDatabase", "age", "whole"]
+__all__ = ["Home", "Names", "Server", "ServerDatabase", "age", "stray_schemas", "whole"]

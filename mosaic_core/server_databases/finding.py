@@ -10,7 +10,7 @@ title, and the newest of the others. Titles and excerpts are made of the rows th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,8 @@ from sqlalchemy import Dialect
 
 from mosaic_core.database.postgresql import quoted
 from mosaic_core.errors import InvalidInput
-from mosaic_core.search import MOST_FOUND, MOST_TEXT, OPEN, SearchHit, SearchQuery, SearchResults
-from mosaic_core.search.excerpts import excerpt
-from mosaic_core.search.marks import mark_letters, mark_words
+from mosaic_core.search import MOST_FOUND, MOST_TEXT, SearchHit, SearchQuery, SearchResults
+from mosaic_core.search.marks import Marks
 from mosaic_core.search.spelling import (
     MOST_COMPARED,
     MOST_COUNTED,
@@ -35,8 +34,6 @@ from mosaic_core.server_databases.search_index import Index
 
 #: How much a word counts in a text, (nowhere), a summary and a title.
 _WEIGHTS = "'{0.1, 0.2, 0.4, 1.0}'"
-#: Characters of an excerpt; fewer in scripts without spaces, where one says more.
-_WORDS_SHOWN, _LETTERS_SHOWN = 200, 80
 #: Words of one query for which others are looked for.
 _MOST_INSTEAD = 3
 _SPELLED = f"""
@@ -55,19 +52,11 @@ class _Sought:
     #: ``words`` or ``grams``, the column of the index.
     column: str
     lexemes: tuple[str, ...]
-    #: Words that are marked, and one of which a beginning is.
-    words: Collection[str]
-    beginning: str | None = None
-    #: What stands in the letters as it is.
-    letters: tuple[str, ...] = ()
+    #: What is marked; its letters stand in a row's as they are.
+    marks: Marks
 
     def query(self, weight: str = "") -> str:
         return " & ".join(lexeme.replace("%", weight) for lexeme in self.lexemes)
-
-    def shown(self, text: str) -> str:
-        if self.letters:
-            return mark_letters(text, self.letters)
-        return mark_words(text, self.words, self.beginning)
 
 
 class Finder:
@@ -136,14 +125,12 @@ class Finder:
 
     def hit(self, row: Any, score: float, sought: _Sought) -> SearchHit:
         """A row that is shown; slow for long texts, not for the event loop's thread."""
-        title, summary, text = (sought.shown(part) for part in row[1:4])
-        shows = summary if OPEN in summary and OPEN not in text else text.strip() or summary
-        length = _LETTERS_SHOWN if sought.letters else _WORDS_SHOWN
+        title, snippet = sought.marks.shown(*row[1:4])
         key = tuple(
             value if convert is None else convert(value)
             for convert, value in zip(self._convert, row[4:], strict=True)
         )
-        return SearchHit(key, title.strip(), excerpt(shows, length), score)
+        return SearchHit(key, title, snippet, score)
 
 
 class _Search:
@@ -193,7 +180,9 @@ class _Search:
     async def _ranked(self, sought: _Sought, weight: str = "") -> list[tuple[int, float]]:
         """At most one row more than are ranked, the best first."""
         sql = self._finder.ranked[sought.column]
-        rows = await self._fetch(sql, sought.query(weight), list(sought.letters), *self._scope)
+        rows = await self._fetch(
+            sql, sought.query(weight), list(sought.marks.letters), *self._scope
+        )
         return [(row[0], row[1]) for row in rows]
 
     async def _hits(self, sought: _Sought, shown: list[tuple[int, float]]) -> tuple[SearchHit, ...]:
@@ -241,7 +230,8 @@ def _words(looked_for: Sequence[Iterable[str]], *, last: bool) -> _Sought:
     beginning = next(iter(looked_for[end])) if last else None
     if beginning is not None and len(beginning) < 2:
         beginning = None
-    return _Sought("words", lexemes, {word for words in looked_for for word in words}, beginning)
+    marks = Marks({word for words in looked_for for word in words}, beginning)
+    return _Sought("words", lexemes, marks)
 
 
 def _letters(words: list[str]) -> _Sought:
@@ -252,7 +242,7 @@ def _letters(words: list[str]) -> _Sought:
         for word in lowered
         for gram in [word[at : at + 3] for at in range(max(len(word) - 2, 1))]
     )
-    return _Sought("grams", tuple(lexemes), (), None, tuple(lowered))
+    return _Sought("grams", tuple(lexemes), Marks(letters=tuple(lowered)))
 
 
 def _lexeme(words: Iterable[str], *, last: bool = False) -> str:

@@ -26,7 +26,7 @@ from mosaic_core.database import History
 from mosaic_core.database.postgresql import literal, quoted
 from mosaic_core.search import MOST_TEXT, Searchable, searched_table
 from mosaic_core.search.spelling import SPELLED
-from mosaic_core.search.words import MOST_WORD, fold, is_spaceless, spans
+from mosaic_core.search.words import MOST_WORD, fold, is_spaceless, separated
 from mosaic_core.server_databases.making import MARK, grants
 
 #: A ``tsvector`` has at most 1 MB and positions to 16383 (postgresql.org/docs/current/
@@ -149,7 +149,7 @@ class Index:
         Slow for long texts: not for the event loop's thread.
         """
         has, texts = list(row[: len(self.has)]), [str(text) for text in row[len(self.has) :]]
-        parts = [[text[start:end] for start, end in spans(text)] for text in texts]
+        parts = [separated(text).split() for text in texts]
         folded = {word: fold(word)[:MOST_WORD] for word in {w for part in parts for w in part}}
         words, at = _Vector(), 0
         for part, weight in zip(parts, _WEIGHTS, strict=True):

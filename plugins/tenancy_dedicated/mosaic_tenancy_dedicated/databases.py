@@ -12,14 +12,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Select
+from sqlalchemy import URL, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
 from mosaic_core.database.postgresql import parse_url, quoted
+from mosaic_core.errors import DatabaseError
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
-from mosaic_core.server_databases import Home, Names, Server, ServerDatabase, age, whole
+from mosaic_core.server_databases import (
+    Home,
+    Names,
+    Server,
+    ServerDatabase,
+    age,
+    stray_schemas,
+    whole,
+)
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_tenancy_dedicated.plugin import DedicatedSettings
 from mosaic_tenancy_dedicated.pools import Pools
@@ -57,8 +66,11 @@ class TenantDatabases:
         return Home(tenant, self._names.of(tenant))
 
     def _make_pool(self, home: Home) -> ServerDatabase:
+        return self._opened(self._given.get(home.tenant.slug) or self._server.url(home))
+
+    def _opened(self, url: URL) -> ServerDatabase:
         return ServerDatabase(
-            self._given.get(home.tenant.slug) or self._server.url(home),
+            url,
             self._schema,
             self._tiers,
             connections=self._settings.connections,
@@ -176,7 +188,20 @@ class TenantDatabases:
                         f"from an old backup, run DROP DATABASE {quoted(name)} there",
                     )
                 )
+        for slug, url in self._given.items():
+            found += await self._strays_in(slug, url, known)
         return found
+
+    async def _strays_in(self, slug: str, url: URL, known: Collection[str]) -> list[Problem]:
+        """The homes in a database that the operator gave; one that cannot be looked at does not
+        keep the others from being."""
+        database = self._opened(url)
+        try:
+            return await stray_schemas(database, self._names, known)
+        except DatabaseError as error:
+            return [Problem(f"given.{slug}", error.message, error.hint)]
+        finally:
+            await database.close()
 
     @asynccontextmanager
     async def _turn(self, home: Home) -> AsyncIterator[None]:

@@ -41,13 +41,20 @@ def with_journal(content: bytes, kind: bytes) -> bytes:
     return content[:_JOURNAL_AT] + kind + content[_JOURNAL_AT + len(kind) :]
 
 
-def write(content: bytes, path: Path) -> None:
-    """Writes a whole database, which has its name only once it is on the disk."""
+def write(content: bytes, path: Path, journal: bytes | None = None) -> None:
+    """Writes a whole database, which has its name only once it is on the disk.
+
+    Args:
+        journal: how it is journalled, when not as ``content`` says.
+    """
     draft = path.with_suffix(".new")
     remove(path)  # a log without its file, from a process that was killed while it dropped this
     try:
         with draft.open("wb") as file:
             file.write(content)
+            if journal is not None:
+                file.seek(_JOURNAL_AT)
+                file.write(journal)
             file.flush()
             os.fsync(file.fileno())
         os.rename(draft, path)

@@ -10,10 +10,10 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
-from mosaic_core.database.postgresql import parse_url, quoted
+from mosaic_core.database.postgresql import parse_url
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
-from mosaic_core.server_databases import Home, Names, ServerDatabase, age
+from mosaic_core.server_databases import Home, Names, ServerDatabase, stray_schemas
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_tenancy_sqlschema.plugin import SchemaSettings
 
@@ -83,18 +83,4 @@ class TenantSchemas:
         return await self._database.check(self._home(tenant))
 
     async def strays(self, known: Collection[str]) -> list[Problem]:
-        found = []
-        for name, comment in await self._database.schemas(f"{self._names.prefix}_"):
-            tenant_id = self._names.tenant_id(name)
-            if tenant_id is not None and tenant_id not in known:
-                found.append(
-                    Problem(
-                        name,
-                        f"No tenant of the directory has this schema, made {age(comment)}.",
-                        "A process was killed before it made the tenant known. The schema is "
-                        "never read: if no tenant is being made right now and platform.db is not "
-                        f"from an old backup, run DROP SCHEMA {quoted(name)} CASCADE there, "
-                        f"and DROP ROLE IF EXISTS {quoted(name)}",
-                    )
-                )
-        return found
+        return await stray_schemas(self._database, self._names, known)
