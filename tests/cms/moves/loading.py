@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
-from mosaic_cms.content.models import Redirect
-from mosaic_cms.content.published import PublishedRedirect
-from mosaic_cms.content.tree import find_site
+from mosaic_cms.content.drafts import DraftStep
+from mosaic_cms.content.models import Page, PageVersion, Redirect
 from mosaic_core.head import TENANT, Write
 from mosaic_core.types import new_id
 from tests.cms.deployment import Deployment
@@ -105,18 +104,26 @@ async def assert_once(deployment: Deployment, crowd: Crowd) -> None:
 
 
 async def grow(deployment: Deployment, rows: int, files: int) -> None:
-    """Makes a tenant large: redirects, each with what visitors see of it and an entry of the log,
-    and files."""
+    """Makes a tenant large: many versions of a page, each with a derived row and an entry of the
+    log, and files."""
     scope = deployment.scope()
     async with scope.read() as session:
-        site_id = (await find_site(session)).id
+        page = (await session.scalars(select(Page).where(Page.path == "/top/"))).one()
+        version = (
+            await session.scalars(select(PageVersion).where(PageVersion.page_id == page.id))
+        ).first()
+        assert version is not None
+        like = {
+            column.key: getattr(version, column.key) for column in PageVersion.__table__.columns
+        }
 
     def adding(first: int, count: int) -> Callable[[Write], Awaitable[None]]:
         async def fn(write: Write) -> None:
             for number in range(first, first + count):
-                common = {"site_id": site_id, "source": f"/old/{number}/", "target": "/deep/"}
-                write.session.add(Redirect(id=new_id(), automatic=False, **common))
-                write.session.add(PublishedRedirect(**common))
+                again = {"id": new_id(), "number": 1000 + number}
+                write.session.add(PageVersion(**like | again))
+                step = {"page_id": new_id(), "revision": number, "size": 2, "step": {}}
+                write.session.add(DraftStep(**step))
 
         return fn
 

@@ -77,7 +77,7 @@ async def _all_ways(ground: Ground, tiers: tuple[str, ...], deployments: list[De
     one = deployments[0]
     for tier in tiers:
         here = tenant_of(one).tier
-        async with crowd(*deployments, readers=20, writers=5, pause=0.2) as people:
+        async with crowd(*deployments, readers=20, writers=5, pause=0.5) as people:
             await asyncio.sleep(1.0)
             people.longest, began = 0.0, time.monotonic()
             done = await move(one, tier)
