@@ -324,7 +324,12 @@ async def has_write(session: AsyncSession, tables: HeadTables, write_id: uuid.UU
 
 
 def _touched(permit: Permit) -> list[chain.Change]:
-    return [chain.Change(chain.DERIVE, name, "", None) for name in sorted(permit.touched)]
+    """What was changed of derived tables past the unit of work."""
+    return [
+        chain.Change(chain.DERIVE, name, rows, None)
+        for name, found in sorted(permit.touched.items())
+        for rows in sorted(found)
+    ]
 
 
 def _taken(head: Row[Any], owner: str) -> Row[Any]:
