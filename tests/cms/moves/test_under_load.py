@@ -91,11 +91,13 @@ async def _all_ways(ground: Ground, tiers: tuple[str, ...], deployments: list[De
         )
         await assert_once(one, people)
         assert done.pause is not None
-        assert done.pause < 1000
+        assert done.pause < LONGEST
         await one.do("redirects.set", source=f"/in/{tier}/", target="/deep/")
         await everything(one, tenant_of(one))
 
 
+#: Milliseconds for which nobody can write, at most.
+LONGEST = 1000
 #: Each of the six ways once.
 WAYS = ("schema", "database", "file", "database", "schema", "file")
 
