@@ -11,13 +11,14 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from mosaic_cms.actions import Actions, declared_in
+from mosaic_cms.actions import Actions
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.standard import STANDARD
 from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.declared import declared_in
 from mosaic_cms.identity import key_uses, session_uses
 from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
@@ -67,6 +68,7 @@ from mosaic_cms.operations import (
     site_life,
     sites,
     sso,
+    tenant_life,
     tenants,
     terms,
     themes,
@@ -80,6 +82,7 @@ from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.postman import Postman
 from mosaic_cms.reminders import Reminders
+from mosaic_cms.removal import Remover
 from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, Conditions, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
@@ -96,6 +99,7 @@ from mosaic_core.tenants import TenantContext, TenantStatus
 _log = logging.getLogger("mosaic.product")
 _OPERATIONS = (
     tenants,
+    tenant_life,
     sites,
     pages,
     published,
@@ -191,6 +195,7 @@ class Product:
         self.postman = Postman(self, KINDS)
         self.renewal = Renewal(self)
         self.reminders = Reminders(self)
+        self.remover = Remover(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 

@@ -17,7 +17,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mosaic_cms.actions import Action
 from mosaic_cms.api import answers, cookies, once, problems, requests
 from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
 from mosaic_cms.api.account_pages import AccountPages
@@ -27,6 +26,7 @@ from mosaic_cms.api.cors import Cors
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
+from mosaic_cms.declared import Action
 from mosaic_cms.ledger import Entry
 from mosaic_cms.product import Product
 from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope

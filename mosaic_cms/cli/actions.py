@@ -25,7 +25,7 @@ from mosaic_cms.incoming import Incoming
 from mosaic_core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from mosaic_cms.actions import Action
+    from mosaic_cms.declared import Action
     from mosaic_cms.download import Download
     from mosaic_cms.product import Product
     from mosaic_cms.scope import PlatformScope, TenantScope

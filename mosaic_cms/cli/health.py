@@ -132,6 +132,7 @@ async def examine_databases(
                 (found.mended if mend else found.problems).extend(noted)
         progress("tenants", number, len(records))
     known = {record.tenant.tenant_id for record in records}
+    known |= {deleted.tenant.tenant_id for deleted in await directory.deletions.pending()}
     found.problems += await _strays(product, known)
     return found
 
@@ -215,7 +216,7 @@ async def _strays(product: Product, known: set[str]) -> list[Problem]:
 
 async def _examine_tenant(product: Product, tenant: TenantContext) -> list[Problem]:
     from mosaic_core.head import TENANT
-    from mosaic_core.head.log import content_of, rebuild, verify
+    from mosaic_core.head.log import content_of, in_shape, rebuild, verify
 
     where = f"tenant {tenant.slug}"
     try:
@@ -225,9 +226,9 @@ async def _examine_tenant(product: Product, tenant: TenantContext) -> list[Probl
             return [Problem(f"{where}: {p.subject}", p.what, p.mend) for p in found]
         async with persistence.session(tenant) as session:
             await verify(session, TENANT)
-            if await rebuild(session, TENANT) != await content_of(
-                session, product.platform.schema.metadata
-            ):
+            metadata = product.platform.schema.metadata
+            logged = in_shape(await rebuild(session, TENANT), metadata)
+            if logged != await content_of(session, metadata):
                 return [
                     Problem(
                         where,

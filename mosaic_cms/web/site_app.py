@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from urllib.parse import quote
 
 from mosaic_cms.content.references import MEDIA_PREFIX
 from mosaic_cms.media.signed import SIGNED_PREFIX
@@ -27,6 +28,7 @@ from mosaic_cms.web.responses import (
     Scope,
     Send,
     html,
+    redirect,
     send_finished,
 )
 from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
@@ -36,6 +38,8 @@ _log = logging.getLogger("mosaic.web")
 READY_PATH = "/-/ready"
 #: The one query under which pages are kept: that of listings.
 _NUMBERED = re.compile(rb"page=[1-9]\d{0,3}")
+#: What stands for itself in a query (RFC 3986, section 3.4).
+_IN_QUERIES = "%-._~!$&'()*+,;=:@/?"
 
 
 class SiteApp:
@@ -51,6 +55,7 @@ class SiteApp:
         self._networks = product.networks
         self._traffic = product.ledger.traffic
         self._throttle = product.throttle
+        self._cdn_seconds = serve.cdn_seconds
         self._delivery = Delivery(product, serve.cdn_seconds)
         self._files = Files(product)
         self._pages = PlatformPages(product.platform.settings.platform.name)
@@ -140,6 +145,8 @@ class SiteApp:
                         finished = await self._take(handle, host, scope, headers, receive)
             else:
                 finished = _not_allowed()
+        except UnknownHost as error:
+            finished = self._renamed(scope, headers, host) or self._refusal(error, host)
         except MosaicError as error:
             finished = self._refusal(error, host)
         except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
@@ -228,6 +235,16 @@ class SiteApp:
             return _not_allowed()
         visit, forms = found
         return await forms.post(visit, host, headers, receive)
+
+    def _renamed(self, scope: Scope, headers: dict[bytes, bytes], host: bytes) -> Finished | None:
+        """Leads from the subdomain that a tenant had to where it is now."""
+        scheme = self._hosts.scheme_of(scope, headers)
+        origin = self._hosts.renamed(host, scheme)
+        if origin is None:
+            return None
+        query = quote(scope.get("query_string", b""), safe=_IN_QUERIES)
+        target = f"{origin}{quote(scope['path'])}{'?' if query else ''}{query}"
+        return redirect(308, target, seconds=self._cdn_seconds)
 
     def _refusal(self, error: MosaicError, host: bytes) -> Finished:
         if isinstance(error, UnknownHost):

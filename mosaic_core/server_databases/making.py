@@ -42,11 +42,16 @@ class Making:
         revisions = ", ".join(
             f"({postgresql.literal(one)})" for one in self._schema.history.current.split(",")
         )
+        applied = ", ".join(
+            f"({postgresql.literal(name)}, {str(required).lower()})"
+            for name, required in self._schema.history.applied.items()
+        )
         statements = [
             f'CREATE SCHEMA "{MARK}"',
             *postgresql.creation(tables, MARK, self._dialect),
             _REVISIONS,
             f'INSERT INTO "{MARK}".alembic_version VALUES {revisions}',
+            f'INSERT INTO "{MARK}".migrations (revision, required) VALUES {applied}',
         ]
         if self._roles:
             statements += [f'CREATE ROLE "{MARK}" NOLOGIN', *grants(MARK)]
@@ -113,7 +118,7 @@ def foreign_keys(name: str, timing: str) -> str:
 
 def _tables(schema: TenantSchema) -> Iterable[Table]:
     """Every table of a home: the kernel's, which may be declared elsewhere, and the schema's."""
-    kernel = (TENANT.head, TENANT.changes, TENANT.outbox)
+    kernel = (TENANT.head, TENANT.changes, TENANT.outbox, TENANT.migrations)
     yield from kernel
     names = {table.name for table in kernel}
     yield from (table for table in schema.metadata.sorted_tables if table.name not in names)

@@ -206,7 +206,7 @@ class IndexedHistory(History):
         self._history = history
         self._name = name
         self._roles = roles
-        self.turn = history.turn
+        self.share(history)
 
     def upgrade(self, connection: Connection, subject: str) -> str:
         if self.read(connection) == self.current:

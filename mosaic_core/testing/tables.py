@@ -147,9 +147,10 @@ async def put_leaflet(
     return leaflet
 
 
-def toy_schema(*, newer: bool = False) -> TenantSchema:
-    """The kernel's tables and the toys; with ``newer``, one migration further on."""
+def toy_schema(*, newer: bool = False, wider: bool = False) -> TenantSchema:
+    """The kernel's tables and the toys; with ``newer``, one migration further on, and with
+    ``wider``, one that older code can do without."""
     folders = [TENANT_MIGRATIONS, _MIGRATIONS / "first"]
-    if newer:
-        folders.append(_MIGRATIONS / "second")
+    if newer or wider:
+        folders.append(_MIGRATIONS / ("second" if newer else "wider"))
     return TenantSchema(ToyBase.metadata, History("tenant", folders))

@@ -27,6 +27,16 @@ def revision(connection: sqlite3.Connection, path: Path) -> str:
     return ",".join(sorted(row[0] for row in rows))
 
 
+def applied(connection: sqlite3.Connection) -> dict[str, bool]:
+    """What the database remembers of its migrations (:attr:`mosaic_core.database.History.applied`);
+    nothing before it does."""
+    there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'"
+    if connection.execute(there).fetchone() is None:
+        return {}
+    rows = connection.execute("SELECT revision, required FROM migrations")
+    return {name: bool(required) for name, required in rows}
+
+
 def _files(path: Path) -> tuple[Path, ...]:
     return (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
 
