@@ -138,11 +138,13 @@ class Remover:
             return {"unreadable": error.message}
 
     async def _drop_databases(self, deletion: Deletion, lease: Lease) -> None:
-        """Every home that it has or had, wherever tenants are kept; and one that a move had just
-        begun."""
-        tenant = deletion.tenant
-        for persistence in self._product.platform.strategies().values():
-            for epoch in range(1, tenant.epoch + 2):
+        """Every home that it has or had, wherever tenants are kept; and those of moves that did not
+        come to their end."""
+        tenant, platform = deletion.tenant, self._product.platform
+        moves = await platform.moving.moves.all(tenant.tenant_id)
+        last = max([tenant.epoch, *(move.to_epoch for move in moves)])
+        for persistence in platform.strategies().values():
+            for epoch in range(1, last + 1):
                 await persistence.drop(dataclasses.replace(tenant, epoch=epoch))
 
     async def _drop_files(self, deletion: Deletion, lease: Lease) -> None:
