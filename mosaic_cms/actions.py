@@ -41,9 +41,9 @@ from mosaic_core.errors import (
     TenantError,
     TookTooLong,
 )
-from mosaic_core.platform import require_writable
 from mosaic_core.settings import nearest
 from mosaic_core.tenants import TenantStatus
+from mosaic_core.writing import require_writable
 
 Effect = Literal["read", "write"]
 _MARK = "__mosaic_action__"

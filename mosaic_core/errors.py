@@ -19,6 +19,8 @@ names the thing; ``hint`` says what to do next.
     │   ├── InvalidInput              the input does not fit, with every problem
     │   ├── NotFound                  no such thing in this tenant
     │   ├── Conflict                  the thing exists already, or has changed meanwhile
+    │   │   ├── LeaseTaken            somebody moves, migrates, imports or deletes the tenant
+    │   │   └── LeaseLost             somebody else may work at the tenant meanwhile
     │   ├── Stale                     it is not any more what the caller has seen of it
     │   ├── Unauthenticated           nobody knows who asks, or what they show is not valid
     │   ├── Denied                    the actor may not do this
@@ -151,6 +153,14 @@ class NotFound(RequestError):
 class Conflict(RequestError):
     code = "conflict"
     status = 409
+
+
+class LeaseTaken(Conflict):
+    code = "lease-taken"
+
+
+class LeaseLost(Conflict):
+    code = "lease-lost"
 
 
 class Stale(RequestError):

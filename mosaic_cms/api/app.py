@@ -184,7 +184,8 @@ class Api:
             raise HttpError(
                 400, "no-entity-tag", "Nothing here has an entity tag.", hint="Leave out If-Match."
             )
-        head = await self._product.platform.persistence(caller.tenant).head(caller.tenant)
+        home = await self._product.platform.at_home(caller.tenant)
+        head = await self._product.platform.persistence(home).head(home)
         conditions.seen = head.version
         texts: dict[str, Any] = {n: requests.text(raw) for n, raw in request.path_params.items()}
         site = request.query_params.get("site", caller.site)

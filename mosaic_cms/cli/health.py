@@ -90,12 +90,12 @@ async def _examine(progress: Callable[[str, int, int], None], *, mend: bool) -> 
         async with open_product(settings) as product:
             product.themes.check()
             _ = product.identity.secrets
-            return await _examine_databases(product, progress, mend=mend)
+            return await examine_databases(product, progress, mend=mend)
     except MosaicError as error:
         return _Found(problems=[Problem("the deployment", error.message, error.hint)])
 
 
-async def _examine_databases(
+async def examine_databases(
     product: Product, progress: Callable[[str, int, int], None], *, mend: bool
 ) -> _Found:
     from mosaic_core.head import PLATFORM

@@ -6,6 +6,7 @@ import logging
 import re
 import secrets
 import time
+from dataclasses import replace
 from functools import partial
 
 from mosaic_cms.content.references import MEDIA_PREFIX
@@ -44,6 +45,7 @@ class SiteApp:
         serve = product.platform.settings.serve
         self._directory = product.platform.directory
         self._heads = product.platform.heads
+        self._homes = product.platform.homes
         self._trusts_proxies = bool(product.platform.settings.platform.proxies)
         self._hosts = Hosts(product.platform)
         self._networks = product.networks
@@ -158,7 +160,7 @@ class SiteApp:
             asset = await self._files.asset(path)
             if asset is not None:
                 return asset
-        await self._heads.look(tenant)
+        handle = await self._at_home(handle)
         if path.startswith(MEDIA_PREFIX):
             head = scope["method"] == "HEAD"
             if await self._files.media(FileRequest(handle, path, headers, sent, head)):
@@ -194,6 +196,12 @@ class SiteApp:
                 finished = await self.cache.make(key, published, make)
         return finished
 
+    async def _at_home(self, handle: SiteHandle) -> SiteHandle:
+        """The site where its tenant lives, which is looked at when that was long ago."""
+        await self._heads.look(handle.tenant)
+        home = self._homes.of(handle.tenant)
+        return handle if home is handle.tenant else replace(handle, tenant=home)
+
     async def _take(
         self,
         handle: SiteHandle,
@@ -205,7 +213,7 @@ class SiteApp:
         """A form that was posted to a page that shows one; anything else is not read."""
         if handle.tenant.status is TenantStatus.CLOSED:
             return self._pages.closed(handle.tenant.reason)
-        await self._heads.look(handle.tenant)
+        handle = await self._at_home(handle)
         client = neighbourhood(self._hosts.client_of(scope, headers))
         query = scope.get("query_string", b"")
         found = await self._delivery.form(handle, scope["path"], query, client)

@@ -13,15 +13,19 @@ from mosaic_core.directory.domains import (
     require_free,
     take_domain,
 )
+from mosaic_core.directory.leases import Lease, Leases, Work
 from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
 
 __all__ = [
     "Directory",
     "DomainRow",
     "HintRow",
+    "Lease",
+    "Leases",
     "PlatformDatabase",
     "TenantRecord",
     "TenantRow",
+    "Work",
     "give_domain",
     "open_directory",
     "require_foreign",

@@ -23,6 +23,7 @@ from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
 from mosaic_core.directory.domains import give_domain, require_foreign
 from mosaic_core.directory.hints import Hints
+from mosaic_core.directory.leases import Leases
 from mosaic_core.directory.tables import DomainRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
@@ -74,9 +75,16 @@ class Directory:
         database: the platform database.
         platform_domain: every tenant has ``<slug>.<platform_domain>``.
         freshness: seconds after which :meth:`refresh` looks for news again.
+        lease: seconds that a lease is held without being renewed.
     """
 
-    def __init__(self, database: PlatformDatabase, platform_domain: str, freshness: float) -> None:
+    def __init__(
+        self,
+        database: PlatformDatabase,
+        platform_domain: str,
+        freshness: float,
+        lease: float = 15.0,
+    ) -> None:
         self.database = database
         self._domain = platform_domain
         self._freshness = freshness
@@ -100,9 +108,11 @@ class Directory:
         #: Whose outbox is to be looked into.
         self.hints = Hints(database, self._writer)
         #: What the platform itself has to do: messages that belong to no tenant.
-        self.outbox = Outbox(PLATFORM, database.session, self._writer)
+        self.outbox = Outbox(PLATFORM, database.session, self._writer.write)
         #: What the pages of tenants were rendered in.
         self.theme_sets = ThemeSets(database, self._writer)
+        #: Who works at which tenant as a whole.
+        self.leases = Leases(database, self._writer, lease)
 
     # Lookups in memory
 
@@ -391,7 +401,7 @@ def slug_taken(slug: str) -> Conflict:
 
 @asynccontextmanager
 async def open_directory(
-    database: PlatformDatabase, platform_domain: str, freshness: float
+    database: PlatformDatabase, platform_domain: str, freshness: float, lease: float = 15.0
 ) -> AsyncIterator[Directory]:
     """The directory of an up-to-date platform database, loaded.
 
@@ -399,6 +409,6 @@ async def open_directory(
         DatabaseMissing, DatabaseBehind, DatabaseNewer: with what to do.
     """
     await database.require_current()
-    directory = Directory(database, platform_domain, freshness)
+    directory = Directory(database, platform_domain, freshness, lease)
     await directory.refresh()
     yield directory

@@ -109,3 +109,22 @@ class RenderedRow(PlatformBase):
     theme_set: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
     #: From when on the tenant's pages may be rendered in the newest themes instead.
     again: Mapped[datetime] = mapped_column(types.UTCDateTime())
+
+
+class LeaseRow(PlatformBase):
+    """Who works at a tenant as a whole (see :mod:`mosaic_core.directory.leases`)."""
+
+    __tablename__ = "leases"
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
+
+    #: Of a tenant that may not be known yet, or not any more.
+    tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    #: The version of the platform's head at which it was taken.
+    token: Mapped[int] = mapped_column(types.Integer())
+    work: Mapped[str] = mapped_column(types.Text(16))
+    holder: Mapped[str] = mapped_column(types.Text(200))
+    #: Milliseconds of the database's clock: when it was taken, when it was renewed, and for how
+    #: long it is held from then on.
+    since: Mapped[int] = mapped_column(types.Integer())
+    renewed: Mapped[int] = mapped_column(types.Integer())
+    lasts: Mapped[int] = mapped_column(types.Integer())

@@ -36,6 +36,10 @@ class Permit:
         self.spoiled = ""
         self.derived = False
         self.published = False
+        #: A move follows the log: it has to say which derived rows were changed.
+        self.followed = False
+        #: Derived tables that were changed past the unit of work, so that nobody knows the rows.
+        self.touched: set[str] = set()
         self._kernel = False
 
     @contextmanager
@@ -127,6 +131,8 @@ def install(engine: Engine) -> None:
         if isinstance(table, Table) and is_derived(table) and context.rowcount != 0:
             permit.derived = True
             permit.published = permit.published or publishes(table)
+            if not permit.flushing:
+                permit.touched.add(table.name)
 
     @event.listens_for(engine, "savepoint")
     def savepoint(connection: Connection, name: str) -> None:

@@ -25,7 +25,7 @@ from mosaic_core.head.log import migrate as migrate_with_log
 from mosaic_core.persistence import HeadState, HeadStatus, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.server_databases import looking
-from mosaic_core.server_databases.making import MARK, Making
+from mosaic_core.server_databases.making import MARK, Making, foreign_keys
 from mosaic_core.server_databases.naming import Home
 from mosaic_core.server_databases.prepared import Prepared
 from mosaic_core.server_databases.quota import Quota
@@ -36,7 +36,7 @@ from mosaic_core.tenants import Tier
 
 #: A migration may have gigabytes to go through.
 _MIGRATING = WriteLimits(function=1800.0)
-_ROLE, _ALONE = "mosaic_role", "mosaic_alone"
+_ROLE, _ALONE, _DEFERRED = "mosaic_role", "mosaic_alone", "mosaic_deferred"
 _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
@@ -69,6 +69,7 @@ class ServerDatabase:
         self._engine = postgresql.create_engine(url, connections=connections, wait=wait)
         install_guard(self._engine.sync_engine)
         event.listen(self._engine.sync_engine, "begin", _begin)
+        event.listen(self._engine.sync_engine, "commit", _commit)
         self._making = Making(schema, self._engine.dialect, roles=roles)
         self._quota = Quota(tiers)
         self._searches = Searches(schema.metadata, self._engine.dialect, self.raw, roles=roles)
@@ -91,12 +92,16 @@ class ServerDatabase:
             yield session
 
     @asynccontextmanager
-    async def exclusive(self, home: Home, *, reserve: bool = False) -> AsyncIterator[AsyncSession]:
+    async def exclusive(
+        self, home: Home, *, reserve: bool = False, deferred: bool = False
+    ) -> AsyncIterator[AsyncSession]:
         async with self._turn(home), self._writes:
             await self._prove(home)
             if not reserve:
                 await self._quota.require(home.name, home.tenant, lambda: self.size(home))
-            options = {_ALONE: home.name, **self._role(home)}
+            options = {_ALONE: home.name, **({} if deferred else self._role(home))}
+            if deferred:  # as the owner of the tables
+                options[_DEFERRED] = home.name
             async with self._session(home, **options) as session:
                 yield session
 
@@ -301,6 +306,20 @@ def _begin(connection: Connection) -> None:
         statements.append(f"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))")
     if _ROLE in options:
         statements.append(f"SET LOCAL ROLE {postgresql.quoted(options[_ROLE])}")
+    if _DEFERRED in options:
+        statements.append(foreign_keys(options[_DEFERRED], "DEFERRABLE INITIALLY DEFERRED"))
+    _run(connection, statements)
+
+
+def _commit(connection: Connection) -> None:
+    """What was deferred is looked at, and looked at at once from then on."""
+    name = connection.get_execution_options().get(_DEFERRED)
+    if name is not None:
+        immediate = foreign_keys(name, "NOT DEFERRABLE")
+        _run(connection, ["SET CONSTRAINTS ALL IMMEDIATE", immediate])
+
+
+def _run(connection: Connection, statements: list[str]) -> None:
     for statement in statements:
         cursor = connection.connection.cursor()
         cursor.execute(statement)

@@ -97,6 +97,20 @@ def grants(name: str) -> list[str]:
     ]
 
 
+def foreign_keys(name: str, timing: str) -> str:
+    """Says of all foreign keys of a home when they are looked at."""
+    return f"""
+        DO $$ DECLARE one record; BEGIN
+          FOR one IN SELECT conrelid::regclass AS home, conname FROM pg_constraint
+                      WHERE connamespace = to_regnamespace({postgresql.literal(name)})
+                        AND contype = 'f'
+          LOOP
+            EXECUTE format('ALTER TABLE %s ALTER CONSTRAINT %I {timing}', one.home, one.conname);
+          END LOOP;
+        END $$
+    """
+
+
 def _tables(schema: TenantSchema) -> Iterable[Table]:
     """Every table of a home: the kernel's, which may be declared elsewhere, and the schema's."""
     kernel = (TENANT.head, TENANT.changes, TENANT.outbox)

@@ -73,12 +73,12 @@ class TenantDatabases:
 
     @asynccontextmanager
     async def exclusive(
-        self, tenant: TenantContext, *, reserve: bool = False
+        self, tenant: TenantContext, *, reserve: bool = False, deferred: bool = False
     ) -> AsyncIterator[AsyncSession]:
         home = self._home(tenant)
         async with (
             self._pools.use(home) as database,
-            database.exclusive(home, reserve=reserve) as session,
+            database.exclusive(home, reserve=reserve, deferred=deferred) as session,
         ):
             yield session
 

@@ -46,9 +46,9 @@ class TenantSchemas:
         return self._database.session(self._home(tenant))
 
     def exclusive(
-        self, tenant: TenantContext, *, reserve: bool = False
+        self, tenant: TenantContext, *, reserve: bool = False, deferred: bool = False
     ) -> AbstractAsyncContextManager[AsyncSession]:
-        return self._database.exclusive(self._home(tenant), reserve=reserve)
+        return self._database.exclusive(self._home(tenant), reserve=reserve, deferred=deferred)
 
     async def head(self, tenant: TenantContext) -> HeadState:
         return await self._database.head(self._home(tenant))
