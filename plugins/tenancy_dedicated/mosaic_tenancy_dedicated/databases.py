@@ -16,10 +16,9 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
-from mosaic_core.database.postgresql import parse_url, quoted
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
-from mosaic_core.server_databases import Home, Names, Server, ServerDatabase, age, whole
+from mosaic_core.server_databases import Home, Names, ServerDatabase, age, backend_of, whole
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_tenancy_dedicated.plugin import DedicatedSettings
 from mosaic_tenancy_dedicated.pools import Pools
@@ -39,12 +38,12 @@ class TenantDatabases:
         self._schema = schema
         self._tiers = tiers
         self._names = Names(settings.prefix)
-        url = parse_url(settings.url.get_secret_value(), _SETTING.format("url"))
+        self._backend, url = backend_of(settings.url.get_secret_value(), _SETTING.format("url"))
         self._given = {
-            slug: parse_url(given.get_secret_value(), _SETTING.format(f"given.{slug}"))
+            slug: backend_of(given.get_secret_value(), _SETTING.format(f"given.{slug}"))
             for slug, given in settings.given.items()
         }
-        self._server = Server(url, wait=settings.wait)
+        self._server = self._backend.server(url, wait=settings.wait)
         self._pools = Pools(self._make_pool, settings.idle)
         #: Who makes or removes a database does so alone, in this process.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -57,8 +56,11 @@ class TenantDatabases:
         return Home(tenant, self._names.of(tenant))
 
     def _make_pool(self, home: Home) -> ServerDatabase:
+        given = self._given.get(home.tenant.slug)
+        backend, url = given or (self._backend, self._server.url(home))
         return ServerDatabase(
-            self._given.get(home.tenant.slug) or self._server.url(home),
+            backend,
+            url,
             self._schema,
             self._tiers,
             connections=self._settings.connections,
@@ -173,7 +175,7 @@ class TenantDatabases:
                         f"No tenant of the directory has this database, made {age(comment)}.",
                         "A process was killed before it made the tenant known. The database is "
                         "never read: if no tenant is being made right now and platform.db is not "
-                        f"from an old backup, run DROP DATABASE {quoted(name)} there",
+                        f'from an old backup, run DROP DATABASE "{name}" there',
                     )
                 )
         return found

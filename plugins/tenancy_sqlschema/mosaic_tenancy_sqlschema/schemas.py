@@ -10,10 +10,9 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
-from mosaic_core.database.postgresql import parse_url, quoted
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
-from mosaic_core.server_databases import Home, Names, ServerDatabase, age
+from mosaic_core.server_databases import Home, Names, ServerDatabase, age, backend_of
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_tenancy_sqlschema.plugin import SchemaSettings
 
@@ -27,8 +26,12 @@ class TenantSchemas:
         self, settings: SchemaSettings, schema: TenantSchema, tiers: Mapping[str, Tier]
     ) -> None:
         self._names = Names(settings.prefix)
+        self._backend, url = backend_of(
+            settings.url.get_secret_value(), "[plugins.tenancy_sqlschema] url"
+        )
         self._database = ServerDatabase(
-            parse_url(settings.url.get_secret_value(), "[plugins.tenancy_sqlschema] url"),
+            self._backend,
+            url,
             schema,
             tiers,
             connections=settings.connections,
@@ -93,8 +96,7 @@ class TenantSchemas:
                         f"No tenant of the directory has this schema, made {age(comment)}.",
                         "A process was killed before it made the tenant known. The schema is "
                         "never read: if no tenant is being made right now and platform.db is not "
-                        f"from an old backup, run DROP SCHEMA {quoted(name)} CASCADE there, "
-                        f"and DROP ROLE IF EXISTS {quoted(name)}",
+                        f"from an old backup, run {self._backend.removal(name)}",
                     )
                 )
         return found
