@@ -10,9 +10,10 @@ from __future__ import annotations
 import platform
 import struct
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -29,7 +30,8 @@ LOGIN_TIMEOUT = 30
 _IDLE, _OLD = 60.0, 1_500
 #: The connection's attribute for a token (SQL_COPT_SS_ACCESS_TOKEN in msodbcsql.h), and what a
 #: token is asked for.
-_TOKEN, _SCOPE = 1256, "https://database.windows.net/.default"
+_TOKEN: Final = 1256
+SCOPE: Final = "https://database.windows.net/.default"
 #: What every connection is told once, the same for all: an error undoes the whole transaction.
 _SESSION = f"SET XACT_ABORT ON; SET LOCK_TIMEOUT {LOCK_TIMEOUT * 1000}"
 _INSTALL = "pip install 'mosaic-tenancy-sqlschema[mssql]', or mosaic-tenancy-dedicated[mssql]"
@@ -41,7 +43,18 @@ _FAMILIES = {"alpine": "alpine", "rhel": "rhel", "fedora": "rhel", "centos": "rh
 _MACHINES = {"amd64": "x86_64", "aarch64": "arm64"}
 
 
-def create_engine(url: URL, *, connections: int, wait: float) -> AsyncEngine:
+#: Gives an access token for :data:`SCOPE`.
+Token = Callable[[], Awaitable[str]]
+
+
+def create_engine(
+    url: URL,
+    *,
+    connections: int,
+    wait: float,
+    token: Token | None = None,
+    autocommit: bool = False,
+) -> AsyncEngine:
     """An engine of at most so many connections, all alike: none is set up for a tenant.
 
     Each connection has a thread of its own, so that there are never fewer threads than connections,
@@ -49,9 +62,10 @@ def create_engine(url: URL, *, connections: int, wait: float) -> AsyncEngine:
     after it waits for it, and no two threads are in one connection.
 
     Args:
-        url: with the driver ``mssql+aioodbc``. Without a user, it is signed in by an access token
-            of the identity that the process runs as.
+        url: with the driver ``mssql+aioodbc``.
         wait: seconds to wait for a connection when all are taken.
+        autocommit: each statement is a transaction of its own.
+        token: asked with each new connection, where the URL says nothing of who signs in.
 
     Raises:
         ConfigurationError: the clients or the driver are not installed.
@@ -70,18 +84,17 @@ def create_engine(url: URL, *, connections: int, wait: float) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=wait,
         pool_recycle=_OLD,
-        connect_args={"timeout": LOGIN_TIMEOUT},
+        connect_args={"timeout": LOGIN_TIMEOUT, "autocommit": autocommit},
     )
     listen = event.listens_for
-    identity = by_token(url)
 
     @listen(engine.sync_engine, "do_connect")
     def connecting(dialect: Any, record: Any, positional: Any, options: dict[str, Any]) -> None:
         options["executor"] = ThreadPoolExecutor(1, thread_name_prefix="mssql")
-        if identity:
+        if token is not None and by_token(url):
             # SQLAlchemy takes a URL without a user for Windows' own way, which a token excludes.
             options["dsn"] = options["dsn"].replace(";Trusted_Connection=Yes", "")
-            options["attrs_before"] = {_TOKEN: packed(await_only(_token()))}
+            options["attrs_before"] = {_TOKEN: packed(await_only(token()))}
 
     @listen(engine.sync_engine, "connect")
     def connected(connection: Any, record: Any) -> None:
@@ -120,7 +133,7 @@ def completed(url: URL) -> URL:
 
 
 def by_token(url: URL) -> bool:
-    """Whether an access token signs in, since the URL says nothing of who does."""
+    """Whether an access token may sign in, since the URL says nothing of who does."""
     named = {name.lower() for name in url.query}
     return not url.username and not named & {
         "authentication",
@@ -187,29 +200,3 @@ def packed(token: str) -> bytes:
     Entra ID with the ODBC Driver", the access token's structure)."""
     encoded = token.encode("utf-16-le")
     return struct.pack(f"<I{len(encoded)}s", len(encoded), encoded)
-
-
-async def _token() -> str:
-    """A token for Azure SQL, for whoever the process runs as: a managed identity, or a developer
-    who is signed in. It is asked for with each new connection: those live long, and the host's own
-    service, which gives it, keeps one.
-
-    Raises:
-        ConfigurationError: nobody vouches for the process.
-    """
-    try:
-        from azure.core.exceptions import AzureError
-        from azure.identity.aio import DefaultAzureCredential
-    except ImportError as error:
-        raise ConfigurationError(
-            "The URL of SQL Server names no user, and azure-identity is not installed.",
-            hint=f"Name a user and a password, or run {_INSTALL}.",
-        ) from error
-    try:
-        async with DefaultAzureCredential() as credential:
-            return (await credential.get_token(_SCOPE)).token
-    except AzureError as error:
-        raise ConfigurationError(
-            "The URL of SQL Server names no user, and this process has no identity of Azure's.",
-            hint="Give the host a managed identity, or name a user and a password.",
-        ) from error

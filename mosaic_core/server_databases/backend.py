@@ -140,6 +140,11 @@ class Backend(Protocol):
     """One kind of server."""
 
     @property
+    def has_roles(self) -> bool:
+        """Whether a home may have a role of its own."""
+        ...
+
+    @property
     def reading(self) -> Mapping[str, Any]:
         """Execution options of a connection that reads."""
         ...

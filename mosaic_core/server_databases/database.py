@@ -18,7 +18,13 @@ from sqlalchemy import URL, Connection, Select, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from mosaic_core.database import TenantSchema
-from mosaic_core.errors import Conflict, DatabaseDamaged, DatabaseError, DatabaseMissing
+from mosaic_core.errors import (
+    ConfigurationError,
+    Conflict,
+    DatabaseDamaged,
+    DatabaseError,
+    DatabaseMissing,
+)
 from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, install_guard
 from mosaic_core.head.guard import migrating
 from mosaic_core.head.log import migrate as migrate_with_log
@@ -51,6 +57,9 @@ class ServerDatabase:
         wait: seconds to wait for one.
         roles: each home has a role of its own, and its statements run as that: the database itself
             refuses what reaches into another home.
+
+    Raises:
+        ConfigurationError: there are no such roles on its kind of server.
     """
 
     def __init__(
@@ -64,6 +73,11 @@ class ServerDatabase:
         wait: float,
         roles: bool = False,
     ) -> None:
+        if roles and not backend.has_roles:
+            raise ConfigurationError(
+                f"The server at {backend.where(url)} has no roles for single tenants.",
+                hint="Leave out roles in [plugins.tenancy_sqlschema], or use PostgreSQL.",
+            )
         self._backend = backend
         self._schema = schema
         self._roles = roles

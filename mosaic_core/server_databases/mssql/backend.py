@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mosaic_core.database import History, TenantSchema, mssql, odbc
 from mosaic_core.database.mssql import quoted
-from mosaic_core.errors import ConfigurationError
 from mosaic_core.persistence import Problem
 from mosaic_core.server_databases.backend import Statements as AnyStatements
 from mosaic_core.server_databases.backend import Transaction
@@ -29,16 +28,24 @@ from mosaic_core.server_databases.mssql.statements import Statements
 
 
 class SQLServer:
-    """Implements :class:`mosaic_core.server_databases.backend.Backend`."""
+    """Implements :class:`mosaic_core.server_databases.backend.Backend`.
 
+    Args:
+        token: gives an access token, for URLs that say nothing of who signs in.
+    """
+
+    has_roles = False
     #: How a transaction reads is said when it begins.
     reading: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, token: odbc.Token | None = None) -> None:
+        self._token = token
 
     def where(self, url: URL) -> str:
         return mssql.where(url)
 
     def create_engine(self, url: URL, *, connections: int, wait: float) -> AsyncEngine:
-        return odbc.create_engine(url, connections=connections, wait=wait)
+        return odbc.create_engine(url, connections=connections, wait=wait, token=self._token)
 
     def translating(self, subject: str, server: str = "") -> AbstractContextManager[None]:
         return mssql.translating(subject, server)
@@ -75,15 +82,6 @@ class SQLServer:
             await driver.commit()
 
     def making(self, schema: TenantSchema, dialect: Dialect, *, roles: bool) -> Making:
-        """
-        Raises:
-            ConfigurationError: roles are asked for.
-        """
-        if roles:
-            raise ConfigurationError(
-                "A role for each tenant is not possible on SQL Server.",
-                hint="Leave out roles in [plugins.tenancy_sqlschema], or use PostgreSQL.",
-            )
         return Making(schema, dialect)
 
     def history(self, history: History, name: str, *, roles: bool) -> History:
@@ -113,13 +111,16 @@ class SQLServer:
     async def compact(self, driver: Any, name: str) -> None:
         """Whoever reads or writes a table waits while it is written anew."""
         async with self.transaction(driver, Transaction()):
-            await catalog.compact(driver, name)
+            statements = await catalog.compacting(driver, name)
+        for statement in statements:
+            async with self.transaction(driver, Transaction()):
+                await driver.execute(statement)
 
     async def drop(self, driver: AnyStatements, name: str, *, roles: bool) -> None:
         await catalog.drop(driver, name)
 
     def server(self, url: URL, *, wait: float) -> Server:
-        return Server(url, wait=wait)
+        return Server(url, wait=wait, token=self._token)
 
     def removal(self, name: str) -> str:
         return f"DROP SCHEMA {quoted(name)} there, after the tables in it"

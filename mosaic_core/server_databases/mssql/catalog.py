@@ -9,6 +9,9 @@ from mosaic_core.server_databases.backend import Statements
 
 #: The extended property that says whose a schema is, and of which definition an index.
 PROPERTY = "MOSAIC"
+#: What a database does for readers: they wait for writers without the first, and cannot begin
+#: without the second.
+SETTINGS = ("READ_COMMITTED_SNAPSHOT", "ALLOW_SNAPSHOT_ISOLATION")
 _EXISTS = "SELECT COUNT(*) FROM sys.schemas WHERE name = ?"
 _SCHEMAS = f"""
     SELECT s.name, CAST(p.value AS nvarchar(400))
@@ -90,8 +93,7 @@ async def size(driver: Statements, name: str) -> int:
 
 async def faults(driver: Statements, name: str) -> list[Problem]:
     """Foreign keys that were not looked at, indexes that are not used, and what the database does
-    not do for readers: they wait for writers without READ_COMMITTED_SNAPSHOT, and cannot begin
-    without ALLOW_SNAPSHOT_ISOLATION."""
+    not do for readers."""
     found = []
     for (key,) in await driver.fetch(_UNTRUSTED, name):
         mend = f"Run ALTER TABLE … WITH CHECK CHECK CONSTRAINT {quoted(key)} there"
@@ -99,32 +101,28 @@ async def faults(driver: Statements, name: str) -> list[Problem]:
     for (index,) in await driver.fetch(_DISABLED, name):
         mend = f"Run ALTER INDEX {quoted(index)} ON … REBUILD there"
         found.append(Problem(name, f"the index {index} is disabled", mend))
-    for database, committed, snapshots in await driver.fetch(_SETTINGS):
-        lacks = {
-            "READ_COMMITTED_SNAPSHOT": not committed,
-            "ALLOW_SNAPSHOT_ISOLATION": not snapshots,
-        }
+    for database, *states in await driver.fetch(_SETTINGS):
         found += [
             Problem(
                 database,
                 f"the database does not have {setting}",
                 f"Run ALTER DATABASE {quoted(database)} SET {setting} ON, when nobody is connected",
             )
-            for setting, is_lacking in lacks.items()
-            if is_lacking
+            for setting, is_on in zip(SETTINGS, states, strict=True)
+            if not is_on
         ]
     return found
 
 
-async def compact(driver: Statements, name: str) -> None:
-    """Writes each index anew, and the long values of its rows."""
+async def compacting(driver: Statements, name: str) -> list[str]:
+    """The statements that write each index anew, and move long values together."""
     if await driver.fetchval(_HAS_PAGES) is None:
-        return
-    for table in await tables(driver, name):
-        await driver.execute(f"ALTER INDEX ALL ON {_in(name, table)} REBUILD")
-        await driver.execute(
-            f"ALTER INDEX ALL ON {_in(name, table)} REORGANIZE WITH (LOB_COMPACTION = ON)"
-        )
+        return []
+    return [
+        f"ALTER INDEX ALL ON {_in(name, table)} {what}"
+        for table in await tables(driver, name)
+        for what in ("REBUILD", "REORGANIZE WITH (LOB_COMPACTION = ON)")
+    ]
 
 
 async def drop(driver: Statements, name: str) -> None:

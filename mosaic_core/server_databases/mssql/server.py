@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import URL
 
 from mosaic_core.database import mssql, odbc
+from mosaic_core.server_databases.mssql.catalog import SETTINGS
 from mosaic_core.server_databases.mssql.statements import Statements
 from mosaic_core.server_databases.naming import Home
 from mosaic_core.types import MSSQL_BINARY
@@ -34,10 +35,12 @@ class Server:
         url: of any database there, for a user who may make others; on Azure SQL, of ``master``.
     """
 
-    def __init__(self, url: URL, *, wait: float) -> None:
+    def __init__(self, url: URL, *, wait: float, token: odbc.Token | None = None) -> None:
         self._url = url
         self._where = mssql.where(url)
-        self._engine = odbc.create_engine(url, connections=_CONNECTIONS, wait=wait)
+        self._engine = odbc.create_engine(
+            url, connections=_CONNECTIONS, wait=wait, token=token, autocommit=True
+        )
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -54,11 +57,14 @@ class Server:
         name = mssql.quoted(home.name)
         async with self._statements(home.subject) as driver:
             await driver.execute(f"CREATE DATABASE {name} COLLATE {MSSQL_BINARY}")
-            for committed, snapshots in await driver.fetch(_SETTINGS, home.name):
-                if not committed:
-                    await driver.execute(f"ALTER DATABASE {name} SET READ_COMMITTED_SNAPSHOT ON")
-                if not snapshots:
-                    await driver.execute(f"ALTER DATABASE {name} SET ALLOW_SNAPSHOT_ISOLATION ON")
+            try:
+                for states in await driver.fetch(_SETTINGS, home.name):
+                    for setting, is_on in zip(SETTINGS, states, strict=True):
+                        if not is_on:
+                            await driver.execute(f"ALTER DATABASE {name} SET {setting} ON")
+            except BaseException:
+                await driver.execute(f"DROP DATABASE IF EXISTS {name}")
+                raise
 
     async def drop(self, home: Home) -> None:
         name = mssql.quoted(home.name)
@@ -84,7 +90,6 @@ class Server:
         with mssql.translating(subject, self._where):
             connection = await self._engine.connect()
             try:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
                 raw = await connection.get_raw_connection()
                 driver = Statements(raw.driver_connection)
                 yield driver

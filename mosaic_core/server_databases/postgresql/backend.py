@@ -23,6 +23,7 @@ from mosaic_core.server_databases.postgresql.server import Server
 class PostgreSQL:
     """Implements :class:`mosaic_core.server_databases.backend.Backend`."""
 
+    has_roles = True
     reading: ClassVar[dict[str, Any]] = {
         "isolation_level": "REPEATABLE READ",
         "postgresql_readonly": True,

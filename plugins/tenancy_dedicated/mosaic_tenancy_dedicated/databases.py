@@ -20,6 +20,7 @@ from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.server_databases import Home, Names, ServerDatabase, age, backend_of, whole
 from mosaic_core.tenants import TenantContext, Tier
+from mosaic_tenancy_dedicated.identity import token
 from mosaic_tenancy_dedicated.plugin import DedicatedSettings
 from mosaic_tenancy_dedicated.pools import Pools
 
@@ -38,9 +39,11 @@ class TenantDatabases:
         self._schema = schema
         self._tiers = tiers
         self._names = Names(settings.prefix)
-        self._backend, url = backend_of(settings.url.get_secret_value(), _SETTING.format("url"))
+        self._backend, url = backend_of(
+            settings.url.get_secret_value(), _SETTING.format("url"), token
+        )
         self._given = {
-            slug: backend_of(given.get_secret_value(), _SETTING.format(f"given.{slug}"))
+            slug: backend_of(given.get_secret_value(), _SETTING.format(f"given.{slug}"), token)
             for slug, given in settings.given.items()
         }
         self._server = self._backend.server(url, wait=settings.wait)

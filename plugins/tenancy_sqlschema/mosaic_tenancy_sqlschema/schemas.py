@@ -14,6 +14,7 @@ from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.server_databases import Home, Names, ServerDatabase, age, backend_of
 from mosaic_core.tenants import TenantContext, Tier
+from mosaic_tenancy_sqlschema.identity import token
 from mosaic_tenancy_sqlschema.plugin import SchemaSettings
 
 
@@ -27,7 +28,7 @@ class TenantSchemas:
     ) -> None:
         self._names = Names(settings.prefix)
         self._backend, url = backend_of(
-            settings.url.get_secret_value(), "[plugins.tenancy_sqlschema] url"
+            settings.url.get_secret_value(), "[plugins.tenancy_sqlschema] url", token
         )
         self._database = ServerDatabase(
             self._backend,
