@@ -264,8 +264,8 @@ class Uuid(MosaicType):
     def process_result_value(self, value: Any, dialect: Dialect) -> uuid.UUID | None:
         if value is None or type(value) is uuid.UUID:
             return value
-        if isinstance(value, bytes):
-            return uuid.UUID(bytes=value)
+        if isinstance(value, bytes | bytearray):
+            return uuid.UUID(bytes=bytes(value))
         # A driver may have a class of its own for it, and other classes are other values to some.
         return uuid.UUID(int=value.int) if isinstance(value, uuid.UUID) else uuid.UUID(value)
 

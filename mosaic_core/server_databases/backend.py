@@ -48,6 +48,8 @@ class Transaction:
     role: str | None = None
     #: The home whose foreign keys are looked at when it ends.
     deferred: str | None = None
+    #: The names of that home's tables.
+    tables: tuple[str, ...] = ()
 
 
 class Making(Protocol):

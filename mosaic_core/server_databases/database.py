@@ -119,7 +119,9 @@ class ServerDatabase:
             if not reserve:
                 await self._quota.require(home.name, home.tenant, lambda: self.size(home))
             if deferred:  # as the owner of the tables
-                transaction = Transaction(alone=home.name, deferred=home.name)
+                async with self._driver(home) as driver:
+                    tables = tuple(await self._backend.tables(driver, home.name))
+                transaction = Transaction(alone=home.name, deferred=home.name, tables=tables)
             else:
                 transaction = Transaction(alone=home.name, role=self._role(home))
             async with self._session(home, transaction) as session:
@@ -154,7 +156,7 @@ class ServerDatabase:
     @asynccontextmanager
     async def raw(self, home: Home, *, writable: bool = False) -> AsyncIterator[Statements]:
         """A connection of the driver's own, in a transaction: for text that has the home's name
-        compiled in. A transaction that cannot write sees one snapshot."""
+        compiled in. One that cannot write sees one snapshot, where the server makes it easy."""
         role = None if writable else self._role(home)
         transaction = Transaction(reads=not writable, role=role)
         async with self._driver(home) as driver, self._backend.transaction(driver, transaction):

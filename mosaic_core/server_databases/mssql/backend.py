@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, Dialect, MetaData
@@ -60,22 +61,23 @@ class SQLServer:
             head = f"{quoted(transaction.alone)}.head"
             statements.append(f"UPDATE {head} SET status = status")  # noqa: S608 - a name, quoted
         if transaction.deferred is not None:
-            statements.append(catalog.foreign_keys(transaction.deferred, "NOCHECK"))
+            statements += catalog.foreign_keys(transaction.deferred, transaction.tables, "NOCHECK")
         return statements
 
     def ending(self, transaction: Transaction) -> list[str]:
         """What was deferred is looked at."""
         if transaction.deferred is None:
             return []
-        return [catalog.foreign_keys(transaction.deferred, "WITH CHECK CHECK")]
+        return catalog.foreign_keys(transaction.deferred, transaction.tables, "WITH CHECK CHECK")
 
     def statements(self, driver: Any) -> Statements:
         return Statements(driver)
 
     @asynccontextmanager
     async def transaction(self, driver: Any, transaction: Transaction) -> AsyncIterator[None]:
-        """The pool undoes what is not committed."""
-        for statement in self.beginning(transaction):
+        """The kernel's own reads are of what is committed, each by itself: a snapshot would be lost
+        when an index is made. The pool undoes what is not committed here."""
+        for statement in self.beginning(replace(transaction, reads=False)):
             await driver.execute(statement)
         yield
         if not transaction.reads:

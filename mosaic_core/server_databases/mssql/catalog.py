@@ -3,6 +3,8 @@
 # ruff: noqa: S608 - what is put into SQL are names, quoted
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mosaic_core.database.mssql import literal, quoted
 from mosaic_core.persistence import Problem
 from mosaic_core.server_databases.backend import Statements
@@ -145,21 +147,13 @@ def stamping(text: str, schema: str, table: str | None = None) -> str:
     return f"EXEC sys.sp_addextendedproperty {told}"
 
 
-def foreign_keys(name: str, what: str) -> str:
-    """Says the same of the foreign keys of all tables of a home, in one statement.
+def foreign_keys(name: str, tables: Iterable[str], what: str) -> list[str]:
+    """Says the same of the foreign keys of a home's tables.
 
     Args:
         what: as it stands before ``CONSTRAINT ALL``.
     """
-    return f"""
-        DECLARE @all nvarchar(max) = (
-            SELECT STRING_AGG(CAST(N'ALTER TABLE ' + QUOTENAME(s.name) + N'.' + QUOTENAME(t.name)
-                                   + N' {what} CONSTRAINT ALL' AS nvarchar(max)), N'; ')
-              FROM sys.tables t JOIN sys.schemas s ON s.schema_id = t.schema_id
-             WHERE s.name = {literal(name)} AND EXISTS (
-                SELECT 1 FROM sys.foreign_keys k WHERE k.parent_object_id = t.object_id));
-        IF @all IS NOT NULL EXEC sp_executesql @all
-    """
+    return [f"ALTER TABLE {_in(name, table)} {what} CONSTRAINT ALL" for table in tables]
 
 
 def _in(schema: str, table: str) -> str:

@@ -31,7 +31,6 @@ _REVISIONS = (
 #: A lock of the transaction's. A procedure begins none, but reading a catalog does.
 _BEGIN = "SELECT COUNT(*) FROM sys.schemas"
 _LOCK = f"""
-    SET NOCOUNT ON;
     DECLARE @got int;
     EXEC @got = sp_getapplock @Resource = N'mosaic making', @LockMode = N'Exclusive',
         @LockOwner = N'Transaction', @LockTimeout = {mssql.LOCK_TIMEOUT * 1000};
@@ -53,7 +52,6 @@ class Making:
             f"({mssql.literal(one)})" for one in self._schema.history.current.split(",")
         )
         statements = [
-            "SET NOCOUNT ON",
             *mssql.creation(tables_of(self._schema), MARK, self._dialect),
             _REVISIONS,
             f'INSERT INTO "{MARK}".alembic_version VALUES {revisions}',

@@ -50,7 +50,7 @@ DROP = (
 DEFINITION = f"""
     SELECT CAST(value AS nvarchar(64)) FROM sys.extended_properties
      WHERE class = 1 AND minor_id = 0 AND name = N'{PROPERTY}'
-       AND major_id = OBJECT_ID(N'"{MARK}".search_documents')
+       AND major_id = OBJECT_ID(N'{MARK}.search_documents')
 """
 
 
