@@ -17,13 +17,14 @@ test:  ## All tests but the long versions.
 	@PYTHON=$(PYTHON) tools/setup browser identity redis azurite odbc
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not campaign" $(ARGS)
 
-check:  ## Format, lint, types, import contracts, generated docs.
+check:  ## Format, lint, types, import contracts, generated docs, migrations.
 	@PYTHON=$(PYTHON) tools/setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate_hooks.py --check
+	$(BIN)/python tools/check_migrations.py
 	$(BIN)/python tools/check_tree.py
 
 bench:  ## The figures, as a table and in bench/results.json; ONLY=name runs one.

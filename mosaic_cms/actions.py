@@ -8,12 +8,9 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AwareDatetime,
@@ -25,6 +22,7 @@ from pydantic import (
 )
 
 from mosaic_cms.content.tree import find_site
+from mosaic_cms.declared import MARK, Action, Declaration, Effect, made_of
 from mosaic_cms.ledger import Entry, Outcome
 from mosaic_cms.limits import within
 from mosaic_cms.rights import Decision, Permission
@@ -36,7 +34,6 @@ from mosaic_core.errors import (
     MosaicError,
     NotFound,
     PluginConflict,
-    PluginInvalid,
     RequestError,
     TenantError,
     TookTooLong,
@@ -45,8 +42,6 @@ from mosaic_core.settings import nearest
 from mosaic_core.tenants import TenantStatus
 from mosaic_core.writing import require_writable
 
-Effect = Literal["read", "write"]
-_MARK = "__mosaic_action__"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
@@ -74,38 +69,6 @@ class Part(Model):
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Declaration:
-    name: str
-    needs: Permission
-    effect: Effect
-    http: str | None
-    suspended: bool
-    seconds: float | None
-    cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A declared action. ``http`` is its shape for the REST face, such as ``GET /pages``;
-    ``suspended`` says that a tenant takes it while it is read-only; ``seconds`` is how long it may
-    take, None for as long as others; ``cursor`` is the field of its items after which it can go on.
-    """
-
-    name: str
-    needs: Permission
-    effect: Effect
-    http: str | None
-    suspended: bool
-    seconds: float | None
-    cursor: str | None
-    input: type[BaseModel]
-    output: Any
-    scope: type[PlatformScope] | type[TenantScope]
-    run: Callable[[Any, Any], Awaitable[Any]]
-    summary: str
-
-
 def action(
     name: str,
     *,
@@ -127,20 +90,10 @@ def action(
     """
 
     def mark(function: F) -> F:
-        setattr(
-            function, _MARK, _Declaration(name, needs, effect, http, suspended, seconds, cursor)
-        )
+        setattr(function, MARK, Declaration(name, needs, effect, http, suspended, seconds, cursor))
         return function
 
     return mark
-
-
-def declared_in(modules: Iterable[ModuleType]) -> Iterator[Callable[..., Awaitable[Any]]]:
-    """The functions of modules that were declared as actions."""
-    for module in modules:
-        for function in vars(module).values():
-            if hasattr(function, _MARK) and function.__module__ == module.__name__:
-                yield function
 
 
 class Actions:
@@ -154,7 +107,7 @@ class Actions:
     def __init__(self, functions: Iterable[Callable[..., Awaitable[Any]]]) -> None:
         self._actions: dict[str, Action] = {}
         for function in functions:
-            made = _make(function)
+            made = made_of(function)
             if made.name in self._actions:
                 raise PluginConflict(
                     f"The action {made.name!r} is declared by {function.__module__} and by "
@@ -188,7 +141,8 @@ class Actions:
     async def perform(
         self, name: str, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
     ) -> Any:
-        """The only way in: validates, decides, checks limits and the tenant, runs, and audits.
+        """The only way in: checks limits and where it comes from, validates, decides, checks the
+        tenant, runs, and audits.
 
         What an action writes is logged with its name and its actor; what is refused is noted. The
         rate comes first of all, so that it also slows down who is refused; what counts among the
@@ -196,7 +150,7 @@ class Actions:
 
         Raises:
             InvalidInput: with every problem of the input.
-            Denied: the actor may not; it says why.
+            Denied: the actor may not, or not from their network; it says why.
             TooManyRequests, UsageExceeded: the actor or the tenant may not now.
             TenantReadOnly, TenantClosed: the tenant does not take it now.
             TookTooLong: it was stopped.
@@ -209,6 +163,9 @@ class Actions:
         await product.rates.admit(scope.admission, who, tenant)
         try:
             seconds = found.seconds or product.platform.settings.rates.seconds
+            if tenant is not None:
+                near = scope.actor.client or scope.actor.address
+                await product.networks.require(tenant.tenant_id, near)
             async with within(seconds, name):
                 return await self._perform(found, scope, given)
         except (RequestError, TenantError, IdentityError) as error:
@@ -289,48 +246,3 @@ def misfit(what: str, error: ValidationError) -> InvalidInput:
     )
     told = "; ".join(f"{where}: {why}" if where else why for where, why in problems)
     return InvalidInput(f"{what}: {told}.", problems=problems)
-
-
-def _make(function: Callable[..., Awaitable[Any]]) -> Action:
-    declaration: _Declaration | None = getattr(function, _MARK, None)
-    where = f"{function.__module__}.{getattr(function, '__name__', function)}"
-    if declaration is None:
-        raise PluginInvalid(f"{where} is not declared with @action.", hint="Decorate it.")
-    try:
-        hints = get_type_hints(function)
-    except NameError as error:
-        raise PluginInvalid(
-            f"The action {declaration.name!r} ({where}) has an annotation that names nothing: "
-            f"{error}.",
-            hint="Import the type at the module's top level, not under TYPE_CHECKING.",
-        ) from error
-    parameters = [hints.get(name) for name in inspect.signature(function).parameters]
-    fits = (
-        inspect.iscoroutinefunction(function)
-        and len(parameters) == 2
-        and parameters[0] in (PlatformScope, TenantScope)
-        and isinstance(parameters[1], type)
-        and issubclass(parameters[1], BaseModel)
-        and "return" in hints
-    )
-    if not fits:
-        raise PluginInvalid(
-            f"The action {declaration.name!r} ({where}) must be async, take a scope and a "
-            f"pydantic model, and say what it returns.",
-            hint="Write: async def f(scope: TenantScope, command: MyCommand) -> MyResult",
-        )
-    scope, model = parameters
-    return Action(
-        declaration.name,
-        declaration.needs,
-        declaration.effect,
-        declaration.http,
-        declaration.suspended,
-        declaration.seconds,
-        declaration.cursor,
-        model,  # type: ignore[arg-type]
-        hints["return"],
-        scope,  # type: ignore[arg-type]
-        function,
-        (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " "),
-    )

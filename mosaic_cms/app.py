@@ -35,8 +35,9 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            face = self.api if Api.serves(scope["path"]) else self.site
-            assert face is not None, "the server did not run the lifespan"
+            assert self.api is not None, "the server did not run the lifespan"
+            face = self.api if self.api.takes(scope) else self.site
+            assert face is not None
             await face(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -60,6 +61,7 @@ class Application:
             asyncio.create_task(self.product.timekeeper.run()),
             asyncio.create_task(self.product.postman.run()),
             asyncio.create_task(self.product.renewal.run()),
+            asyncio.create_task(self.product.remover.run()),
             asyncio.create_task(self.product.noted.run()),
             asyncio.create_task(self.product.platform.moving.run()),
         ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from mosaic_core.errors import Conflict
+from mosaic_core.errors import Conflict, InvalidInput
 
 #: The key of a validation's context under which a face gives the bytes that it has.
 BODY = "body"
+_CHUNK = 1024 * 1024
 
 
 class Incoming:
@@ -42,6 +46,26 @@ class Incoming:
         return cls(once(), len(content))
 
     @classmethod
+    def of_file(cls, path: Path, start: int = 0, size: int | None = None) -> Incoming:
+        """So many bytes of a file, or all from ``start`` on.
+
+        Raises:
+            InvalidInput: it cannot be read.
+        """
+        with _readable(path):
+            whole = path.stat().st_size - start if size is None else size
+
+        async def chunks() -> AsyncIterator[bytes]:
+            with _readable(path), path.open("rb") as file:
+                file.seek(start)
+                left = whole
+                while chunk := await asyncio.to_thread(file.read, min(left, _CHUNK)):
+                    left -= len(chunk)
+                    yield chunk
+
+        return cls(chunks(), whole)
+
+    @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(_taken)
 
@@ -50,6 +74,14 @@ class Incoming:
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {"type": "string", "format": "binary"}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _taken(value: Any, info: ValidationInfo) -> Incoming:

@@ -94,7 +94,7 @@ class Harness:
         self._keys: dict[str, str] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        face = self._api if Api.serves(scope["path"]) else self._site
+        face = self._api if self._api.takes(scope) else self._site
         await face(scope, receive, send)
 
     async def run(self) -> Findings:

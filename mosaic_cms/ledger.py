@@ -87,6 +87,16 @@ class Ledger:
         waiting = self.traffic.waiting(tenant_id) if what == BANDWIDTH else 0
         return await self._read(key) + self._used[key] + waiting
 
+    def served(self) -> dict[str, int]:
+        """The bytes that tenants served in this month, as far as was written: of those that this
+        process served something of."""
+        this_month = month_of(datetime.now(UTC))
+        return {
+            tenant_id: amount
+            for (tenant_id, what, month), amount in self._written.items()
+            if what == BANDWIDTH and month == this_month
+        }
+
     async def _read(self, key: tuple[str, str, str]) -> int:
         query = select(Usage.amount).where(
             Usage.tenant_id == key[0], Usage.what == key[1], Usage.month == key[2]

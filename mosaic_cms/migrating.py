@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypedDict
 
-from mosaic_cms.product import open_product, platform_schema
+from mosaic_cms.catching_up import catch_up
+from mosaic_cms.product import Product, open_product, platform_schema, tenant_schema
 from mosaic_cms.scope import Actor
 from mosaic_core.directory import PlatformDatabase
-from mosaic_core.errors import MosaicError
+from mosaic_core.directory.rollouts import anybody_behind
+from mosaic_core.fleet import correct_revisions, migrate_fleet
 from mosaic_core.settings import Settings
-from mosaic_core.tenants import TenantStatus
+from mosaic_core.tenants import TenantContext
 
 
 class Migrated(TypedDict):
     """What became of the tenants that were behind, by their slugs.
 
     ``unrendered`` are suspended: their pages are made anew once they are open again. ``failed``
-    says why.
+    says why, and ``busy`` what else is done to a tenant. ``waiting`` are how many were not tried,
+    since it paused in ``wave``. ``corrected`` is what was noted wrong of a tenant.
     """
 
     migrated: list[str]
     unrendered: list[str]
     failed: dict[str, str]
+    busy: dict[str, str]
+    waiting: int
+    wave: str
+    corrected: list[str]
 
 
 async def migrate_platform(settings: Settings) -> str:
@@ -35,24 +42,57 @@ async def migrate_platform(settings: Settings) -> str:
 
 
 async def migrate_tenants(
-    settings: Settings, progress: Callable[[str, int, int], None], actor: Actor
+    settings: Settings,
+    progress: Callable[[str, int, int], None],
+    actor: Actor,
+    *,
+    resume: bool = False,
+    verify: bool = False,
 ) -> Migrated:
-    """Migrates the tenants that are behind, and makes anew what their visitors see; one that fails
-    does not stop the others."""
-    done = Migrated(migrated=[], unrendered=[], failed={})
+    """Migrates the tenants that are behind, in waves, and makes anew what their visitors see.
+
+    Args:
+        resume: goes on although something went wrong before.
+        verify: asks every tenant's own database first, instead of what was noted of it.
+
+    Raises:
+        LeaseTaken: somebody else is at it.
+        RolloutPaused: something went wrong, and nobody has said to go on.
+    """
+    done = Migrated(
+        migrated=[], unrendered=[], failed={}, busy={}, waiting=0, wave="", corrected=[]
+    )
+    if not verify and not await _anybody_behind(settings):
+        return done
     async with open_product(settings) as product:
-        platform = product.platform
-        behind = await platform.directory.behind(platform.schema.history)
-        for number, tenant in enumerate(behind, 1):
-            try:
-                await platform.migrate(tenant, actor=str(actor))
-                done["migrated"].append(tenant.slug)
-                if tenant.status is TenantStatus.ACTIVE:  # others take no writes
-                    scope = product.scope(tenant, actor)
-                    await product.actions.perform("sites.render", scope, {})
-                else:
-                    done["unrendered"].append(tenant.slug)
-            except MosaicError as error:
-                done["failed"][tenant.slug] = str(error)
-            progress("tenants", number, len(behind))
+        if verify:
+            done["corrected"] = await correct_revisions(
+                product.platform, progress, actor=str(actor)
+            )
+
+        async def one(tenant: TenantContext, revision: str) -> None:
+            if not await catch_up(product, tenant, revision, actor):
+                done["unrendered"].append(tenant.slug)
+
+        rollout = await migrate_fleet(
+            product.platform, one, actor=str(actor), progress=progress, resume=resume
+        )
+        done["migrated"] = [tenant.slug for tenant in rollout.migrated]
+        done["failed"] = _by_slug(product, rollout.failed)
+        done["busy"] = _by_slug(product, rollout.busy)
+        done["waiting"], done["wave"] = rollout.waiting, rollout.wave
     return done
+
+
+async def _anybody_behind(settings: Settings) -> bool:
+    """One query, before anything is opened for it."""
+    database = PlatformDatabase(settings.data_dir / "platform.db", platform_schema())
+    try:
+        return await anybody_behind(database, tenant_schema().history.current)
+    finally:
+        await database.close()
+
+
+def _by_slug(product: Product, reasons: dict[str, str]) -> dict[str, str]:
+    tenants = {i: product.platform.directory.tenant(i) for i in reasons}
+    return {getattr(tenants[i], "slug", i): why for i, why in reasons.items()}

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.platform_tables import NetworkList
-from mosaic_core.errors import InvalidInput
+from mosaic_core.errors import Denied, InvalidInput
 from mosaic_core.head import Write
 
 Address = IPv4Address | IPv6Address
@@ -94,6 +94,16 @@ class NetworkLists:
     def of(self, tenant_id: str) -> Lists | None:
         """A tenant's lists as far as they are known; None when it has none."""
         return self._lists.get(tenant_id)
+
+    async def require(self, tenant_id: str, address: str) -> None:
+        """Raises Denied when a tenant is not reached from an address, whoever asks from there."""
+        await self.refresh()
+        lists = self.of(tenant_id)
+        if lists is not None and lists.refuse(address):
+            raise Denied(
+                "This cannot be reached from the network that you are in.",
+                hint="Ask an owner, whose list of networks it is.",
+            )
 
     async def set(self, tenant_id: str, lists: Lists, *, actor: str, action: str) -> None:
         """Gives a tenant other lists; empty ones take them away."""

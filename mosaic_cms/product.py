@@ -11,13 +11,14 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from mosaic_cms.actions import Actions, declared_in
+from mosaic_cms.actions import Actions
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.standard import STANDARD
 from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.publishing import RENDER, Publisher
+from mosaic_cms.declared import declared_in
 from mosaic_cms.identity import key_uses, session_uses
 from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
@@ -44,6 +45,7 @@ from mosaic_cms.operations import (
     keys,
     mails,
     media,
+    media_address,
     media_bin,
     media_content,
     media_folders,
@@ -66,6 +68,7 @@ from mosaic_cms.operations import (
     site_life,
     sites,
     sso,
+    tenant_life,
     tenants,
     terms,
     themes,
@@ -79,9 +82,11 @@ from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.renditions import Renditions
 from mosaic_cms.postman import Postman
 from mosaic_cms.reminders import Reminders
+from mosaic_cms.removal import Remover
 from mosaic_cms.renewal import Renewal
 from mosaic_cms.scope import SYSTEM, Actor, Conditions, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
+from mosaic_cms.throttle import Throttle
 from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.database import History, TenantBase, TenantSchema
 from mosaic_core.head import TENANT, Write
@@ -94,6 +99,7 @@ from mosaic_core.tenants import TenantContext, TenantStatus
 _log = logging.getLogger("mosaic.product")
 _OPERATIONS = (
     tenants,
+    tenant_life,
     sites,
     pages,
     published,
@@ -114,6 +120,7 @@ _OPERATIONS = (
     forms,
     mails,
     media,
+    media_address,
     media_folders,
     media_content,
     media_bin,
@@ -172,8 +179,10 @@ class Product:
         self.identity = Identity(platform)
         self.networks = NetworkLists(self.identity.store)
         self.ledger = Ledger(platform.directory)
+        self.throttle = Throttle(platform, self.ledger)
         self.noted = Noted(
             Part("the ledger", self.ledger.flush, EVERY),
+            Part("who is slowed down", self.throttle.look, EVERY, at_end=False),
             Part("the ledger's end", self.ledger.shorten, SHORTEN_EVERY, at_end=False),
             Part("the last uses of keys", self.identity.keys.uses.flush, key_uses.EVERY),
             Part("the last uses of sessions", self.identity.session_uses.flush, session_uses.EVERY),
@@ -186,6 +195,7 @@ class Product:
         self.postman = Postman(self, KINDS)
         self.renewal = Renewal(self)
         self.reminders = Reminders(self)
+        self.remover = Remover(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 

@@ -48,6 +48,8 @@ class Actor:
     agent: str = ""
     #: The session that a person is signed in with.
     session: uuid.UUID | None = None
+    #: The very address that it asks from, for lists of networks; noted nowhere.
+    client: str = ""
 
     @property
     def trusted(self) -> bool:

@@ -26,7 +26,7 @@ contract (tenancy, storage, …) needs :mod:`mosaic_core` alone. A plugin that a
 from pathlib import Path
 from typing import Any
 
-from mosaic_cms.actions import Effect, Model, action
+from mosaic_cms.actions import Model, action
 from mosaic_cms.blocks.base import (
     Block,
     Line,
@@ -42,6 +42,7 @@ from mosaic_cms.blocks.base import (
     Text,
     Words,
 )
+from mosaic_cms.declared import Effect
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_core.errors import Conflict, Denied, InvalidInput, MosaicError, NotFound

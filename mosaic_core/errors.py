@@ -20,7 +20,8 @@ names the thing; ``hint`` says what to do next.
     │   ├── NotFound                  no such thing in this tenant
     │   ├── Conflict                  the thing exists already, or has changed meanwhile
     │   │   ├── LeaseTaken            somebody moves, migrates, imports or deletes the tenant
-    │   │   └── LeaseLost             somebody else may work at the tenant meanwhile
+    │   │   ├── LeaseLost             somebody else may work at the tenant meanwhile
+    │   │   └── RolloutPaused         the migration of all tenants waits for somebody to look
     │   ├── Stale                     it is not any more what the caller has seen of it
     │   ├── Unauthenticated           nobody knows who asks, or what they show is not valid
     │   ├── Denied                    the actor may not do this
@@ -161,6 +162,10 @@ class LeaseTaken(Conflict):
 
 class LeaseLost(Conflict):
     code = "lease-lost"
+
+
+class RolloutPaused(Conflict):
+    code = "rollout-paused"
 
 
 class Stale(RequestError):

@@ -33,7 +33,8 @@ class SignInWay:
     Attributes:
         name: stands in addresses; small letters, digits and underscores.
         title: what people read.
-        issuer: whom it trusts, as :class:`Vouched` has it; a pattern where that differs by person.
+        issuer: whom it trusts, as :class:`Vouched` has it. Where that differs by person, a name in
+            braces stands for the part that does (``https://login.example/{directory}/``).
         second_factor: the issuer has asked for a second factor, so that nobody else has to.
     """
 
@@ -48,6 +49,15 @@ class SignInWay:
                 f"A way to sign in cannot be called {self.name!r}.",
                 hint="Use small letters, digits and underscores, 32 at most.",
             )
+
+    def trusts(self, issuer: str) -> bool:
+        """Whether an issuer is one that somebody comes with in this way."""
+        before, differs, rest = self.issuer.partition("{")
+        if not differs:
+            return issuer == self.issuer
+        after = rest.partition("}")[2]
+        part = issuer.removeprefix(before).removesuffix(after)
+        return bool(part) and "/" not in part and issuer == f"{before}{part}{after}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.cache import Cache
 from mosaic_core.database import History, TenantSchema
-from mosaic_core.directory import Directory, PlatformDatabase, open_directory, slug_taken
-from mosaic_core.errors import ConfigurationError, InvalidMail
+from mosaic_core.directory import (
+    Directory,
+    PlatformDatabase,
+    Work,
+    open_directory,
+    slug_taken,
+)
+from mosaic_core.errors import ConfigurationError, InvalidMail, NotFound
 from mosaic_core.head import Heads, Write, first_rows
 from mosaic_core.homes import Homes
 from mosaic_core.identity import IdentityProvider, ways_of
@@ -119,6 +125,10 @@ class Platform:
         """Every selected way to keep tenants, by name."""
         return self._persistence
 
+    def storages(self) -> Mapping[str, Storage]:
+        """Every selected way to keep files, by name."""
+        return self._storage
+
     def storage(self, tenant: TenantContext) -> Storage:
         """Where the tenant's files are; what is stored there is where the tenant lives, whatever
         happens meanwhile."""
@@ -220,13 +230,40 @@ class Platform:
             raise
         return tenant
 
-    async def migrate(self, tenant: TenantContext, *, actor: str) -> str:
-        """Brings one tenant's database to the current revision and notes that it is."""
-        revision = await self.persistence(tenant).migrate(tenant)
-        await self.directory.change(
-            tenant.tenant_id, actor=actor, action="schema.migrate", revision=revision
-        )
-        self.heads.forget(tenant.tenant_id)
+    async def migrate(
+        self,
+        tenant: TenantContext,
+        *,
+        actor: str,
+        then: Callable[[TenantContext], Awaitable[Any]] | None = None,
+        patient: bool = True,
+    ) -> str:
+        """Brings one tenant's database to the current revision and notes that it is.
+
+        Args:
+            then: what else is to be done before it is noted; it may be done again after a kill.
+            patient: waits for what a killed process was about.
+
+        Raises:
+            LeaseTaken: something else is done to the tenant.
+        """
+        leases = self.directory.leases
+        async with leases.held(tenant, Work.MIGRATION, holder=actor, patient=patient) as lease:
+            await self.directory.refresh(now=True)  # it may have moved until now
+            there = self.directory.tenant(tenant.tenant_id)
+            if there is None:
+                raise NotFound(f"The tenant {tenant.slug!r} is deleted.")
+            revision = await self.persistence(there).migrate(there)
+            self.heads.forget(there.tenant_id)
+            if then is not None:
+                await then(there)
+            await self.directory.change(
+                there.tenant_id,
+                actor=actor,
+                action="schema.migrate",
+                lease=lease,
+                revision=revision,
+            )
         return revision
 
 

@@ -6,15 +6,25 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 from mosaic_core.database import TenantSchema
 from mosaic_core.resolution import HostDirectory
 from mosaic_core.tenants import Tier
 
 P = TypeVar("P")
+
+
+def _digits(value: Any) -> Any:
+    return str(value) if type(value) is int else value
+
+
+#: Texts and secrets in a plugin's settings. The environment's values are read as JSON, and a
+#: password or an id may be a number there.
+Word = Annotated[str, BeforeValidator(_digits)]
+Secret = Annotated[SecretStr, BeforeValidator(_digits)]
 
 
 class NoSettings(BaseModel):

@@ -159,6 +159,19 @@ class IdentitySettings(BaseModel):
     refresh_days: Annotated[Whole, Field(ge=1, le=365)] = 30
 
 
+class MigrateSettings(BaseModel):
+    """``[migrate]``: how all tenants are brought to a new revision."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Slugs of the tenants that come first; by default the one that was made last.
+    canaries: tuple[str, ...] = ()
+    #: Tenants at a time.
+    concurrency: Annotated[Whole, Field(ge=1, le=256)] = 4
+    #: So many tenants fail, and it pauses.
+    failures: Annotated[Whole, Field(ge=1)] = 1
+
+
 class RateSettings(BaseModel):
     """``[rates]``: what is let in at once, and for how long; what a tier includes is among its
     limits."""
@@ -185,6 +198,7 @@ class Settings(BaseSettings):
     mail: MailSettings = MailSettings()
     identity: IdentitySettings = IdentitySettings()
     rates: RateSettings = RateSettings()
+    migrate: MigrateSettings = MigrateSettings()
     tiers: dict[str, Tier] = Field(default_factory=default_tiers)
     plans: dict[str, Plan] = Field(default_factory=dict)
     #: Each plugin's own settings, validated when it is opened.

@@ -15,13 +15,16 @@ import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from mosaic_core.errors import InvalidInput, InvalidKey
 from mosaic_core.tenants import TenantContext
 
 #: How long what was begun and not finished is left alone, unless a sweep is told otherwise.
 PATIENCE = timedelta(days=1)
+#: Parts that a file may come in: as many blocks as Azure puts together (Put Block List, REST
+#: reference). Every storage has the same bound, so that a file that one takes can move to another.
+MOST_PARTS = 50_000
 _MAX_KEY = 512
 _MAX_SEGMENT = 180
 #: Names that Windows keeps for devices, refused so that a key means one thing everywhere.
@@ -59,6 +62,23 @@ class Upload:
     digest: str | None
     part_size: int
     present: tuple[int, ...] = ()
+
+    @classmethod
+    def begun(cls, id: str, key: str, size: int, digest: str | None, part_size: int) -> Self:
+        """A new one, of which nothing has come.
+
+        Raises:
+            InvalidInput: ``size`` is negative, or it would have more than ``MOST_PARTS`` parts.
+        """
+        if size < 0:
+            raise InvalidInput(f"{key!r} cannot have {size} bytes.")
+        upload = cls(id, key, size, digest, part_size)
+        if upload.parts > MOST_PARTS:
+            raise InvalidInput(
+                f"{key!r} cannot have {size:,} bytes.",
+                hint=f"A file has at most {MOST_PARTS:,} parts of {part_size:,} bytes here.",
+            )
+        return upload
 
     @property
     def parts(self) -> int:
@@ -173,7 +193,7 @@ class Storage(Protocol):
         Raises:
             QuotaExceeded: the tier's limit for files.
             InvalidKey: see :func:`normalise_key`.
-            InvalidInput: ``size`` is negative.
+            InvalidInput: ``size`` is negative, or more than ``MOST_PARTS`` parts have.
         """
         ...
 

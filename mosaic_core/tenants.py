@@ -84,6 +84,8 @@ class Limits(_Frozen):
     #: Of one file that is uploaded.
     file: ByteSize | None = None
     bandwidth_per_month: ByteSize | None = None
+    #: How fast pages and files go out once that is used up; None is as fast as before.
+    throttled_bits_per_second: Annotated[int, Field(ge=1)] | None = None
     sites: Annotated[int, Field(ge=1)] | None = None
     api_requests_per_month: Annotated[int, Field(ge=0)] | None = None
     custom_domains: bool = True
@@ -92,6 +94,12 @@ class Limits(_Frozen):
     #: Whether a tenant says from which networks it is reached.
     network_lists: bool = True
     branding_required: bool = False
+
+    def is_throttled(self, served: int) -> bool:
+        """Whether who has served so many bytes in a month is slowed down."""
+        included = self.bandwidth_per_month
+        slows = self.throttled_bits_per_second is not None
+        return slows and included is not None and served > included
 
 
 class Tier(_Frozen):
@@ -124,6 +132,7 @@ def default_tiers() -> dict[str, Tier]:
                 files=ByteSize(1 * gb),
                 file=ByteSize(1 * gb),
                 bandwidth_per_month=ByteSize(10 * gb),
+                throttled_bits_per_second=1_000_000,
                 sites=1,
                 api_requests_per_month=1_000,
                 custom_domains=False,

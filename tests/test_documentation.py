@@ -21,6 +21,7 @@ from mosaic_core.resolution import TenantMatch
 from mosaic_core.settings import (
     IdentitySettings,
     MailSettings,
+    MigrateSettings,
     PlatformSettings,
     RateSettings,
     ServeSettings,
@@ -187,6 +188,7 @@ def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
         ("serve", ServeSettings),
         ("mail", MailSettings),
         ("rates", RateSettings),
+        ("migrate", MigrateSettings),
         ("identity", IdentitySettings),
     ],
 )

@@ -17,19 +17,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mosaic_cms.actions import Action
 from mosaic_cms.api import answers, cookies, once, problems, requests
 from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
+from mosaic_cms.api.account_pages import AccountPages
 from mosaic_cms.api.browsers import Browsers
 from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
 from mosaic_cms.api.cors import Cors
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
+from mosaic_cms.declared import Action
+from mosaic_cms.ledger import Entry
 from mosaic_cms.product import Product
 from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope
+from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_core.errors import (
     Denied,
+    InvalidHost,
     InvalidInput,
     MosaicError,
     RequestError,
@@ -55,19 +59,27 @@ class Api:
         self._once = once.Once(product)
         self._cors = Cors(product)
         self.shapes = shapes_of(product.actions)
+        pages = PlatformPages(product.platform.settings.platform.name)
         self._app = Starlette(
             routes=[
                 *About(product, self.shapes).routes(),
                 *self._routes(),
-                *Browsers(product, self._callers, self._failed).routes(PREFIX),
+                *Browsers(product, self._callers, pages, self._failed).routes(PREFIX),
+                *AccountPages(product, self._callers, pages, self._failed).routes(),
             ],
             exception_handlers={HTTPException: _unrouted},
         )
 
-    @staticmethod
-    def serves(path: str) -> bool:
-        """Whether a path is the API's, on whichever host."""
-        return path.startswith(f"{PREFIX}/") or path in {PREFIX, JWKS}
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request is for the API, on whichever host, or for a page of one's account, on
+        the platform's own."""
+        path = scope["path"]
+        if path.startswith(f"{PREFIX}/") or path in {PREFIX, JWKS}:
+            return True
+        try:
+            return AccountPages.are_at(path) and self._callers.is_home(Request(scope))
+        except InvalidHost:
+            return False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Matched as it came, so that a parameter can have an encoded slash in it.
@@ -98,6 +110,10 @@ class Api:
             response = await self._answer(request, shape, caller)
         except (UnknownSite, UnknownPage) as error:
             response = self._problem(request, _in_its_place(shape, error))
+        except HttpError as error:
+            if caller is not None:
+                self._note(shape, caller, error)
+            response = self._problem(request, error)
         except Denied as error:
             unknown = caller is not None and caller.principal is None
             told = Unauthenticated(error.message, hint=_SHOW) if unknown else error
@@ -119,8 +135,9 @@ class Api:
     async def _answer(self, request: Request, shape: Shape, caller: Caller) -> Response:
         try:
             given, face = await requests.input_of(request, shape, caller.site)
-        except InvalidInput:
+        except InvalidInput as error:
             self._product.actions.require(shape.action.name, caller.actor)
+            self._note(shape, caller, error)
             raise
         if not shape.writes:
             result = await self._perform(shape, caller, given, None)
@@ -222,6 +239,14 @@ class Api:
         return self._product.scope(caller.tenant, caller.actor, conditions, caller.admission)
 
     # Errors
+
+    def _note(self, shape: Shape, caller: Caller, error: RequestError) -> None:
+        """What does not come as far as being performed: :meth:`Actions.perform` notes the rest."""
+        tenant_id = caller.tenant.tenant_id if caller.tenant else None
+        who, name = str(caller.actor), shape.action.name
+        self._product.ledger.note(
+            Entry(tenant_id, who, name, "refused", error.code, caller.actor.address)
+        )
 
     def _problem(self, request: Request, error: MosaicError) -> Response:
         reference = ""

@@ -17,6 +17,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from mosaic_cms.api import cookies
+from mosaic_cms.api.account_forms import SECOND_STEP
+from mosaic_cms.api.account_pages import ACCOUNT
 from mosaic_cms.api.callers import Callers
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.identity.ways import SSO
@@ -24,8 +26,6 @@ from mosaic_cms.product import Product
 from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_core.errors import IdentityError, MosaicError, RequestError
 
-#: Where the code of a second factor is asked for.
-SECOND_STEP = "/account/second-step"
 _MOST_PARAMETERS = 20
 _SAFETY = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; "
@@ -48,12 +48,13 @@ class Browsers:
         self,
         product: Product,
         callers: Callers,
+        pages: PlatformPages,
         failed: Callable[[Request, Exception], Response],
     ) -> None:
         self._product = product
         self._callers = callers
         self._failed = failed
-        self._pages = PlatformPages(product.platform.settings.platform.name)
+        self._pages = pages
 
     def routes(self, prefix: str) -> list[Route]:
         """Two for the ways of the deployment, two for those of tenants."""
@@ -101,7 +102,7 @@ class Browsers:
         back = await self._perform(request, "sign_in.complete", given)
         target = back.return_to
         if back.pending is not None:
-            target = f"{SECOND_STEP}?{urlencode({'return_to': target})}"
+            target = f"{ACCOUNT}{SECOND_STEP}?{urlencode({'return_to': target})}"
         response = RedirectResponse(target, 303)
         cookies.forget(response, cookies.AWAY)
         cookies.set_for(response, request, back)

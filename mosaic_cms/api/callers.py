@@ -94,7 +94,8 @@ class Callers:
             raise self._refused(principal, named, address, "do not name the same tenant")
         tenant_id = next(iter(named.values()), None)
         tenant = self._directory.tenant(tenant_id) if tenant_id is not None else None
-        await self._require_near(tenant, principal, client)
+        if tenant is not None:  # `perform` asks too; here it is before anything is read
+            await self._require_near(tenant, principal, client)
         # Before its body is read; whatever it performs, it is in.
         admission = Admission(counts=principal is None or principal.by != "session")
         await self._product.rates.admit(admission, who, tenant)
@@ -104,9 +105,9 @@ class Callers:
                     "A tenant is named by a header, by nobody that is known.",
                     hint="Send a token, a key or a session; the header alone proves nothing.",
                 )
-            actor = Actor("visitor", address=address, agent=agent)
+            actor = Actor("visitor", address=address, agent=agent, client=client)
         else:
-            actor = await self._identity.actor_for(principal, tenant_id, address, agent)
+            actor = await self._identity.actor_for(principal, tenant_id, address, agent, client)
             proven = set(named) - {"the host"}
             if proven and (tenant is None or not actor.belongs):
                 raise self._refused(principal, named, address, "name a tenant that is not theirs")
@@ -114,31 +115,30 @@ class Callers:
         return Caller(actor, tenant, admission, principal, site, by_host="the host" in named)
 
     async def _require_near(
-        self, tenant: TenantContext | None, principal: Principal | None, client: str
+        self, tenant: TenantContext, principal: Principal | None, client: str
     ) -> None:
-        """Raises Denied for a network from which the tenant is not reached, whoever it is."""
-        networks = self._product.networks
-        await networks.refresh()
-        lists = networks.of(tenant.tenant_id) if tenant is not None else None
-        if tenant is None or lists is None or not lists.refuse(client):
-            return
-        actor = f"{principal.kind}:{principal.id}" if principal else "visitor"
-        reason = "a network from which it is not reached"
-        self._product.ledger.note(
-            Entry(
-                tenant.tenant_id, actor, "networks.refuse", "refused", reason, neighbourhood(client)
+        """Raises Denied for a network from which the tenant is not reached, whoever it is; and
+        TooManyRequests when that was told too often. None of it counts as the tenant's own."""
+        try:
+            await self._product.networks.require(tenant.tenant_id, client)
+        except Denied:
+            address = neighbourhood(client)
+            actor = f"{principal.kind}:{principal.id}" if principal else "visitor"
+            why = "a network from which it is not reached"
+            self._product.ledger.note(
+                Entry(tenant.tenant_id, actor, "networks.refuse", "refused", why, address)
             )
-        )
-        raise Denied(
-            "This cannot be reached from the network that you are in.",
-            hint="Ask an owner, whose list of networks it is.",
-        )
+            await self._product.rates.admit(Admission(), f"unknown {address}", None)
+            raise
 
     def is_home(self, request: Request) -> bool:
         """Whether a request is for the platform's own host, where people sign in."""
-        host = self._hosts.host_of(request.scope, dict(request.scope["headers"]))
-        domain = self._product.platform.settings.platform.domain
-        return normalise_host(host.decode("utf-8", "surrogateescape")) == domain
+        host = self.host_of(request).decode("utf-8", "surrogateescape")
+        return normalise_host(host) == self._product.platform.settings.platform.domain
+
+    def host_of(self, request: Request) -> bytes:
+        """The host that a request was sent to, as it was written there."""
+        return self._hosts.host_of(request.scope, dict(request.scope["headers"]))
 
     def csrf_token(self, principal: Principal) -> str:
         """What a page that was signed in sends along, so that no other page can write in its

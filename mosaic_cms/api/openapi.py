@@ -31,7 +31,7 @@ _WRITE_PROBLEMS = {
     "408": "The body did not come in time.",
     "412": "It is not any more what If-Match says.",
     "413": "The body is too long.",
-    "415": "The body is of another kind than JSON.",
+    "415": "The body is of another kind than the document says.",
     "507": "What the tier has room for is used up.",
 }
 _PROBLEM: Json = {

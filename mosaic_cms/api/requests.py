@@ -43,6 +43,15 @@ async def input_of(
     asked, face = _query(request, shape)
     body: dict[str, Any] = {}
     content: Incoming | None = None
+    if shape.writes and _kind(request).startswith("multipart/"):
+        raise HttpError(
+            415,
+            "unsupported-media-type",
+            "The body is a form with parts (multipart), which is not taken apart here.",
+            hint="Send the file itself as the body, and what is said of it in the query."
+            if shape.incoming is not None
+            else "Send application/json.",
+        )
     if shape.incoming is not None:
         length = _length(request)
         content = Incoming(_chunks(request), length)
@@ -120,7 +129,7 @@ async def _json(request: Request) -> dict[str, Any]:
     content = await body_of(request)
     if not content:
         return {}
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind != "application/json":
         raise HttpError(
             415,
@@ -136,6 +145,11 @@ async def _json(request: Request) -> dict[str, Any]:
         raise HttpError(400, "bad-json", "The body is not an object.", hint="Send an object.")
     _require_shallow(found)
     return found
+
+
+def _kind(request: Request) -> str:
+    """The kind of content that a body is said to be; empty where nothing is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def body_of(request: Request) -> bytes:

@@ -12,7 +12,8 @@ import pydantic_core
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from mosaic_cms.actions import Action, misfit
+from mosaic_cms.actions import misfit
+from mosaic_cms.declared import Action
 from mosaic_cms.download import Download
 from mosaic_cms.incoming import BODY, Incoming
 from mosaic_cms.rights import attainable

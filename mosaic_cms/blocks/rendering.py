@@ -14,7 +14,7 @@ from markupsafe import Markup as Safe
 
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.stored import Stored
-from mosaic_cms.content.html import Ids
+from mosaic_cms.content.element_ids import Ids
 from mosaic_cms.content.markup import Markup, Resolver
 from mosaic_cms.pictures.picture import Picture
 from mosaic_core.errors import InvalidInput

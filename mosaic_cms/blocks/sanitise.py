@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import nh3
 
 from mosaic_cms.blocks.balance import SILENT, balanced
-from mosaic_cms.content.html import URL_SCHEMES, is_allowed
+from mosaic_cms.content.safe_addresses import URL_SCHEMES, is_allowed
 from mosaic_cms.pictures.tag import SIZES, SRCSET, in_text
 
 if TYPE_CHECKING:

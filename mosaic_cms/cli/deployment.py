@@ -11,6 +11,7 @@ import typer
 from mosaic_cms.cli.running import (
     AsJson,
     config_path,
+    escaped,
     operator,
     print_json,
     progress_bar,
@@ -57,8 +58,17 @@ def init(
         say(f"  cd {folder}\n  mosaic tenant create hello --name 'Hello'\n  mosaic serve")
 
 
-def migrate(as_json: AsJson = False) -> None:
-    """Bring the platform database and every tenant to the current revision."""
+def migrate(
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on although something went wrong before.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Ask every tenant's own database where it is.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the platform database and every tenant to the current revision, in waves; pause at the
+    first failures."""
     from mosaic_cms.migrating import migrate_platform, migrate_tenants
     from mosaic_core.settings import load_settings
 
@@ -66,17 +76,33 @@ def migrate(as_json: AsJson = False) -> None:
         settings = load_settings(config_path())
         revision = await migrate_platform(settings)
         with progress_bar("Migrating", quiet=as_json) as progress:
-            return {"platform": revision, **await migrate_tenants(settings, progress, operator())}
+            done = await migrate_tenants(
+                settings, progress, operator(), resume=resume, verify=verify
+            )
+        return {"platform": revision, **done}
 
     with reporting(as_json=as_json):
         result = asyncio.run(work())
     if as_json:
         print_json(result)
     else:
-        say(f"[green]✓[/] platform {result['platform']}; {len(result['migrated'])} tenants moved.")
-        for slug in result["unrendered"]:
-            say(f"  {slug} is suspended: run 'mosaic render -s {slug}' once it is open again.")
-        for slug, reason in result["failed"].items():
-            say(f"[red]✗[/] {slug}: {reason}")
-    if result["failed"]:
+        _tell(result)
+    if result["failed"] or result["busy"]:
         raise typer.Exit(1)
+
+
+def _tell(result: dict[str, Any]) -> None:
+    for what in result["corrected"]:
+        say(f"[yellow]![/] {escaped(what)}")
+    say(f"[green]✓[/] platform {result['platform']}; {len(result['migrated'])} tenants moved.")
+    for slug in result["unrendered"]:
+        say(f"  {slug} is suspended: run 'mosaic render -s {slug}' once it is open again.")
+    for slug, reason in (result["failed"] | result["busy"]).items():
+        say(f"[red]✗[/] {slug}: {escaped(reason)}")
+    if result["failed"]:
+        say(
+            f"[yellow]![/] Paused in the wave {result['wave']!r}; {result['waiting']} tenants wait."
+            " Mend what is named, then run 'mosaic migrate --resume'."
+        )
+    elif result["busy"]:
+        say("  Run 'mosaic migrate' again once that has ended.")

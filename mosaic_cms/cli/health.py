@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from mosaic_cms.operations.mails import MailView
     from mosaic_cms.product import Product
     from mosaic_core.tenants import TenantContext
+
+
+#: For so long a move may stand still before somebody is told.
+_STALLED = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
@@ -111,6 +116,7 @@ async def examine_databases(
     records = await directory.records()
     found.problems += await _mail(product)
     found.problems += await _cache(product)
+    found.problems += await _moves(product)
     found.problems += await examine_sign_ins(product)
     found.tenants = len(records)
     for number, record in enumerate(records, 1):
@@ -126,6 +132,7 @@ async def examine_databases(
                 (found.mended if mend else found.problems).extend(noted)
         progress("tenants", number, len(records))
     known = {record.tenant.tenant_id for record in records}
+    known |= {deleted.tenant.tenant_id for deleted in await directory.deletions.pending()}
     found.problems += await _strays(product, known)
     return found
 
@@ -177,6 +184,26 @@ async def _cache(product: Product) -> list[Problem]:
     return []
 
 
+async def _moves(product: Product) -> list[Problem]:
+    """Moves that a process began which is not there any more, and that no other went on with."""
+    platform = product.platform
+    problems = []
+    for move in await platform.moving.stalled(older_than=_STALLED):
+        tenant = platform.directory.tenant(move.tenant_id)
+        if tenant is not None:
+            why = f" The last try: {move.error}" if move.error else ""
+            problems.append(
+                Problem(
+                    f"tenant {tenant.slug}",
+                    f"Its move to the {move.to_tier} tier stands at {move.step!s} since "
+                    f"{move.changed_at:%Y-%m-%d %H:%M} UTC, and nobody goes on with it.{why}",
+                    f"Start 'mosaic serve', which does, or run 'mosaic tenant move {tenant.slug} "
+                    f"--to {move.to_tier}'.",
+                )
+            )
+    return problems
+
+
 async def _strays(product: Product, known: set[str]) -> list[Problem]:
     problems: list[Problem] = []
     for name, persistence in product.platform.strategies().items():
@@ -189,7 +216,7 @@ async def _strays(product: Product, known: set[str]) -> list[Problem]:
 
 async def _examine_tenant(product: Product, tenant: TenantContext) -> list[Problem]:
     from mosaic_core.head import TENANT
-    from mosaic_core.head.log import content_of, rebuild, verify
+    from mosaic_core.head.log import content_of, in_shape, rebuild, verify
 
     where = f"tenant {tenant.slug}"
     try:
@@ -199,9 +226,9 @@ async def _examine_tenant(product: Product, tenant: TenantContext) -> list[Probl
             return [Problem(f"{where}: {p.subject}", p.what, p.mend) for p in found]
         async with persistence.session(tenant) as session:
             await verify(session, TENANT)
-            if await rebuild(session, TENANT) != await content_of(
-                session, product.platform.schema.metadata
-            ):
+            metadata = product.platform.schema.metadata
+            logged = in_shape(await rebuild(session, TENANT), metadata)
+            if logged != await content_of(session, metadata):
                 return [
                     Problem(
                         where,

@@ -12,6 +12,7 @@ import typer
 
 from mosaic_cms.cli import (
     accounts,
+    actions,
     bundles,
     content,
     deployment,
@@ -67,6 +68,7 @@ app.add_typer(shared.app, name="shared", help="Make, edit and publish shared blo
 app.add_typer(content.app, name="import", help="Get content in.")
 app.add_typer(exports.app, name="export", help="Get content out.")
 app.add_typer(bundles.app, name="bundle", help="Look at bundles: whole tenants as files.")
+app.add_typer(actions.app, name="action", help="Everything that can be done, by its name.")
 app.add_typer(plugins.maker, name="plugin", help="Write a plugin.")
 app.command("init")(deployment.init)
 app.command("migrate")(deployment.migrate)

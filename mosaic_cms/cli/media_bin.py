@@ -1,4 +1,4 @@
-"""``mosaic media``: what goes, and how much there is."""
+"""``mosaic media``: what goes, how much there is, and addresses that last for a while."""
 
 from __future__ import annotations
 
@@ -47,15 +47,34 @@ def undelete(media: Name, site: SiteOption, as_json: AsJson = False) -> None:
 
 def purge(
     site: SiteOption,
-    media: Annotated[str | None, typer.Argument(help="This file alone.")] = None,
+    media: Annotated[str | None, typer.Argument(help="media:<id>, as 'bin' shows it.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that is in the bin.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete what is in the bin for good."""
-    done = perform_at("media.purge", site, {"media": media}, as_json=as_json, title="Purging")
+    if (media is None) != everything:
+        raise typer.BadParameter("Name a file, or say --all.")
+    name, given = ("media.empty_bin", {}) if everything else ("media.purge", {"media": media})
+    done = perform_at(name, site, given, as_json=as_json, title="Purging")
     if as_json:
         print_json(done)
     else:
         say(f"[green]✓[/] {done.files} files are deleted")
+
+
+def address(
+    media: Name,
+    site: SiteOption,
+    minutes: Annotated[int, typer.Option(min=1, help="How long it lasts.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Show an address at which whoever has it reads a file for a while."""
+    found = perform_at("media.address", site, {"media": media, "minutes": minutes}, as_json=as_json)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(found.address)  # in one line, whatever the terminal's width
+        say(f"until {found.expires_at:%Y-%m-%d %H:%M} UTC")
 
 
 def usage(site: SiteOption, as_json: AsJson = False) -> None:

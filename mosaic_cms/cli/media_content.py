@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,13 +19,12 @@ from mosaic_cms.cli.running import (
     show_table,
     site_scope,
 )
+from mosaic_cms.incoming import Incoming
 from mosaic_core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from mosaic_cms.incoming import Incoming
     from mosaic_cms.product import Product
 
-_CHUNK = 1024 * 1024
 #: Bytes of a file that comes in parts, which can be gone on with.
 _LARGE = 64 * 1024 * 1024
 Name = Annotated[str, typer.Argument(help="media:<id>, as 'list' shows it.")]
@@ -62,7 +60,7 @@ def upload(
     said |= {"credit": credit, "keep_metadata": keep_metadata, "name": name or file.name}
     size = file.stat().st_size
     if resume is None and size < _LARGE:
-        given = {**said, "content": _content(file)}
+        given = {**said, "content": Incoming.of_file(file)}
         _told(perform_at("media.upload", site, given, as_json=as_json, title="Uploading"), as_json)
         return
 
@@ -92,7 +90,7 @@ async def _in_parts(
 ) -> Any:
     for number in begun.missing:
         start = (number - 1) * begun.part_size
-        content = _content(file, start, min(begun.part_size, begun.size - start))
+        content = Incoming.of_file(file, start, min(begun.part_size, begun.size - start))
         await do("media.send_part", upload=begun.id, number=number, content=content)
         progress("parts", number, begun.parts)
     return await do("media.finish_upload", upload=begun.id)
@@ -106,7 +104,7 @@ def replace(
     as_json: AsJson = False,
 ) -> None:
     """Give a file another content; the one before becomes a version of it."""
-    given = {"media": media, "content": _content(file), "keep_metadata": keep_metadata}
+    given = {"media": media, "content": Incoming.of_file(file), "keep_metadata": keep_metadata}
     _told(perform_at("media.replace", site, given, as_json=as_json, title="Uploading"), as_json)
 
 
@@ -160,20 +158,17 @@ def uploads(site: SiteOption, as_json: AsJson = False) -> None:
     show_table(f"{len(rows)} uploads", ("upload", "name", "bytes", "parts"), rows)
 
 
-def _content(file: Path, start: int = 0, size: int | None = None) -> Incoming:
-    from mosaic_cms.incoming import Incoming
-
-    whole = file.stat().st_size - start if size is None else size
-
-    async def chunks() -> AsyncIterator[bytes]:
-        with file.open("rb") as opened:
-            opened.seek(start)
-            left = whole
-            while chunk := await asyncio.to_thread(opened.read, min(left, _CHUNK)):
-                left -= len(chunk)
-                yield chunk
-
-    return Incoming(chunks(), whole)
+def abort(
+    upload: Annotated[str, typer.Argument(help="As 'uploads' shows it.")],
+    site: SiteOption,
+    as_json: AsJson = False,
+) -> None:
+    """End a file that comes in parts; nothing of it is left."""
+    done = perform_at("media.abort_upload", site, {"upload": upload}, as_json=as_json)
+    if as_json:
+        print_json(done)
+    else:
+        say("[green]✓[/] it is ended, and nothing of it is left")
 
 
 def _told(done: Any, as_json: bool) -> None:

@@ -63,7 +63,8 @@ def purge(
     """Delete what is in the bin for good."""
     if (page is None) != everything:
         raise typer.BadParameter("Name a page, or say --all.")
-    result = perform_at("pages.purge", site, {"id": page}, as_json=as_json, title="Purging")
+    name, given = ("pages.empty_bin", {}) if everything else ("pages.purge", {"id": page})
+    result = perform_at(name, site, given, as_json=as_json, title="Purging")
     if as_json:
         print_json(result)
     else:

@@ -85,9 +85,9 @@ def fail(error: MosaicError, *, as_json: bool) -> NoReturn:
         print_json({"error": shown})
     else:
         console = Console(stderr=True, highlight=False)
-        console.print(f"[bold red]error:[/] {_escaped(error.message)}", soft_wrap=True)
+        console.print(f"[bold red]error:[/] {escaped(error.message)}", soft_wrap=True)
         if error.hint:
-            console.print(f"       {_escaped(error.hint)}", soft_wrap=True)
+            console.print(f"       {escaped(error.hint)}", soft_wrap=True)
     raise typer.Exit(1)
 
 
@@ -113,7 +113,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(_escaped(cell) for cell in row))
+        table.add_row(*(escaped(cell) for cell in row))
     Console(highlight=False).print(table)
 
 
@@ -122,7 +122,8 @@ def say(text: str) -> None:
     Console(highlight=False).print(text, soft_wrap=True)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text in which nothing is Rich's markup."""
     from rich.markup import escape
 
     return escape(text)

@@ -19,12 +19,14 @@ from mosaic_cms.cli.running import (
     show_table,
     site_scope,
 )
+from mosaic_cms.cli.tenant_life import commands, list_deleted
 from mosaic_core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mosaic_cms.product import Product
 
 app = typer.Typer(no_args_is_help=True)
+commands(app)
 Slug = Annotated[str, typer.Argument(help="The tenant's slug.")]
 
 
@@ -53,8 +55,16 @@ def create(
 
 
 @app.command("list")
-def list_all(as_json: AsJson = False) -> None:
+def list_all(
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Those that were deleted and can be had back.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List every tenant."""
+    if deleted:
+        list_deleted(as_json=as_json)
+        return
     views = _perform("tenants.list", {}, as_json=as_json)
     if as_json:
         print_json(views)

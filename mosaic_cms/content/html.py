@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from markdown_it.token import Token
 
+from mosaic_cms.content.element_ids import Ids, heading_id
+from mosaic_cms.content.safe_addresses import address_of, is_allowed
 from mosaic_cms.pictures.tag import in_text
 
 if TYPE_CHECKING:
     from mosaic_cms.content.markup import Resolver
     from mosaic_cms.pictures.picture import Picture
 
-#: The schemes that an address in a page may have.
-URL_SCHEMES = ("http", "https", "mailto", "tel")
-#: The schemes that only a resolver understands.
-_INNER_SCHEMES = ("page", "media")
-_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):")
-#: What a browser ignores inside an address, and so what could hide a scheme.
-_IGNORED = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 _EXTERNAL = re.compile(r"(?:https?:|[/\\]{2})", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,40}")
-#: What an address may hold besides letters and digits; the rest is percent-encoded.
-_URL_SAFE = "%/:?#[]@!$&'()*+,;=~-._"
 _TAGS = frozenset(
     "blockquote dd dl dt em li p s strong tbody td th thead tr ul".split()  # noqa: SIM905
 )
@@ -37,33 +28,6 @@ _GROWTH = 200_000
 #: Characters of addresses among which browsers choose; pictures after that come in one size.
 _CHOICES = 500_000
 _SIZE = frozenset({"width", "height"})
-#: Characters of a heading that its id is made of. Without a bound, bringing a long row of combining
-#: marks into their order takes time that grows with its square.
-_HEADING = 1_000
-
-
-class Ids:
-    """The ids of one page's elements, each given out once."""
-
-    def __init__(self) -> None:
-        self._taken: dict[str, int] = {}
-        self._texts = 0
-
-    def unique(self, ident: str) -> str:
-        """The id itself, or with a number when it is taken."""
-        number = self._taken.get(ident, 0)
-        candidate = ident
-        while number and candidate in self._taken:
-            candidate = f"{ident}-{number}"
-            number += 1
-        self._taken[ident] = max(number, 1)
-        self._taken.setdefault(candidate, 1)
-        return candidate
-
-    def text(self) -> str:
-        """What goes before the numbers of the next text's notes; nothing for the first text."""
-        self._texts += 1
-        return "" if self._texts == 1 else f"{self._texts}."
 
 
 class HtmlWriter:
@@ -196,7 +160,7 @@ class HtmlWriter:
         self._targets.setdefault(target)
         if target not in self._links:
             href = self._resolver.link(target) if is_allowed(target, inner=True) else None
-            self._links[target] = _address(href)
+            self._links[target] = address_of(href)
         href, title = self._links[target], str(token.attrGet("title") or "")
         opened = href is not None and self._may_grow(href, title)
         self._open_links.append(opened)
@@ -266,27 +230,6 @@ class HtmlWriter:
         )
 
 
-def is_allowed(address: str, *, inner: bool = False) -> bool:
-    """Whether an address may stand in a page: relative, or of a known scheme.
-
-    ``inner`` also allows what only a resolver understands (``page:``, ``media:``).
-    """
-    scheme = _SCHEME.match(_IGNORED.sub("", address))
-    if scheme is None:
-        return True
-    name = scheme[1].lower()
-    return name in URL_SCHEMES or (inner and name in _INNER_SCHEMES)
-
-
-def heading_id(text: str) -> str:
-    """A heading's fragment: lower case, letters and digits, a hyphen for each space."""
-    kept = (
-        "-" if char in " -" else char if char.isalnum() or unicodedata.combining(char) else ""
-        for char in unicodedata.normalize("NFC", text[:_HEADING]).lower().replace("_", "-")
-    )
-    return unicodedata.normalize("NFC", "".join(kept)).strip("-")[:120] or "section"
-
-
 def plain(tokens: Sequence[Token]) -> str:
     """The words of inline tokens."""
     words = []
@@ -300,18 +243,12 @@ def plain(tokens: Sequence[Token]) -> str:
     return "".join(words)
 
 
-def _address(url: str | None) -> str | None:
-    if url is None or not is_allowed(url):
-        return None
-    return quote(url, safe=_URL_SAFE, errors="replace")
-
-
 def _shown(picture: Picture | None) -> dict[str, str] | None:
     """The attributes of a picture but for its words; None where it leads nowhere."""
-    if picture is None or _address(picture.url) is None:
+    if picture is None or address_of(picture.url) is None:
         return None
     shown = in_text(picture)
-    shown["src"] = _address(shown["src"]) or ""
+    shown["src"] = address_of(shown["src"]) or ""
     for name, value in (("width", picture.width), ("height", picture.height)):
         shown |= {} if value is None else {name: str(value)}
     return shown

@@ -19,7 +19,9 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.footnote.index import footnote_ref
 
 from mosaic_cms.blocks.sanitise import RAW
-from mosaic_cms.content.html import URL_SCHEMES, HtmlWriter, Ids
+from mosaic_cms.content.element_ids import Ids
+from mosaic_cms.content.html import HtmlWriter
+from mosaic_cms.content.safe_addresses import URL_SCHEMES
 from mosaic_cms.pictures.picture import Picture
 from mosaic_cms.pictures.tag import SIZES, SRCSET
 

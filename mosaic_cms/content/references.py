@@ -16,6 +16,8 @@ from mosaic_core.types import canonical_json
 
 T = TypeVar("T")
 MEDIA_PREFIX = "/-/media/"
+#: Characters of a hex digest that stand in an address.
+DIGEST_LENGTH = 24
 #: A reference to something of the same site, wherever it stands in a text.
 REFERENCE = re.compile(r"\b(page|media|shared):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
@@ -40,7 +42,8 @@ class Targets:
             path = self._pages.get(key)
             return None if path is None else f"{path}{mark}{fragment}"
         if kind == "media":
-            return media_url(self._media[key]) if key in self._media else None
+            media = self._media.get(key)
+            return None if media is None else media_url(media.digest, media.name)
         return target
 
     def picture(self, target: str) -> Picture | None:
@@ -54,9 +57,9 @@ class Targets:
 NOTHING = Targets({}, {})
 
 
-def media_url(media: Media) -> str:
+def media_url(digest: str, name: str) -> str:
     """The address of a stored file: its content's digest is in it, so it can be kept for ever."""
-    return f"{MEDIA_PREFIX}{media.digest[:24]}/{media.name}"
+    return f"{MEDIA_PREFIX}{digest[:DIGEST_LENGTH]}/{name}"
 
 
 def picture_of(media: Media, *, alt: str = "", room: int = ROOM) -> Picture:
@@ -66,7 +69,8 @@ def picture_of(media: Media, *, alt: str = "", room: int = ROOM) -> Picture:
         x, y = media.focal_x, media.focal_y
         focal = (50, 50) if x is None or y is None else (x, y)
         original = Original(media.id, focal)
-    return Picture(media_url(media), media.width, media.height, alt, room, original)
+    url = media_url(media.digest, media.name)
+    return Picture(url, media.width, media.height, alt, room, original)
 
 
 def in_chunks(values: Collection[T]) -> Iterator[list[T]]:

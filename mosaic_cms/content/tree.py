@@ -41,17 +41,17 @@ async def find_site(session: AsyncSession, key: str | None = None) -> Site:
     """The site with this key, or the tenant's first.
 
     Raises:
-        UnknownSite: naming the sites that there are.
+        UnknownSite: there is none. It names no other: not everybody may know of all.
     """
-    query = select(Site).order_by(Site.position)
-    sites = list(await session.scalars(query))
-    for site in sites:
-        if key is None or site.key == key:
-            return site
-    if not sites:
+    query = select(Site).order_by(Site.position).limit(1)
+    site = await session.scalar(query if key is None else query.where(Site.key == key))
+    if site is not None:
+        return site
+    if key is None:
         raise UnknownSite("The tenant has no site.")
-    known = ", ".join(site.key for site in sites)
-    raise UnknownSite(f"There is no site {key!r}.", hint=f"The tenant's sites: {known}.")
+    raise UnknownSite(
+        f"There is no site {key!r}.", hint="'mosaic site list' shows those there are."
+    )
 
 
 async def find_page(session: AsyncSession, site: Site, path: str) -> Page:

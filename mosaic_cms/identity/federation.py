@@ -43,6 +43,7 @@ _KIND = "sign-in by an issuer"
 #: A path of the platform's own host. A browser takes a backslash for a slash, and leaves out what
 #: is no character.
 _PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+_INSTEAD = ", or sign in with a password"
 _FROM_NETWORK = Allowance(Window("sign-ins by issuers from", 60, timedelta(minutes=15)))
 
 
@@ -123,7 +124,7 @@ class Federation:
             InvalidInput: ``return_to`` leads somewhere else.
             IdentityError: the issuer cannot be used now.
         """
-        if len(return_to) > 500 or not _PATH.fullmatch(return_to):
+        if own_path(return_to) is None:
             raise InvalidInput(
                 "What to return to is no path of this host.",
                 hint="Write it as in '/account/'.",
@@ -179,6 +180,7 @@ class Federation:
 
         async def fn(write: Write) -> tuple[Account, Started] | Pending:
             account = await account_of(write, known, sign_up=self._sign_up)
+            await _FROM_NETWORK.give_back(write, neighbourhood(asker.address))
             return await self._sign_in.vouched(
                 write,
                 account,
@@ -198,11 +200,11 @@ class Federation:
         network = neighbourhood(asker.address)
         async with self._store.session() as session:  # a flood is refused without a write
             if wait := await _FROM_NETWORK.wait(session, network, datetime.now(UTC)):
-                raise too_many(wait)
+                raise too_many(wait, _INSTEAD)
 
         async def fn(write: Write) -> None:
             if wait := await _FROM_NETWORK.take(write, network):
-                raise too_many(wait)
+                raise too_many(wait, _INSTEAD)
             until = datetime.fromtimestamp(remembered.until, UTC)
             if not await once(write, f"{_KIND} {remembered.id}", until):
                 raise _not_begun()
@@ -225,6 +227,7 @@ class Federation:
                     hint="Change the address of your account first.",
                 )
             await link(write, account, known)
+            await _FROM_NETWORK.give_back(write, neighbourhood(asker.address))
 
         await self._store.write(fn, actor=str(asker), action="identities.add", kept=False)
 
@@ -249,6 +252,11 @@ class Federation:
         if remembered.kind != _KIND or remembered.until <= time.time():
             return None
         return remembered
+
+
+def own_path(text: str) -> str | None:
+    """A path of the platform's own host, to which a browser may be sent; None for anything else."""
+    return text if len(text) <= 500 and _PATH.fullmatch(text) else None
 
 
 def _account_of(asker: Actor) -> str | None:

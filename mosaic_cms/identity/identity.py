@@ -150,14 +150,20 @@ class Identity:
         return Links(self.store)
 
     async def actor_for(
-        self, principal: Principal, tenant_id: str | None, address: str = "", agent: str = ""
+        self,
+        principal: Principal,
+        tenant_id: str | None,
+        address: str = "",
+        agent: str = "",
+        client: str = "",
     ) -> Actor:
         """Who acts, when somebody does who has shown who they are.
 
         Args:
             tenant_id: where; None for what is about no tenant. What is for another tenant than this
                 has no role here, and neither has an account that does not belong to it.
-            address: from where on the network; agent: what the program calls itself.
+            address: from where on the network; agent: what the program calls itself; client: the
+                very address, for lists of networks.
         """
         roles = Roles()
         if tenant_id is None or (principal.by != "session" and principal.tenant_id != tenant_id):
@@ -177,6 +183,7 @@ class Identity:
             address,
             agent,
             principal.session_id,
+            client,
         )
 
     async def forget_site(self, tenant_id: str, site: str, *, actor: str) -> None:

@@ -98,9 +98,7 @@ class Lockout:
         network = neighbourhood(address)
         if not await _is_known(write.session, account, network, write.at):
             for window, of in self._windows(account, network):
-                found = await write.session.get(Attempts, _key(window.name, of))
-                if found is not None and found.failures > 0:
-                    found.failures -= 1
+                await Allowance(window).give_back(write, of)
         await self.admit(write, account, address)
 
     async def admit(self, write: Write, account: str, address: str) -> None:
@@ -157,6 +155,12 @@ class Allowance:
         await _count(write, _key(self._window.name, of), write.at + self._window.lasts)
         return 0
 
+    async def give_back(self, write: Write, of: str) -> None:
+        """Has one that was taken not count, in a write: it was no misuse."""
+        row = await write.session.get(Attempts, _key(self._window.name, of))
+        if row is not None and row.failures > 0:
+            row.failures -= 1
+
 
 async def once(write: Write, what: str, until: datetime) -> bool:
     """Whether something, such as a challenge, comes for the first time; it counts no more."""
@@ -167,11 +171,15 @@ async def once(write: Write, what: str, until: datetime) -> bool:
     return True
 
 
-def too_many(seconds: int) -> TooManyRequests:
-    """The error for who has to wait."""
+def too_many(seconds: int, instead: str = ", or ask for a new password by mail") -> TooManyRequests:
+    """The error for who has to wait.
+
+    Args:
+        instead: what else helps.
+    """
     return TooManyRequests(
         "There were too many tries.",
-        hint=f"Try again in {seconds} s, or ask for a new password by mail.",
+        hint=f"Try again in {seconds} s{instead}.",
         retry_after=seconds,
     )
 

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from mosaic_cms.identity import refresh
 from mosaic_cms.identity.acting import revoke_key, withdraw
-from mosaic_cms.identity.federation_tables import DomainProof
+from mosaic_cms.identity.federation_tables import DomainProof, TenantIssuer
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import ApiKey, Invitation, Membership
@@ -36,14 +36,20 @@ async def forget_site(store: IdentityStore, tenant_id: str, site: str, *, actor:
 
 
 async def _forget_domains(write: Write, tenant_id: str, site: str) -> bool:
-    """Nothing of this is kept in memory here: the directory sees it by itself."""
+    """What an issuer of the tenant relies on stays proven, for addresses alone: who owns a domain
+    does not depend on what it leads to. Nothing of this is kept in memory here: the directory sees
+    it by itself."""
     session = write.session
     hosts = select(DomainRow.host).where(DomainRow.tenant_id == tenant_id, DomainRow.site == site)
     for host in (await session.scalars(hosts)).all():
         await take_domain(write, tenant_id, host)
     proofs = select(DomainProof).where(DomainProof.tenant_id == tenant_id, DomainProof.site == site)
+    issuer = await session.get(TenantIssuer, tenant_id)
     for proof in (await session.scalars(proofs)).all():
-        await session.delete(proof)
+        if issuer is not None and proof.domain in issuer.domains:
+            proof.serves, proof.site = False, None
+        else:
+            await session.delete(proof)
     return False
 
 

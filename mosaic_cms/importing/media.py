@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,16 @@ from mosaic_cms.content.models import Media, MediaUpload, Site
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.importing.folder import SourceFile
 from mosaic_cms.importing.site_file import FileEntry
+from mosaic_cms.incoming import Incoming
 from mosaic_cms.media import shelf
 from mosaic_cms.media.checks import Checked, Rules
+from mosaic_cms.media.inspector import put
 from mosaic_cms.media.intake import PATIENCE, content_of, key_for, require_size
 from mosaic_cms.media.settings import read_rules
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput, QuotaExceeded
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
-
-_CHUNK = 256 * 1024
 
 
 @dataclass(slots=True)
@@ -142,10 +142,7 @@ async def _store(scope: TenantScope, new: _New, rules: Rules) -> Checked:
     storage = scope.product.platform.storage(scope.tenant)
     inspector, path = scope.product.inspector, new.file.path
     checked = await inspector.look_at(path, new.size, new.digest, rules)
-    chunks = _chunks(path) if checked.content is None else _once(checked.content)
-    size, digest = checked.size, checked.digest
-    await storage.write(scope.tenant, new.key, chunks, size=size, digest=digest)
-    return checked
+    return await put(storage, scope.tenant, new.key, checked, Incoming.of_file(path))
 
 
 async def _note(
@@ -200,16 +197,6 @@ async def _say(
             row.words = shelf.words_of(row)
             changed.append(row)
     return changed
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            yield chunk
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
 
 
 def _digest(path: Path) -> tuple[str, int]:

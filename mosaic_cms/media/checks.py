@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from mosaic_cms.media import svg
 from mosaic_cms.media.archives import check_archive, ends_as_archive
+from mosaic_cms.media.films import Box, noted_in, require_film
 from mosaic_cms.media.kinds import HEAD, KINDS, Kind, ending_of, is_text, kind_of, refused_as
 from mosaic_cms.media.names import safe_name
 from mosaic_cms.media.scrub import scrub
@@ -26,7 +27,9 @@ from mosaic_core.errors import InvalidInput
 _MOST_OF_PICTURE, _MOST_OF_DRAWING = 64 * 1024 * 1024, 5_000_000
 _CHUNK = 256 * 1024
 _TAIL = 1024
-_MOST_BOXES = 100_000
+#: Films of boxes, in which something may be noted.
+_BOXED = frozenset({"mp4", "mov"})
+_TAKEN_OUT = "What was noted in it, such as where it was taken, was taken out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,10 @@ class Checked:
     """A file that may be shown.
 
     Attributes:
-        content: what is to be stored in its place; None where it is as it came.
-        size: in bytes, with ``digest``: of what is to be stored.
+        content: what is to be stored in its place; None where it is as it came, but for what was
+            ``noted`` in a film, which is to be blanked (see :func:`films.without`).
+        size: in bytes, with ``digest``: of what is to be stored. The digest is that of the film as
+            it came, while something is to be blanked.
         width: of a picture as it is looked at, in pixels; ``height`` likewise.
         credit: who made it, as far as it says.
         notes: what was changed, for whoever sent it.
@@ -63,6 +68,7 @@ class Checked:
     height: int | None = None
     credit: str = ""
     notes: tuple[str, ...] = ()
+    noted: tuple[Box, ...] = ()
 
 
 def check(
@@ -102,6 +108,9 @@ def _check(
     else:
         _require_whole(file, size, kind)
         found = _Found()
+        if kind.name in _BOXED and not rules.keep_metadata:
+            noted = noted_in(file, size)
+            found = _Found(notes=(_TAKEN_OUT,) if noted else (), noted=noted)
     content = found.content
     if content is not None:
         size, digest = len(content), hashlib.sha256(content).hexdigest()
@@ -112,7 +121,8 @@ def _check(
     elif safe != name:
         notes.insert(0, f"It is called {safe!r} here.")
     width, height = found.size or (None, None)
-    return Checked(kind, safe, size, digest, content, width, height, found.credit, tuple(notes))
+    said = found.credit, tuple(notes), found.noted
+    return Checked(kind, safe, size, digest, content, width, height, *said)
 
 
 def _unknown(head: bytes, name: str) -> InvalidInput:
@@ -145,6 +155,7 @@ class _Found:
     size: tuple[int, int] | None = None
     credit: str = ""
     notes: tuple[str, ...] = ()
+    noted: tuple[Box, ...] = ()
 
 
 def _picture(file: BinaryIO, size: int, kind: Kind, rules: Rules, library: ImageLibrary) -> _Found:
@@ -172,7 +183,7 @@ def _picture(file: BinaryIO, size: int, kind: Kind, rules: Rules, library: Image
     if scrubbed.trailing:
         notes = (f"{scrubbed.trailing:,} bytes that stood behind the picture were cut off.",)
     elif not rules.keep_metadata:
-        notes = ("What was noted in it, such as where it was taken, was taken out.",)
+        notes = (_TAKEN_OUT,)
     return _Found(scrubbed.content, pixels, scrubbed.exif.credit, notes)
 
 
@@ -220,30 +231,6 @@ def _pdf(file: BinaryIO, size: int) -> None:
         raise InvalidInput("It is a PDF that is cut off: it has no end.", hint="Send it again.")
 
 
-def _film(file: BinaryIO, size: int) -> None:
-    """ISO/IEC 14496-12, 4.2: boxes up to the very end, and one that says what is in the others."""
-    at, names = 0, set()
-    for _ in range(_MOST_BOXES):
-        if at >= size:
-            break
-        file.seek(at)
-        head = file.read(16)
-        if len(head) < 8:
-            raise InvalidInput("It is cut off.", hint="Send it again.")
-        length, name = struct.unpack_from(">I4s", head)
-        if length == 1 and len(head) == 16:
-            (length,) = struct.unpack_from(">Q", head, 8)
-        length = size - at if length == 0 else length
-        if length < 8 or not all(32 <= byte < 127 or byte == 0xA9 for byte in name):
-            raise InvalidInput("Something else stands behind the film in the file.")
-        names.add(name)
-        at += length
-    if at < size:
-        raise InvalidInput(f"It is no film that anybody makes: it has over {_MOST_BOXES:,} parts.")
-    if at > size or not names & {b"moov", b"moof"}:
-        raise InvalidInput("It is a film that is cut off.", hint="Send it again.")
-
-
 def _wave(file: BinaryIO, size: int) -> None:
     file.seek(4)
     (length,) = struct.unpack("<I", file.read(4).ljust(4, b"\0"))
@@ -256,9 +243,9 @@ _LOOKS: dict[str, Callable[[BinaryIO, int], None]] = {
     "csv": _text,
     "vtt": _text,
     "pdf": _pdf,
-    "mp4": _film,
-    "mov": _film,
-    "m4a": _film,
+    "mp4": require_film,
+    "mov": require_film,
+    "m4a": require_film,
     "wav": _wave,
 }
 _ARCHIVES = frozenset({"zip", "docx", "xlsx", "pptx", "odt", "ods", "odp", "epub"})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 from pathlib import Path
 
+from mosaic_cms.incoming import Incoming
 from mosaic_cms.media.checks import Checked, Rules, check
+from mosaic_cms.media.films import without
 from mosaic_cms.media.stored_file import stored_file
 from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_core.storage import FileInfo, Storage
@@ -37,12 +39,9 @@ class Inspector:
             checked = await asyncio.to_thread(
                 check, file, info.size, info.digest, name, rules, self._library
             )
-            if checked.content is None:
+            if checked.content is None and not checked.noted:
                 return checked
-            size, digest = checked.size, checked.digest
-            chunks = _once(checked.content)
-            await storage.write(tenant, info.key, chunks, size=size, digest=digest)
-            return dataclasses.replace(checked, content=None)
+            return await put(storage, tenant, info.key, checked, storage.read(tenant, info.key))
 
     async def look_at(self, path: Path, size: int, digest: str, rules: Rules) -> Checked:
         """Checks a file on this machine, which stays as it is.
@@ -59,5 +58,18 @@ class Inspector:
             return await asyncio.to_thread(opened)
 
 
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
+async def put(
+    storage: Storage, tenant: TenantContext, key: str, checked: Checked, came: AsyncIterable[bytes]
+) -> Checked:
+    """Stores what may be shown of a file that was looked at, and says how it is stored.
+
+    Args:
+        came: the file as it came.
+    """
+    chunks, digest = came, None if checked.noted else checked.digest
+    if checked.noted:
+        chunks = without(came, checked.noted)
+    elif checked.content is not None:
+        chunks = Incoming.of(checked.content)
+    info = await storage.write(tenant, key, chunks, size=checked.size, digest=digest)
+    return dataclasses.replace(checked, content=None, digest=info.digest, noted=())

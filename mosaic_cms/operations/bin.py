@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.bin import (
     delete_page,
@@ -53,10 +55,10 @@ class RestoreFromBin(Model):
     site: str | None = None
 
 
-class PurgePages(Model):
-    """A page in the bin; None is all that is in it."""
+class PurgePage(Model):
+    """A page in the bin."""
 
-    id: uuid.UUID | None = None
+    id: uuid.UUID
     site: str | None = None
 
 
@@ -114,26 +116,39 @@ async def restore_from_bin(scope: TenantScope, command: RestoreFromBin) -> list[
 
 
 @action("pages.purge", needs=Permission("delete", "content"), http="DELETE /bin/{id}")
-async def purge_pages(scope: TenantScope, command: PurgePages) -> Purged:
-    """Deletes what is in the bin for good, with its versions, schedules, submissions, comments.
-
-    A site's worth is deleted in several writes, those below first, so that one that is stopped
-    leaves what it can go on with.
-    """
+async def purge_page(scope: TenantScope, command: PurgePage) -> Purged:
+    """Deletes a page in the bin for good, with its versions, schedules, submissions, comments."""
     async with scope.read() as session:
         site = await find_site(session, command.site)
-        if command.id is not None:
-            tops = [await find_in_bin(session, site, command.id)]
-        else:
-            tops = [page for page, _ in await in_bin(session, site)]
-        ids = [one.id for top in tops for one in reversed(await went_together(session, top))]
+        page = await find_in_bin(session, site, command.id)
+        ids = await _below_first(session, page)
+    return await _purge(scope, command.site, ids)
+
+
+@action("pages.empty_bin", needs=Permission("delete", "content"), http="DELETE /bin")
+async def empty_bin(scope: TenantScope, command: SiteOfTenant) -> Purged:
+    """Deletes all that is in the bin for good, as ``pages.purge`` does."""
+    async with scope.read() as session:
+        site = await find_site(session, command.site)
+        tops = [page for page, _ in await in_bin(session, site)]
+        ids = [page_id for top in tops for page_id in await _below_first(session, top)]
+    return await _purge(scope, command.site, ids)
+
+
+async def _below_first(session: AsyncSession, top: Page) -> list[uuid.UUID]:
+    return [page.id for page in reversed(await went_together(session, top))]
+
+
+async def _purge(scope: TenantScope, site: str | None, ids: list[uuid.UUID]) -> Purged:
+    """A site's worth is deleted in several writes, those below first, so that one that is stopped
+    leaves what it can go on with."""
 
     async def fn(write: Write, batch: list[uuid.UUID]) -> int:
         pages = [await write.session.get(Page, page_id) for page_id in batch]
         there = [page for page in pages if page is not None and page.binned_at is not None]
         for page in there:
             await delete_page(write, page)
-        await place_redirects(write.session, await find_site(write.session, command.site))
+        await place_redirects(write.session, await find_site(write.session, site))
         return len(there)
 
     done = 0

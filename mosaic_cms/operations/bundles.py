@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -21,9 +19,8 @@ from mosaic_cms.pictures.picture import made_in
 from mosaic_cms.rights import SERVER_FILES, Permission
 from mosaic_cms.scope import PlatformScope, TenantScope
 from mosaic_core import bundle
-from mosaic_core.database.sqlite import Turns
-from mosaic_core.directory import slug_taken
-from mosaic_core.errors import Conflict, DatabaseBusy, InvalidInput, QuotaExceeded
+from mosaic_core.directory import Lease, Work, slug_taken
+from mosaic_core.errors import Conflict, InvalidInput, LeaseLost, QuotaExceeded
 from mosaic_core.tenants import TenantContext, check_slug
 
 
@@ -124,14 +121,20 @@ async def import_tenant(scope: PlatformScope, command: ImportTenant) -> Imported
     identity = command.identity.get_secret_value() if command.identity else None
     manifest = await bundle.manifest_of(command.file, identity=identity)
     tenant = _tenant(scope, command, manifest)
-    async with _alone(scope, tenant):
+    leases = platform.directory.leases
+    holder = str(scope.actor)
+    async with leases.held(tenant, Work.IMPORT, holder=holder, patient=True) as lease:
         await platform.directory.refresh(now=True)
         _tenant(scope, command, manifest)  # somebody else may have been faster
-        return await _import(scope, command, tenant, identity)
+        return await _import(scope, command, tenant, identity, lease)
 
 
 async def _import(
-    scope: PlatformScope, command: ImportTenant, tenant: TenantContext, identity: str | None
+    scope: PlatformScope,
+    command: ImportTenant,
+    tenant: TenantContext,
+    identity: str | None,
+    lease: Lease,
 ) -> ImportedTenant:
     platform = scope.product.platform
     target = bundle.Target(
@@ -140,6 +143,7 @@ async def _import(
         storage=platform.storage(tenant),
         schema=platform.schema,
     )
+    await platform.directory.deletions.clear(tenant.tenant_id, actor=str(scope.actor))
     done = await bundle.load(target, command.file, identity=identity, progress=scope.progress)
     own = scope.product.scope(tenant, scope.actor).during("tenants.import")
     try:
@@ -148,9 +152,11 @@ async def _import(
             dataclasses.replace(own, progress=scope.progress), RenderSites()
         )
         await platform.directory.add(
-            tenant, platform.schema.history.current, actor=str(scope.actor)
+            tenant, platform.schema.history.current, actor=str(scope.actor), beside=lease.require
         )
-    except BaseException:
+    except BaseException as error:
+        if lease.lost or isinstance(error, LeaseLost):
+            raise  # what is there may be somebody else's
         await platform.directory.refresh(now=True)
         if platform.directory.tenant(tenant.tenant_id) is None:  # else it was too late to stop
             await target.persistence.drop(tenant)
@@ -166,23 +172,6 @@ async def _import(
         pages=rendered.pages,
         bundle=report_of(command.file, done.manifest, done.seal),
     )
-
-
-@asynccontextmanager
-async def _alone(scope: PlatformScope, tenant: TenantContext) -> AsyncIterator[None]:
-    """While a bundle becomes a tenant, nobody else makes the same tenant of it."""
-    folder = scope.product.platform.settings.data_dir / "imports"
-    folder.mkdir(exist_ok=True)
-    async with AsyncExitStack() as stack:
-        try:
-            turn = Turns().take(folder / f"{tenant.tenant_id}.lock", timeout=1.0)
-            await stack.enter_async_context(turn)
-        except DatabaseBusy as error:
-            raise Conflict(
-                f"This bundle is being imported as {tenant.slug!r} already.",
-                hint="Wait for that import to end.",
-            ) from error
-        yield
 
 
 def report_of(path: Path, manifest: bundle.Manifest, seal: bundle.Seal) -> BundleReport:

@@ -87,7 +87,7 @@ class LinkView(Model):
     """That an issuer's word signs in to the account.
 
     Attributes:
-        title: of the way; empty when it is not offered any more.
+        title: of the way; empty when it is not offered any more, or by a tenant to its own people.
         email: as the issuer had it, if that counted as verified.
     """
 
@@ -157,12 +157,12 @@ async def begin_link(scope: PlatformScope, command: BeginLink) -> Sent:
 async def list_links(scope: PlatformScope, command: Nothing) -> list[LinkView]:
     """Who vouches for one, the oldest first."""
     identity = scope.product.identity
-    titles = {way.issuer: way.title for way in identity.ways.offered()}
+    offered = identity.ways.offered()
     return [
         LinkView(
             id=id_of(row),
             issuer=row.issuer,
-            title=titles.get(row.issuer, ""),
+            title=next((way.title for way in offered if way.trusts(row.issuer)), ""),
             email=row.email,
             created_at=row.created_at,
         )

@@ -259,7 +259,7 @@ def media_view(row: Media) -> MediaView:
     picture = row.content_type.startswith("image/")
     return MediaView(
         reference=f"media:{row.id}",
-        url=media_url(row),
+        url=media_url(row.digest, row.name),
         needs_alt=picture and not row.alt,
         tags=tuple(row.tags),
         **{name: getattr(row, name) for name in _SHOWN},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -25,13 +27,6 @@ class DeleteMedia(Model):
 
     media: Reference
     force: bool = False
-    site: str | None = None
-
-
-class PurgeMedia(Model):
-    """A file in the bin; None is all that is in it."""
-
-    media: Reference | None = None
     site: str | None = None
 
 
@@ -98,20 +93,30 @@ async def restore_from_bin(scope: TenantScope, command: NamedMedia) -> MediaView
 
 
 @action("media.purge", needs=Permission("delete", "media"), http="DELETE /media/bin/{media}")
-async def purge_media(scope: TenantScope, command: PurgeMedia) -> PurgedMedia:
-    """Deletes what is in the bin for good, with its versions and all that was made of it."""
+async def purge_media(scope: TenantScope, command: NamedMedia) -> PurgedMedia:
+    """Deletes a file in the bin for good, with its versions and all that was made of it."""
     async with scope.read() as session:
         site = await find_site(session, command.site)
-        if command.media is not None:
-            ids = [(await shelf.find(session, site, command.media, binned=True)).id]
-        else:
-            mine = (Media.site_id == site.id, Media.binned_at.is_not(None))
-            ids = list(await session.scalars(select(Media.id).where(*mine).order_by(Media.id)))
+        row = await shelf.find(session, site, command.media, binned=True)
+    return await _purge(scope, [row.id])
+
+
+@action("media.empty_bin", needs=Permission("delete", "media"), http="DELETE /media/bin")
+async def empty_bin(scope: TenantScope, command: MediaSite) -> PurgedMedia:
+    """Deletes all that is in the bin for good."""
+    async with scope.read() as session:
+        site = await find_site(session, command.site)
+        mine = (Media.site_id == site.id, Media.binned_at.is_not(None))
+        ids = list(await session.scalars(select(Media.id).where(*mine).order_by(Media.id)))
+    return await _purge(scope, ids)
+
+
+async def _purge(scope: TenantScope, ids: Sequence[UUID]) -> PurgedMedia:
     done = 0
     for start in range(0, len(ids), _BATCH):
         batch = ids[start : start + _BATCH]
 
-        async def fn(write: Write, batch: list[object] = batch) -> int:  # type: ignore[assignment]
+        async def fn(write: Write, batch: Sequence[UUID] = batch) -> int:
             rows = await write.session.scalars(select(Media).where(Media.id.in_(batch)))
             there = [row for row in rows if row.binned_at is not None]
             await shelf.purge(write, there)

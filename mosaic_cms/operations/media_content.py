@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.models import Media, MediaVersion
-from mosaic_cms.content.references import MEDIA_PREFIX
+from mosaic_cms.content.references import media_url
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.incoming import Incoming
 from mosaic_cms.media import shelf
@@ -215,5 +215,5 @@ async def uploaded(scope: TenantScope, row: Media, checked: Checked) -> Uploaded
 
 def _version(version: MediaVersion) -> VersionView:
     facts = "number name content_type size width height at actor"
-    url = f"{MEDIA_PREFIX}{version.digest[:24]}/{version.name}"
+    url = media_url(version.digest, version.name)
     return VersionView(url=url, **{name: getattr(version, name) for name in facts.split()})

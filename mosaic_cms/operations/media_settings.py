@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.models import Media, MediaUpload, MediaVersion
@@ -16,6 +16,11 @@ from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_cms.traffic import BANDWIDTH
 from mosaic_core.head import Write
+
+_ADVICE = (
+    "What the {} tier serves in a month is used up, and pages and files go out slowly until the "
+    "next one begins. Move to a higher tier to have them go out as before."
+)
 
 
 class MediaSettings(Model):
@@ -56,9 +61,12 @@ class UsageView(Model):
     Attributes:
         stored: all objects, and what uploads have announced.
         files: how many there are in the libraries; ``binned`` in their bins.
-        originals: bytes of these; ``versions`` of the contents that they had before.
+        originals: bytes of these; ``versions`` of the contents that they had before and have no
+            more, each once.
         uploads: how many are on their way.
         served: bytes of pages and files in this month, to the last few seconds.
+        throttled: that is more than the tier includes, and they go out slowly until the month ends.
+        advice: what to do about that; empty while there is nothing to do.
     """
 
     stored: int
@@ -72,6 +80,8 @@ class UsageView(Model):
     month: str
     served: int
     served_limit: int | None
+    throttled: bool
+    advice: str
 
 
 @action(
@@ -104,9 +114,11 @@ async def show_usage(scope: TenantScope, command: OfTenant) -> UsageView:
         count = select(func.count(), func.coalesce(func.sum(Media.size), 0))
         files, originals = (await session.execute(count.where(Media.binned_at.is_(None)))).one()
         binned, in_bin = (await session.execute(count.where(Media.binned_at.is_not(None)))).one()
-        versions = await session.scalar(select(func.coalesce(func.sum(MediaVersion.size), 0)))
+        versions = await session.scalar(_of_versions())
         uploads = await session.scalar(select(func.count()).select_from(MediaUpload))
     limits = scope.limits
+    served = await scope.product.ledger.used(scope.tenant.tenant_id, BANDWIDTH)
+    throttled = limits.is_throttled(served)
     return UsageView(
         stored=stored,
         stored_limit=limits.files,
@@ -117,8 +129,10 @@ async def show_usage(scope: TenantScope, command: OfTenant) -> UsageView:
         versions=versions or 0,
         uploads=uploads or 0,
         month=f"{datetime.now(UTC):%Y-%m}",
-        served=await scope.product.ledger.used(scope.tenant.tenant_id, BANDWIDTH),
+        served=served,
         served_limit=limits.bandwidth_per_month,
+        throttled=throttled,
+        advice=_ADVICE.format(scope.tenant.tier) if throttled else "",
     )
 
 
@@ -129,6 +143,15 @@ async def sweep_media(scope: TenantScope, command: OfTenant) -> SweptMedia:
     return SweptMedia(
         uploads=found.uploads, files=found.binned, objects=found.objects, bytes=found.bytes
     )
+
+
+def _of_versions() -> Select[tuple[int]]:
+    """The bytes of objects that only versions have: a content that was brought back has one with
+    the file, and one that came and went has one with another version."""
+    shown = select(Media.key)
+    query = select(MediaVersion.key, MediaVersion.size).where(MediaVersion.key.not_in(shown))
+    each = query.distinct().subquery()
+    return select(func.coalesce(func.sum(each.c.size), 0))
 
 
 def _settings(rules: Rules) -> MediaSettingsView:

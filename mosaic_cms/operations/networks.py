@@ -58,7 +58,7 @@ async def set_networks(scope: TenantScope, command: SetNetworks) -> NetworksView
         raise Conflict(
             f"The {scope.tenant.tier} tier has no lists of networks.", hint="Choose another tier."
         )
-    own = scope.actor.address
+    own = scope.actor.client or scope.actor.address
     if own and not scope.actor.trusted and not command.force and lists.refuse(own):
         raise Conflict(
             f"You come from {own}, and would keep yourself out.",

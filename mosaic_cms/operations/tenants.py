@@ -129,7 +129,7 @@ async def make_tenant(
     await platform.create(tenant, first, actor=str(scope.actor), beside=noted)
     for domain in domains:
         await platform.directory.add_domain(tenant.tenant_id, domain, actor=str(scope.actor))
-    return _view(scope, tenant, domains)
+    return tenant_view(scope, tenant, domains)
 
 
 @action("tenants.list", needs=Permission("read", "tenants"), effect="read", http="GET /tenants")
@@ -196,7 +196,7 @@ async def _set_status(
         status=str(status),
         reason=reason,
     )
-    return _view(scope, tenant)
+    return tenant_view(scope, tenant)
 
 
 def _default_tier(scope: PlatformScope) -> str:
@@ -204,11 +204,14 @@ def _default_tier(scope: PlatformScope) -> str:
 
 
 def _record(scope: PlatformScope, found: TenantRecord) -> TenantView:
-    view = _view(scope, found.tenant, found.domains)
+    view = tenant_view(scope, found.tenant, found.domains)
     return view.model_copy(update={"revision": found.revision, "created_at": found.created_at})
 
 
-def _view(scope: PlatformScope, tenant: TenantContext, domains: tuple[str, ...] = ()) -> TenantView:
+def tenant_view(
+    scope: PlatformScope, tenant: TenantContext, domains: tuple[str, ...] = ()
+) -> TenantView:
+    """A tenant as operators see it."""
     domain = scope.product.platform.settings.platform.domain
     return TenantView(
         tenant_id=tenant.tenant_id,

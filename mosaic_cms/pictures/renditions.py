@@ -1,8 +1,10 @@
 """Renditions: made when they are first asked for, once, and stored beside the file that they are
 made of.
 
-Several processes may make the same one at the same time: each stores the same picture under the
-same key. What cannot be made is not tried again for a while; pages show the original instead.
+Several processes may make the same one at the same time, each of them once: a write is seen when it
+is complete, and replaces one of the same key, so they store the same picture and it counts once. A
+lock among them would save that work and have everybody wait for whoever holds it, also for one that
+was killed. What cannot be made is not tried again for a while; pages show the original instead.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os.path import commonpath
 
+from mosaic_cms.incoming import Incoming
 from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.picture import Wanted, made_in
 from mosaic_core.errors import FileMissing, InvalidInput, MosaicError
@@ -96,7 +99,7 @@ class Renditions:
                 content = await content_of(storage, tenant, source.key)
                 made = await asyncio.to_thread(self._library.render, content, wanted)
             digest = hashlib.sha256(made).hexdigest()
-            await storage.write(tenant, key, _once(made), size=len(made), digest=digest)
+            await storage.write(tenant, key, Incoming.of(made), size=len(made), digest=digest)
             await self._keep_beside(storage, tenant, source, key)
         except MosaicError as error:
             _log.warning("%s: no renditions of %s: %s", tenant.slug, source.key, error)
@@ -131,7 +134,3 @@ async def content_of(storage: Storage, tenant: TenantContext, key: str) -> bytes
         FileMissing: there is no such key.
     """
     return b"".join([chunk async for chunk in storage.read(tenant, key)])
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

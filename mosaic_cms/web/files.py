@@ -13,7 +13,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from mosaic_cms.content.models import Media, MediaVersion
-from mosaic_cms.content.references import MEDIA_PREFIX
+from mosaic_cms.content.references import DIGEST_LENGTH, MEDIA_PREFIX, media_url
+from mosaic_cms.media.kinds import ending_of, kind_of_type
+from mosaic_cms.media.signed import read_address
 from mosaic_cms.pictures.library import kind_of
 from mosaic_cms.pictures.picture import RENDERED, Wanted, affordable, mark_of, read_place
 from mosaic_cms.pictures.renditions import Source
@@ -22,7 +24,6 @@ from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.hosts import SiteHandle
 from mosaic_cms.web.ranges import Part, part_of
 from mosaic_cms.web.responses import Finished, Headers, Send, redirect, send_finished
-from mosaic_cms.web.signed import read_address
 from mosaic_core.errors import FileMissing
 
 _FOREVER = [(b"cache-control", b"public, max-age=31536000, immutable")]
@@ -70,7 +71,6 @@ _VERSION_QUERY = (
         _MEDIA.binned_at.is_(None),
     )
 )
-_DIGEST_LENGTH = 24
 #: Seconds for which a CDN may say that there is no rendition.
 _SECONDS = 60
 #: Addresses of renditions that each process remembers as given out.
@@ -104,6 +104,12 @@ class _Row(NamedTuple):
     size: int
     width: int | None
     height: int | None
+
+    def could_be(self, name: str) -> bool:
+        """Whether the file may have had this name: one of its kind, so that nobody makes up another
+        for it in a link."""
+        kind = kind_of_type(self.content_type)
+        return kind is not None and "/" not in name and ending_of(name) in kind.endings
 
     def offers(self, wanted: Wanted, mark: str) -> bool:
         """Whether a page gave out this rendition: the shape by its mark, and a size of it."""
@@ -140,12 +146,14 @@ class Files:
     async def media(self, request: FileRequest) -> bool:
         """Sends a stored file or a rendition; False when the tenant has nothing of this address."""
         digest, _, place = request.path.removeprefix(MEDIA_PREFIX).partition("/")
-        if len(digest) != _DIGEST_LENGTH or not (digest.isascii() and digest.isalnum()):
+        if len(digest) != DIGEST_LENGTH or not (digest.isascii() and digest.isalnum()):
             return False
         named = read_place(place)
         if named is not None:
             return await self._rendition(request, digest, *named)
         row = await self._find(request, digest, lambda row: row.name == place)
+        # A file may have been renamed since a page, or somebody, had its address.
+        row = row or await self._find(request, digest, lambda row: row.could_be(place))
         if row is None:
             return False
         etag = f'"{digest}"'.encode()
@@ -171,7 +179,7 @@ class Files:
             saved = f"attachment; filename*=UTF-8''{quote(meant.name, '')}"
             headers.append((b"content-disposition", saved.encode()))
         kind = meant.content_type or "application/octet-stream"
-        etag = f'"{info.digest[:_DIGEST_LENGTH]}"'.encode()
+        etag = f'"{info.digest[:DIGEST_LENGTH]}"'.encode()
         await self._stored(request, info.key, info.size, kind, etag, headers)
 
     async def _find(
@@ -263,7 +271,7 @@ class Files:
         row = await self._offering(request, digest, wanted, mark)
         if row is None:  # it was deleted meanwhile
             return False
-        instead = redirect(302, quote(f"{MEDIA_PREFIX}{digest}/{row.name}"), seconds=_SECONDS)
+        instead = redirect(302, quote(media_url(digest, row.name)), seconds=_SECONDS)
         await send_finished(request.send, instead, "", None, head=request.head)
         return True
 

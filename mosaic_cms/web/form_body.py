@@ -1,8 +1,10 @@
-"""The body of a form that was posted: read within bounds, and taken apart."""
+"""A form that was posted: whether a page of the same site did, and its body, read within bounds and
+taken apart."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from email.message import Message
 from urllib.parse import parse_qsl
 
@@ -11,6 +13,7 @@ from mosaic_cms.web.responses import Receive
 #: Bytes that are read, and fields that are looked at.
 MOST_BYTES = 64_000
 _MOST_FIELDS = 200
+_MOST_DIGITS = 18
 _SECONDS = 20.0
 
 
@@ -22,6 +25,16 @@ class Unreadable(Exception):
         self.status = status
 
 
+def of_this_site(headers: Mapping[bytes, bytes], host: bytes) -> bool:
+    """Whether a form was sent from this site. What sends neither header is no browser, and has no
+    visitor's rights to misuse."""
+    fetched = headers.get(b"sec-fetch-site")
+    if fetched is not None:
+        return fetched in {b"same-origin", b"none"}
+    origin = headers.get(b"origin")
+    return origin is None or origin.partition(b"://")[2].lower() == host.lower()
+
+
 async def read_form(headers: dict[bytes, bytes], receive: Receive) -> dict[str, str]:
     """The fields by name, the first value of each; files are left out.
 
@@ -31,7 +44,7 @@ async def read_form(headers: dict[bytes, bytes], receive: Receive) -> dict[str, 
     length = headers.get(b"content-length", b"0")
     if not length.isdigit():
         raise Unreadable(400)
-    if int(length) > MOST_BYTES:
+    if len(length) > _MOST_DIGITS or int(length) > MOST_BYTES:
         raise Unreadable(413)
     kind = Message()
     kind["content-type"] = headers.get(b"content-type", b"").decode("latin-1")

@@ -21,7 +21,7 @@ from mosaic_cms.content.head_tags import encoded
 from mosaic_cms.content.projection import shown
 from mosaic_cms.content.published import PublishedForm, PublishedPage
 from mosaic_cms.scope import Actor
-from mosaic_cms.web.form_body import Unreadable, read_form
+from mosaic_cms.web.form_body import Unreadable, of_this_site, read_form
 from mosaic_cms.web.fragments import fragment, in_layout
 from mosaic_cms.web.responses import Finished, Receive
 from mosaic_cms.web.search_page import slower
@@ -103,10 +103,10 @@ class Forms:
     ) -> Finished:
         """Checks and keeps a form. The page is shown again: by another address once it is sent, or
         with what is to be mended."""
-        if not _of_this_site(headers, host):
+        if not of_this_site(headers, host):
             return _told(visit, 403, "refused")
         tenant = visit.handle.tenant
-        whose = f"{tenant.tenant_id} {visit.client}"
+        whose = f"{tenant.tenant_id} {visit.visitor}"
         wait = await visit.product.rates.wait("forms", _RATE, whose)
         if wait:
             return slower(visit, wait)
@@ -135,7 +135,8 @@ class Forms:
         wait = await visit.product.rates.wait("tenant's forms", _TENANT_RATE, tenant_id)
         if wait:
             return slower(visit, wait)
-        scope = visit.product.scope(visit.handle.tenant, Actor("visitor", address=visit.client))
+        actor = Actor("visitor", address=visit.visitor, client=visit.client)
+        scope = visit.product.scope(visit.handle.tenant, actor)
         command = {"page_id": found.page_id, "form_id": found.form_id}
         values = {field["key"]: field["value"] for field in filled}
         try:
@@ -150,16 +151,6 @@ class Forms:
     async def _find(visit: Visit, form_id: str) -> _Shown | None:
         rows = [_Shown(*row) for row in await visit.rows(_QUERY, path=visit.path)]
         return next((row for row in rows if row.form_id == form_id), None)
-
-
-def _of_this_site(headers: Mapping[bytes, bytes], host: bytes) -> bool:
-    """Whether a form was sent from this site. What sends neither header is no browser, and has no
-    visitor's rights to misuse."""
-    fetched = headers.get(b"sec-fetch-site")
-    if fetched is not None:
-        return fetched in {b"same-origin", b"none"}
-    origin = headers.get(b"origin")
-    return origin is None or origin.partition(b"://")[2].lower() == host.lower()
 
 
 def _sent(visit: Visit, form_id: str) -> Finished:

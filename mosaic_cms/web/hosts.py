@@ -72,6 +72,12 @@ class Hosts:
         self._known[key] = handle
         return handle
 
+    def renamed(self, host: bytes, scheme: str) -> str | None:
+        """The origin of the tenant that had this host as its subdomain until a while ago."""
+        name = normalise_host(host.decode("utf-8", "surrogateescape"))
+        there = self._directory.renamed(name)
+        return None if there is None else f"{scheme}://{there}{_port(host, scheme)}"
+
     def host_of(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
         """The host that the visitor asked for; a proxy's word counts when it is configured.
 

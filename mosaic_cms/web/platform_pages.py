@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -30,7 +31,7 @@ class PlatformPages:
         environment.globals["platform"] = platform
         names = (
             *("unknown_host", "closed", "unavailable", "bad_request", "error"),
-            *("not_signed_in", "refused"),
+            *("not_signed_in", "refused", "account"),
         )
         self._templates = {name: environment.get_template(f"{name}.html") for name in names}
 
@@ -49,6 +50,10 @@ class PlatformPages:
     def not_signed_in(self, status: int, message: str, hint: str) -> Finished:
         return self._page("not_signed_in", status, message=message, hint=hint)
 
+    def account(self, status: int, **shown: Any) -> Finished:
+        """A page of one's own account (see :mod:`mosaic_cms.api.account_pages`)."""
+        return self._page("account", status, **shown)
+
     def refused(self) -> Finished:
         return self._page("refused", 403)
 
@@ -56,6 +61,6 @@ class PlatformPages:
         return self._page("error", 500, reference=reference)
 
     def _page(
-        self, name: str, status: int, headers: Headers | None = None, **context: str
+        self, name: str, status: int, headers: Headers | None = None, **context: Any
     ) -> Finished:
         return html(status, self._templates[name].render(**context), headers)

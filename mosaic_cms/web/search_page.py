@@ -35,7 +35,7 @@ class SearchPage:
         skipped = ((number or 1) - 1) * PAGE_SIZE
         if number is None or skipped > MOST_SKIPPED:
             return None
-        whose = f"{visit.handle.tenant.tenant_id} {visit.client}"
+        whose = f"{visit.handle.tenant.tenant_id} {visit.visitor}"
         wait = await visit.product.rates.wait("search", _RATE, whose)
         if wait:
             return slower(visit, wait), False

@@ -6,11 +6,13 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from urllib.parse import quote
 
 from mosaic_cms.content.references import MEDIA_PREFIX
-from mosaic_cms.networks import neighbourhood
+from mosaic_cms.media.signed import SIGNED_PREFIX
 from mosaic_cms.product import Product
 from mosaic_cms.theme_assets import ASSET_PREFIX
 from mosaic_cms.web.delivery import Delivery
@@ -26,9 +28,9 @@ from mosaic_cms.web.responses import (
     Scope,
     Send,
     html,
+    redirect,
     send_finished,
 )
-from mosaic_cms.web.signed import SIGNED_PREFIX
 from mosaic_core.errors import InvalidHost, MosaicError, UnknownHost
 from mosaic_core.tenants import TenantStatus
 
@@ -36,6 +38,8 @@ _log = logging.getLogger("mosaic.web")
 READY_PATH = "/-/ready"
 #: The one query under which pages are kept: that of listings.
 _NUMBERED = re.compile(rb"page=[1-9]\d{0,3}")
+#: What stands for itself in a query (RFC 3986, section 3.4).
+_IN_QUERIES = "%-._~!$&'()*+,;=:@/?"
 
 
 class SiteApp:
@@ -50,6 +54,8 @@ class SiteApp:
         self._hosts = Hosts(product.platform)
         self._networks = product.networks
         self._traffic = product.ledger.traffic
+        self._throttle = product.throttle
+        self._cdn_seconds = serve.cdn_seconds
         self._delivery = Delivery(product, serve.cdn_seconds)
         self._files = Files(product)
         self._pages = PlatformPages(product.platform.settings.platform.name)
@@ -94,6 +100,8 @@ class SiteApp:
             return None
         if self._networks.of(tenant.tenant_id) is not None:
             return None
+        if tenant.tenant_id in self._throttle.slow:
+            return None
         key = (tenant.tenant_id, handle.origin, scope["path"])
         finished = self.cache.get(key, handle.head.published)
         if finished is None or (finished.by_query and scope["query_string"]):
@@ -125,14 +133,20 @@ class SiteApp:
                     lists = self._networks.of(handle.tenant.tenant_id)
                     if lists is not None:
                         sent.private = True
+                    if handle.tenant.tenant_id in self._throttle.slow:
+                        sent.pace = partial(self._throttle.pace, handle.tenant.tenant_id)
                     if lists is not None and lists.refuse(self._hosts.client_of(scope, headers)):
                         finished = self._pages.refused()
+                    elif self._throttle.is_crowded(handle.tenant.tenant_id):
+                        finished = self._pages.unavailable("More visit this site than it can take.")
                     elif reads:
                         finished = await self._find(handle, scope, headers, sent)
                     else:
                         finished = await self._take(handle, host, scope, headers, receive)
             else:
                 finished = _not_allowed()
+        except UnknownHost as error:
+            finished = self._renamed(scope, headers, host) or self._refusal(error, host)
         except MosaicError as error:
             finished = self._refusal(error, host)
         except Exception as error:  # noqa: BLE001 - a visitor gets a page, the log the cause
@@ -188,7 +202,7 @@ class SiteApp:
             key = (tenant.tenant_id, handle.origin, f"?{query.decode('latin-1')} {path}")
             finished = self.cache.get(key, published) if numbered else None
         if finished is None:
-            client = neighbourhood(self._hosts.client_of(scope, headers))
+            client = self._hosts.client_of(scope, headers)
             make = partial(self._delivery.deliver, handle, path, query, client)
             if query and not numbered:
                 finished, _ = await make()
@@ -214,13 +228,23 @@ class SiteApp:
         if handle.tenant.status is TenantStatus.CLOSED:
             return self._pages.closed(handle.tenant.reason)
         handle = await self._at_home(handle)
-        client = neighbourhood(self._hosts.client_of(scope, headers))
+        client = self._hosts.client_of(scope, headers)
         query = scope.get("query_string", b"")
         found = await self._delivery.form(handle, scope["path"], query, client)
         if found is None:
             return _not_allowed()
         visit, forms = found
         return await forms.post(visit, host, headers, receive)
+
+    def _renamed(self, scope: Scope, headers: dict[bytes, bytes], host: bytes) -> Finished | None:
+        """Leads from the subdomain that a tenant had to where it is now."""
+        scheme = self._hosts.scheme_of(scope, headers)
+        origin = self._hosts.renamed(host, scheme)
+        if origin is None:
+            return None
+        query = quote(scope.get("query_string", b""), safe=_IN_QUERIES)
+        target = f"{origin}{quote(scope['path'])}{'?' if query else ''}{query}"
+        return redirect(308, target, seconds=self._cdn_seconds)
 
     def _refusal(self, error: MosaicError, host: bytes) -> Finished:
         if isinstance(error, UnknownHost):
@@ -254,8 +278,12 @@ class _Sent:
         #: What is not for every network is kept by no cache on its way.
         self.private = False
         self.size = 0
+        #: Waits until so many bytes may go out.
+        self.pace: Callable[[int], Awaitable[None]] | None = None
 
     async def __call__(self, message: Message) -> None:
+        if self.pace is not None:
+            await self.pace(len(message.get("body", b"")))
         self.started = True
         if self.private and message["type"] == "http.response.start":
             others = [pair for pair in message["headers"] if pair[0] != b"cache-control"]

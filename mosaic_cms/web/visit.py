@@ -13,6 +13,7 @@ from markupsafe import escape
 from sqlalchemy import Select
 
 from mosaic_cms.content.head_tags import ORIGIN, encoded
+from mosaic_cms.networks import neighbourhood
 from mosaic_cms.product import Product
 from mosaic_cms.web.hosts import SiteHandle
 from mosaic_cms.web.responses import Finished, Headers
@@ -32,7 +33,7 @@ class Visit:
     Attributes:
         asked: the path as it was asked for; ``path`` is its one form.
         query: as it was sent.
-        client: whom the rate limits know the visitor as.
+        client: the address that it comes from.
         cdn: seconds for which a CDN may keep a page.
     """
 
@@ -45,6 +46,11 @@ class Visit:
     query: bytes
     client: str
     cdn: int
+
+    @property
+    def visitor(self) -> str:
+        """Whom the rate limits know the visitor as."""
+        return neighbourhood(self.client)
 
     @property
     def below(self) -> str:

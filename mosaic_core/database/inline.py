@@ -99,7 +99,8 @@ class InlineConnection:
         if not connection.in_transaction:
             _commit(connection)
             return
-        self._committing = asyncio.ensure_future(asyncio.to_thread(_commit, connection))
+        loop = asyncio.get_running_loop()
+        self._committing = loop.run_in_executor(None, _commit, connection)
         # Whoever is cancelled here leaves the commit to finish, and the connection to wait for it.
         await asyncio.shield(self._committing)
         self._committing = None

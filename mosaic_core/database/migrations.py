@@ -3,6 +3,17 @@
 A *history* is a set of migration folders with one or more heads: the kernel's, the product's and
 one labelled branch for each plugin that owns tables. A database's *revision* is its heads,
 comma-separated and sorted.
+
+Each migration says which code may serve a database that has it, so that older code goes on while a
+fleet is migrated (expand and contract; Sato, "ParallelChange", 2014)::
+
+    phase = "expand"        # code that does not know this migration may
+    phase = "contract"      # only code that knows ``needs`` may
+    needs = "c0007"
+
+Without a phase, only code that knows the migration itself may. A database remembers it, since older
+code has no other way to know. After one that says ``renders = True``, what visitors see is made
+anew.
 """
 
 from __future__ import annotations
@@ -10,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,9 +30,10 @@ from alembic.config import Config
 from alembic.ddl.base import AlterTable
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, inspect
 
+from mosaic_core import types
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
 
 _ENVIRONMENT = Path(__file__).parent
@@ -52,6 +64,11 @@ class History:
         #: waiting for their databases and get each other's.
         self.turn = asyncio.Lock()
 
+    def share(self, history: History) -> None:
+        """Knows the migrations of another, which are loaded once for both."""
+        self._script, self.turn = history._script, history.turn
+        self.current, self.applied = history.current, history.applied
+
     @cached_property
     def _script(self) -> ScriptDirectory:
         return ScriptDirectory(
@@ -68,6 +85,20 @@ class History:
                 implied.add(self._script.get_revision(name).revision)
         return ",".join(sorted(set(self._script.get_heads()) - implied))
 
+    @cached_property
+    def applied(self) -> Mapping[str, bool]:
+        """Every migration, in the order in which they run, and whether code has to know it to serve
+        a database that has them all."""
+        scripts = list(self._script.walk_revisions())[::-1]
+        required = {_needs(script) for script in scripts}
+        return {script.revision: script.revision in required for script in scripts}
+
+    def renders(self, revision: str) -> bool:
+        """Whether what visitors see is made anew on the way from a revision to the current one."""
+        heads = tuple(head for head in revision.split(",") if head in self.applied)
+        steps: Any = self._script._upgrade_revs("heads", heads)  # type: ignore[arg-type]
+        return any(getattr(step.revision.module, "renders", False) for step in steps)
+
     def read(self, connection: Connection) -> str:
         """The revision a database stands at; empty when it has none."""
         return ",".join(sorted(self._context(connection).get_current_heads()))
@@ -81,8 +112,7 @@ class History:
         """
         if revision == self.current:
             return
-        known = {script.revision for script in self._script.walk_revisions()}
-        strange = sorted(set(filter(None, revision.split(","))) - known)
+        strange = sorted(set(filter(None, revision.split(","))) - set(self.applied))
         if strange:
             raise DatabaseNewer(
                 f"{subject} was made by a newer MOSAIC (revision {', '.join(strange)}).",
@@ -91,6 +121,34 @@ class History:
         raise DatabaseBehind(
             f"{subject} is at revision {revision or 'none'}; this MOSAIC needs {self.current}.",
             hint="Run 'mosaic migrate'.",
+        )
+
+    def require_servable(self, revision: str, applied: Mapping[str, bool], subject: str) -> None:
+        """Like :meth:`require_current`, but a database may be ahead of the code, if all that it has
+        and the code does not know is of the expand phase.
+
+        Args:
+            applied: what the database remembers of its migrations (:attr:`applied`).
+        """
+        strange = [required for name, required in applied.items() if name not in self.applied]
+        if strange and not any(strange) and applied.keys() >= self.applied.keys():
+            return
+        self.require_current(revision, subject)
+
+    def read_applied(self, connection: Connection) -> dict[str, bool]:
+        """What a database remembers of its migrations; nothing before it does."""
+        if not inspect(connection).has_table("migrations", self._actual_schema(connection)):
+            return {}
+        rows = connection.execute(self._migrations.select())
+        return {row.revision: row.required for row in rows}
+
+    @cached_property
+    def _migrations(self) -> Table:
+        return Table(
+            "migrations",
+            MetaData(schema=self.schema),
+            Column("revision", types.Text(32), primary_key=True),
+            Column("required", types.Boolean(), nullable=False),
         )
 
     def upgrade(self, connection: Connection, subject: str) -> str:
@@ -104,6 +162,19 @@ class History:
             return revision
         with contextlib.suppress(DatabaseBehind):
             self.require_current(revision, subject)
+        self.run(connection)
+        if inspect(connection).has_table("migrations", self._actual_schema(connection)):
+            rows = [{"revision": name, "required": needed} for name, needed in self.applied.items()]
+            connection.execute(delete(self._migrations))
+            connection.execute(insert(self._migrations), rows)
+        return self.current
+
+    def run(self, connection: Connection, ran: Callable[[Script], None] | None = None) -> None:
+        """Runs the migrations that a database lacks.
+
+        Args:
+            ran: told of each, after it ran.
+        """
         script = self._script
         config = Config()
         config.set_main_option("script_location", str(_ENVIRONMENT))
@@ -111,16 +182,20 @@ class History:
         def steps(revision: object, context: MigrationContext) -> object:
             return script._upgrade_revs("heads", revision)  # type: ignore[arg-type]
 
+        def applied(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:
+            if ran is not None:
+                ran(script.get_revision(step.up_revision_id))
+
         with _ALEMBIC, EnvironmentContext(config, script, fn=steps) as environment:
             environment.configure(
                 connection=connection,
                 target_metadata=MetaData(naming_convention=NAMES),
                 version_table_schema=self._actual_schema(connection),
                 transactional_ddl=True,
+                on_version_apply=applied,
             )
             self._translate_alter(environment.get_context(), connection)
             environment.run_migrations()
-        return self.current
 
     def _context(self, connection: Connection) -> MigrationContext:
         schema = self._actual_schema(connection)
@@ -145,3 +220,17 @@ class History:
         translation = connection.get_execution_options()["schema_translate_map"]
         actual: str | None = translation[self.schema]
         return actual
+
+
+def _needs(script: Script) -> str | None:
+    """The migration that code has to know to serve a database that has this one."""
+    if phase_of(script) == "expand":
+        return None
+    needed: str = getattr(script.module, "needs", script.revision)
+    return needed
+
+
+def phase_of(script: Script) -> str | None:
+    """``expand`` or ``contract``, or nothing, as the migration says."""
+    phase: str | None = getattr(script.module, "phase", None)
+    return phase

@@ -5,7 +5,6 @@ from mosaic_core.directory.directory import (
     Directory,
     TenantRecord,
     open_directory,
-    slug_taken,
 )
 from mosaic_core.directory.domains import (
     give_domain,
@@ -14,6 +13,7 @@ from mosaic_core.directory.domains import (
     take_domain,
 )
 from mosaic_core.directory.leases import Lease, Leases, Work
+from mosaic_core.directory.slugs import slug_taken
 from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
 
 __all__ = [

@@ -73,7 +73,7 @@ class PlatformDatabase:
                 return await connection.run_sync(self._history.read)
 
     async def require_current(self) -> None:
-        """Raises what is wrong when the database is not at the code's revision.
+        """Raises what is wrong when the database is at no revision that the code can serve.
 
         Raises:
             DatabaseMissing: it was never made.
@@ -83,7 +83,13 @@ class PlatformDatabase:
                 f"There is no platform database at {self.path}.",
                 hint="Run 'mosaic migrate' to make it.",
             )
-        self._history.require_current(await self.revision(), _SUBJECT)
+        revision = await self.revision()
+        if revision != self._history.current:
+            with sqlite.translating(_SUBJECT):
+                async with self._engine.connect() as connection:
+                    await connection.execution_options(**migrating())
+                    applied = await connection.run_sync(self._history.read_applied)
+            self._history.require_servable(revision, applied, _SUBJECT)
 
     async def migrate(self) -> str:
         """Makes the database or brings it to the current revision."""

@@ -1,4 +1,4 @@
-"""Tenants and hosts: looked up in memory, changed in the platform database."""
+"""Tenants and hosts, as the platform database has them: learned of, and changed."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ from sqlalchemy import func, select
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
 from mosaic_core.directory.database import OWNER, PlatformDatabase
+from mosaic_core.directory.deletions import Deletions
 from mosaic_core.directory.domains import give_domain, require_foreign
 from mosaic_core.directory.hints import Hints
-from mosaic_core.directory.leases import Leases
-from mosaic_core.directory.tables import DomainRow, TenantRow
+from mosaic_core.directory.leases import Lease, Leases
+from mosaic_core.directory.lookups import Lookups
+from mosaic_core.directory.rollouts import Rollouts
+from mosaic_core.directory.slugs import rename, slug_taken
+from mosaic_core.directory.tables import DomainRow, FormerSlugRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
 from mosaic_core.head.outbox import Outbox
-from mosaic_core.resolution import TenantMatch, normalise_host
+from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext, TenantStatus, check_slug
 
 T = TypeVar("T")
@@ -53,6 +57,8 @@ _DOMAIN_COLUMNS = (
     DomainRow.created_at,
 )
 
+_FORMER_COLUMNS = (FormerSlugRow.slug, FormerSlugRow.tenant_id, FormerSlugRow.until)
+
 #: A look-up in it is several times faster than the enumeration's own, for each of ten thousand.
 _STATUS = {status.value: status for status in TenantStatus}
 
@@ -68,7 +74,7 @@ class TenantRecord:
     domains: tuple[str, ...]
 
 
-class Directory:
+class Directory(Lookups):
     """Implements :class:`mosaic_core.resolution.HostDirectory`.
 
     Args:
@@ -85,19 +91,13 @@ class Directory:
         freshness: float,
         lease: float = 15.0,
     ) -> None:
+        super().__init__(platform_domain)
         self.database = database
-        self._domain = platform_domain
         self._freshness = freshness
-        self._tenants: dict[str, TenantContext] = {}
-        self._slugs: dict[str, TenantMatch] = {}
-        self._domains: dict[str, TenantMatch] = {}
-        self._domains_of: dict[TenantMatch, dict[str, datetime]] = {}
         self._known = -1
         self._looking: asyncio.Task[None] | None = None
         #: Until when what is known may be trusted (monotonic seconds).
         self.until = 0.0
-        #: Moves whenever anything that is looked up here may have changed.
-        self.generation = 0
         #: Told of every commit to the platform database.
         self.moved: Callable[[], None] = _untold
         self._writer = Writer(
@@ -113,52 +113,15 @@ class Directory:
         self.theme_sets = ThemeSets(database, self._writer)
         #: Who works at which tenant as a whole.
         self.leases = Leases(database, self._writer, lease)
-
-    # Lookups in memory
-
-    @property
-    def platform_domain(self) -> str:
-        return self._domain
+        #: Which tenants were deleted.
+        self.deletions = Deletions(self)
+        #: Where the migration of all tenants paused.
+        self.rollouts = Rollouts(database, self._writer)
 
     @property
     def version(self) -> int:
         """The version of the platform database that is known."""
         return self._known
-
-    def tenant_of_domain(self, host: str) -> TenantMatch | None:
-        return self._domains.get(host)
-
-    def tenant_of_slug(self, slug: str) -> TenantMatch | None:
-        return self._slugs.get(slug)
-
-    def domain_of(self, match: TenantMatch) -> str | None:
-        """The first of a site's custom domains."""
-        found = self._domains_of.get(match)
-        return min(found, key=lambda host: (found[host], host)) if found else None
-
-    def host_of(self, match: TenantMatch) -> str:
-        """The host by which a site is known: its first custom domain, or its subdomain."""
-        return self.domain_of(match) or f"{self._tenants[match.tenant_id].slug}.{self._domain}"
-
-    def tenant(self, tenant_id: str) -> TenantContext | None:
-        """The tenant with this id, deleted ones excepted."""
-        return self._tenants.get(tenant_id)
-
-    def named(self, slug: str) -> TenantContext:
-        """The tenant with this slug.
-
-        Raises:
-            NotFound: there is none.
-        """
-        match = self._slugs.get(slug)
-        if match is None:
-            raise NotFound(
-                f"There is no tenant {slug!r}.", hint="'mosaic tenant list' shows those there are."
-            )
-        return self._tenants[match.tenant_id]
-
-    def __len__(self) -> int:
-        return len(self._tenants)
 
     # News
 
@@ -178,6 +141,7 @@ class Directory:
         try:
             tenants: list[TenantContext] = []
             domains: Sequence[Any] = ()
+            former: Sequence[Any] = ()
             async with self.database.session() as session:
                 version = await session.scalar(select(PLATFORM.head.c.version))
                 assert version is not None
@@ -189,35 +153,29 @@ class Directory:
                         select(*_DOMAIN_COLUMNS).where(DomainRow.changed > known)
                     )
                     tenants, domains = [_tenant(row) for row in rows], list(found)
+                    slugs = await session.execute(
+                        select(*_FORMER_COLUMNS).where(FormerSlugRow.changed > known)
+                    )
+                    former = list(slugs)
             # One that was overtaken has nothing to say of what a later one found.
             if version > self._known or (version != known and self._looking is own):
-                self._learn(version, tenants, domains)
+                self._learn(version, tenants, domains, former)
             if self._looking is own:
                 self.until = started + self._freshness
         finally:
             if self._looking is own:
                 self._looking = None
 
-    def _learn(self, version: int, tenants: list[TenantContext], domains: Sequence[Any]) -> None:
+    def _learn(
+        self,
+        version: int,
+        tenants: list[TenantContext],
+        domains: Sequence[Any] = (),
+        former: Sequence[Any] = (),
+    ) -> None:
         """Takes all that is different at ``version`` from what was known."""
         self._known = version
-        for tenant in tenants:  # first, since one may have taken another's slug
-            before = self._tenants.pop(tenant.tenant_id, None)
-            if before is not None:
-                self._slugs.pop(before.slug, None)
-        for tenant in tenants:
-            if tenant.status is not TenantStatus.DELETED:
-                self._tenants[tenant.tenant_id] = tenant
-                self._slugs[tenant.slug] = TenantMatch(tenant.tenant_id)
-        for host, tenant_id, site, active, since in domains:
-            had = self._domains.pop(host, None)
-            if had is not None:
-                self._domains_of[had].pop(host)
-            if active:
-                match = self._domains[host] = TenantMatch(tenant_id, site)
-                self._domains_of.setdefault(match, {})[host] = since
-        if tenants or domains:
-            self.generation += 1
+        self.learn(tenants, domains, former)
 
     # Changes
 
@@ -226,6 +184,10 @@ class Directory:
         result = await self._writer.write(fn, actor=actor, action=action)
         await self._look_again()
         return result
+
+    async def note(self, fn: Callable[[Write], Awaitable[T]], *, actor: str, action: str) -> T:
+        """A write to the platform database that changes nothing which is looked up here."""
+        return await self._writer.write(fn, actor=actor, action=action)
 
     async def _look_again(self) -> None:
         await self._look_ended()
@@ -253,6 +215,8 @@ class Directory:
         Raises:
             Conflict: the slug is taken.
         """
+        if self._former_owner(tenant.slug) is not None:
+            raise slug_taken(tenant.slug)
 
         async def fn(write: Write) -> int:
             write.session.add(
@@ -284,14 +248,28 @@ class Directory:
             raise slug_taken(tenant.slug) from None
         await self._look_ended()
         if self._known == version - 1:  # nothing else is new
-            self._learn(version, [tenant], ())
+            self._learn(version, [tenant])
         else:
             await self.refresh(now=True)
 
     async def change(
-        self, tenant_id: str, *, actor: str, action: str, **values: Any
+        self,
+        tenant_id: str,
+        *,
+        actor: str,
+        action: str,
+        lease: Lease | None = None,
+        **values: Any,
     ) -> TenantContext:
-        """Changes columns of a tenant's row and returns what it is now."""
+        """Changes columns of a tenant's row and returns what it is now.
+
+        Args:
+            lease: has to be held, and is given back in the same write.
+
+        Raises:
+            NotFound: the tenant is not there.
+            LeaseLost: somebody else has taken the lease.
+        """
 
         async def fn(write: Write) -> None:
             row = await write.session.get(TenantRow, tenant_id)
@@ -302,12 +280,29 @@ class Directory:
                 setattr(row, name, value)
             if different:
                 row.changed = write.version
+            if lease is not None:
+                await lease.require(write)
+                await self.leases.end(write, lease)
 
         await self.write(fn, actor=actor, action=action)
         tenant = self._tenants.get(tenant_id)
         if tenant is None:
             raise NotFound(f"The tenant {tenant_id!r} is deleted.")
         return tenant
+
+    async def rename(self, tenant_id: str, slug: str, *, actor: str) -> TenantContext:
+        """Gives a tenant another slug; for a while the one that it had leads to it.
+
+        Raises:
+            InvalidInput, Conflict: it cannot have this one.
+        """
+        try:
+            await self.write(
+                lambda write: rename(write, tenant_id, slug), actor=actor, action="tenants.rename"
+            )
+        except Conflict:
+            raise slug_taken(slug) from None
+        return self.named(slug)
 
     async def add_domain(
         self, tenant_id: str, host: str, *, site: str | None = None, actor: str
@@ -354,16 +349,23 @@ class Directory:
                 if tenant_id in self._tenants
             ]
 
-    async def behind(self, history: History) -> list[TenantContext]:
-        """The tenants whose database is not at the current revision: one query for the fleet."""
+    async def behind(self, history: History) -> list[tuple[TenantContext, str]]:
+        """The tenants whose database is not at the current revision, each with the one that it is
+        at, in the order in which they were made: one query for the fleet."""
+        await self.refresh(now=True)
+        query = select(TenantRow.tenant_id, TenantRow.revision)
+        async with self.database.session() as session:
+            rows = await session.execute(
+                query.where(TenantRow.revision != history.current).order_by(TenantRow.tenant_id)
+            )
+            return [(self._tenants[i], revision) for i, revision in rows if i in self._tenants]
+
+    async def revisions(self) -> list[tuple[TenantContext, str]]:
+        """Every tenant, with the revision that was noted of its database."""
         await self.refresh(now=True)
         async with self.database.session() as session:
-            ids = await session.scalars(
-                select(TenantRow.tenant_id)
-                .where(TenantRow.revision != history.current)
-                .order_by(TenantRow.tenant_id)
-            )
-            return [self._tenants[i] for i in ids if i in self._tenants]
+            rows = await session.execute(select(TenantRow.tenant_id, TenantRow.revision))
+            return [(self._tenants[i], revision) for i, revision in rows if i in self._tenants]
 
     # Hints
 
@@ -392,11 +394,6 @@ def _untold() -> None:
 def _tenant(row: Any) -> TenantContext:
     tenant_id, slug, name, tier, status, *others = row
     return TenantContext(tenant_id, slug, name, tier, _STATUS[status], *others)
-
-
-def slug_taken(slug: str) -> Conflict:
-    """Says nothing about whose it is."""
-    return Conflict(f"The slug {slug!r} is taken.", hint="Choose another one.")
 
 
 @asynccontextmanager

@@ -213,7 +213,9 @@ class Leases:
 
     @staticmethod
     async def end(write: Write, lease: Lease) -> None:
-        """Gives a lease back in a write to the platform database, which needs no other then."""
+        """Gives a lease back in a write to the platform database, which needs no other then. It is
+        the last thing that is done with it."""
+        lease._ended = True  # that it is not there any more is no loss
         mine = (LeaseRow.tenant_id == lease.tenant.tenant_id, LeaseRow.token == lease.token)
         await write.session.execute(delete(LeaseRow).where(*mine))
 
@@ -249,17 +251,19 @@ class Leases:
     async def _keep(self, lease: Lease, body: asyncio.Task[object]) -> None:
         """Renews a lease for as long as it can be, and stops the work when it cannot."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self.lasts
-        while loop.time() < until:
+        renewed = loop.time()
+        # Longer than it lasts: a write of the same process may be in the way, and then nobody else
+        # can take it either. Whoever does makes the next renewal fail.
+        while loop.time() - renewed < 2 * self.lasts:
             await asyncio.sleep(self.lasts / 3)
             begun = loop.time()
             try:
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout(self.lasts):
                     await self.renew(lease)
-                until = begun + self.lasts
-            except (LeaseLost, TimeoutError):
+                renewed = begun
+            except LeaseLost:
                 break
-            except MosaicError as error:  # the database may be there again in a moment
+            except (TimeoutError, MosaicError) as error:  # it may be there again in a moment
                 _log.warning("the lease of %s was not renewed: %s", lease.tenant.slug, error)
         if not lease._ended:
             lease.lost = True

@@ -128,3 +128,51 @@ class LeaseRow(PlatformBase):
     since: Mapped[int] = mapped_column(types.Integer())
     renewed: Mapped[int] = mapped_column(types.Integer())
     lasts: Mapped[int] = mapped_column(types.Integer())
+
+
+class RolloutRow(PlatformBase):
+    """Where the migration of all tenants paused (see :mod:`mosaic_core.directory.rollouts`)."""
+
+    __tablename__ = "rollouts"
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
+
+    #: To which the tenants are to come.
+    revision: Mapped[str] = mapped_column(types.Text(500), primary_key=True)
+    wave: Mapped[str] = mapped_column(types.Text(16))
+    #: Why, by the ids of the tenants that failed.
+    failures: Mapped[dict[str, Any]] = mapped_column(types.Json())
+    actor: Mapped[str] = mapped_column(types.Text(200))
+    at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+
+
+class FormerSlugRow(PlatformBase):
+    """A slug that a tenant had, until when it is kept for it."""
+
+    __tablename__ = "former_slugs"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    slug: Mapped[str] = mapped_column(types.Text(63), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(
+        types.Text(64), ForeignKey("platform.tenants.tenant_id"), index=True
+    )
+    until: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    changed: Mapped[int] = mapped_column(types.Integer(), index=True)
+
+
+class DeletionRow(PlatformBase):
+    """A tenant that was deleted; once it is gone, what there was of it."""
+
+    __tablename__ = "deletions"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    #: Without a foreign key: it outlives the tenant.
+    tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(types.UTCDateTime(), primary_key=True)
+    actor: Mapped[str] = mapped_column(types.Text(200))
+    #: When all of it is removed.
+    due: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    #: That it had before.
+    status: Mapped[str] = mapped_column(types.Text(16))
+    #: What there was, noted before anything was removed.
+    found: Mapped[dict[str, Any] | None] = mapped_column(types.Json())
+    certificate: Mapped[dict[str, Any] | None] = mapped_column(types.Json())

@@ -161,6 +161,20 @@ async def content_of(session: AsyncSession, metadata: MetaData) -> Content:
     return content
 
 
+def in_shape(content: Content, metadata: MetaData) -> Content:
+    """What was rebuilt, in the shape that the tables have now: while a fleet is migrated, code that
+    knows a column and code that does not write to the same rows."""
+    tables = logged_tables(metadata)
+    return {
+        entity: {
+            row_id: image and {c.name: image.get(c.name) for c in tables[entity].columns}
+            for row_id, image in rows.items()
+        }
+        for entity, rows in content.items()
+        if entity in tables
+    }
+
+
 async def compact(write: Write, tables: HeadTables, version: int) -> int:
     """Forgets how things came to be what they were at ``version``; returns the rows removed.
 
@@ -242,8 +256,8 @@ def _broken(version: int, why: str) -> ChainBroken:
 async def migrate(writer: Writer, tables: HeadTables, schema: TenantSchema, subject: str) -> str:
     """Migrates a tenant's database and logs what that changed, in one transaction.
 
-    Rows that look different afterwards are logged as they look now, so that the past is rebuilt in
-    its own shape and the present in the new one.
+    Rows that have another value afterwards are logged as they look now, so that the past is rebuilt
+    in its own shape and the present in the new one. A new column without a value is no change.
 
     Raises:
         DatabaseNewer: the database was made by newer code; it is left as it is.
@@ -269,8 +283,10 @@ async def migrate(writer: Writer, tables: HeadTables, schema: TenantSchema, subj
 def _differences(old: Content, new: Content) -> Iterator[chain.Change]:
     for entity, found in new.items():
         for row_id, image in found.items():
-            if old.get(entity, {}).get(row_id) != image:
+            assert image is not None
+            had = old.get(entity, {}).get(row_id)
+            if had is None or any(had.get(name) != value for name, value in image.items()):
                 yield chain.Change(chain.UPDATE, entity, row_id, image)
-    for entity, had in old.items():
-        for row_id in had.keys() - new.get(entity, {}).keys():
+    for entity, rows in old.items():
+        for row_id in rows.keys() - new.get(entity, {}).keys():
             yield chain.Change(chain.DELETE, entity, row_id, None)

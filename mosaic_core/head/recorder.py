@@ -104,7 +104,7 @@ def _derived(table: Table, state: InstanceState[Any], row: Any) -> Change:
         )
         for column in table.primary_key.columns
     }
-    found = entity_id(table, key)
+    found = canonical_json(list(key.values()))
     return Change(DERIVE, table.name, found if len(found) <= LONGEST_ID else "", None)
 
 

@@ -1,4 +1,4 @@
-"""The kernel's own tenant tables: the head row, the change log, the outbox."""
+"""The kernel's own tenant tables: the head row, the change log, the outbox, the migrations."""
 
 from __future__ import annotations
 
@@ -88,8 +88,20 @@ def _outbox(metadata: MetaData) -> Table:
     )
 
 
+def _migrations(metadata: MetaData) -> Table:
+    return Table(
+        "migrations",
+        metadata,
+        # What the database has, and whether code has to know it to serve it.
+        Column("revision", types.Text(32), primary_key=True),
+        Column("required", types.Boolean(), nullable=False),
+        info=kernel_table(),
+        sqlite_strict=True,
+    )
+
+
 class HeadTables:
-    """The three tables in one metadata; the platform database has a head too.
+    """The tables in one metadata; the platform database has a head too.
 
     The statements of every write are made once, here: to make one costs as much as to run it. Their
     parameters are ``whose``, the owner, and what the write puts into the head at its end.
@@ -99,6 +111,7 @@ class HeadTables:
         self.head = head = _head(metadata)
         self.changes = _changes(metadata)
         self.outbox = _outbox(metadata)
+        self.migrations = _migrations(metadata)
         owned = update(head).where(head.c.owner == bindparam("whose"))
         #: Moves the head: the lock, the order and the state in one statement.
         self.move = owned.values(version=head.c.version + 1).returning(

@@ -180,17 +180,25 @@ class Writer:
         while True:
             try:
                 async with self._turn:
-                    return await self._try(job)
-            except TenantFenced:
-                if job.abandoned or loop.time() - started > self._limits.fence:
-                    raise
-                await asyncio.sleep(0.05)
+                    return await self._behind_fence(job, started)
             except MosaicError as error:
                 tries += 1
                 late = tries >= self._limits.tries or loop.time() - started > self._limits.again
                 if job.abandoned or late or not error.transient:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311
+
+    async def _behind_fence(self, job: _Job[T], started: float) -> T:
+        """Tries once; while the head is fenced, again and again. The others of this process wait
+        for their turn meanwhile: one who asks is enough."""
+        while True:
+            try:
+                return await self._try(job)
+            except TenantFenced:
+                late = asyncio.get_running_loop().time() - started > self._limits.fence
+                if job.abandoned or late:
+                    raise
+                await asyncio.sleep(0.05)
 
     async def _try(self, job: _Job[T]) -> T:
         state: HeadState | None = None
@@ -316,7 +324,12 @@ async def has_write(session: AsyncSession, tables: HeadTables, write_id: uuid.UU
 
 
 def _touched(permit: Permit) -> list[chain.Change]:
-    return [chain.Change(chain.DERIVE, name, "", None) for name in sorted(permit.touched)]
+    """What was changed of derived tables past the unit of work."""
+    return [
+        chain.Change(chain.DERIVE, name, rows, None)
+        for name, found in sorted(permit.touched.items())
+        for rows in sorted(found)
+    ]
 
 
 def _taken(head: Row[Any], owner: str) -> Row[Any]:

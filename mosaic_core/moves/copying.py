@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import RowMapping, Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from mosaic_core.database.ordering import ROWS, ordered, streamed
+from mosaic_core.database.ordering import ordered, streamed
 from mosaic_core.database.schema import TenantSchema
 from mosaic_core.errors import DatabaseDamaged
 from mosaic_core.head.tables import TENANT
@@ -17,6 +17,8 @@ from mosaic_core.moves.home import Home, head_of
 from mosaic_core.moves.progress import Progress
 from mosaic_core.moves.rows import differing, tables_of
 
+#: Rows that are put in at once, and about how many bytes of them.
+_TOGETHER, _MUCH = 1000, 4_000_000
 #: What of a head is its tenant's, and goes with it; the rest is the home's own.
 _CARRIED = ("version", "published", "digest", "base_version")
 
@@ -37,11 +39,13 @@ async def copy_rows(source: Home, target: Home, schema: TenantSchema, progress: 
         for table, count in zip(tables, counts, strict=True):
             copied = 0
             waiting: list[dict[str, Any]] = []
+            size = 0
             async for row in streamed(session, ordered(table)):
                 waiting.append(dict(row))
-                if len(waiting) == ROWS:
+                size += _size(row)
+                if len(waiting) == _TOGETHER or size >= _MUCH:
                     copied += await _put(target, table, waiting)
-                    waiting = []
+                    waiting, size = [], 0
                     await progress("rows", done + copied, total)
             copied += await _put(target, table, waiting)
             if copied != count:  # a row that points to itself, by way of others
@@ -89,6 +93,13 @@ def unlike(table: Table, count: int) -> DatabaseDamaged:
 
 async def _count(session: AsyncSession, table: Table) -> int:
     return await session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def _size(row: RowMapping) -> int:
+    """About how many bytes a row has."""
+    return sum(
+        len(value if isinstance(value, str | bytes) else repr(value)) for value in row.values()
+    )
 
 
 async def _put(target: Home, table: Table, rows: Sequence[dict[str, Any]]) -> int:

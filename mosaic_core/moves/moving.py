@@ -95,8 +95,19 @@ class Moving:
                 f"{tenant.slug!r} is on the {tier} tier already.", hint="Name another one."
             )
         target = dataclasses.replace(home, tier=tier)
-        self._persistence(target), self._storage(target)  # before anything is noted
+        # Before anything is noted: what it lives in can be read, and there is where it is to live.
+        await self._persistence(home).head(home)
+        self._persistence(target), self._storage(target)
         return await self.moves.begin(home, tier, actor=actor)
+
+    async def stalled(self, *, older_than: timedelta) -> list[Move]:
+        """Moves that nobody went on with for some time."""
+        before = datetime.now(UTC) - older_than
+        return [
+            move
+            for move in await self.moves.unended()
+            if move.changed_at < before and await self._directory.leases.of(move.tenant_id) is None
+        ]
 
     async def cancel(self, tenant: TenantContext, *, actor: str) -> Move:
         """Has a tenant's move undone, by whoever goes on with it.

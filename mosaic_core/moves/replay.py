@@ -32,8 +32,8 @@ class _Stale:
     """What a copy has to look at: rows by their keys, and tables of which nobody knows more."""
 
     keys: dict[str, set[Key]] = field(default_factory=dict)
-    whole: set[str] = field(default_factory=set)
-    writes: int = 0
+    #: Those whose keys begin so; with nothing, all.
+    beginning: dict[str, set[Key]] = field(default_factory=dict)
 
 
 async def catch_up(
@@ -73,10 +73,9 @@ async def _stale(session: AsyncSession, tables: dict[str, Table], level: int) ->
         entity, entity_id = row["entity"], row["entity_id"]
         if row["operation"] in _SKIPPED or entity not in tables:
             continue
-        if entity_id:
-            found.keys.setdefault(entity, set()).add(key_of(tables[entity], entity_id))
-        else:
-            found.whole.add(entity)
+        key = key_of(tables[entity], entity_id, derived=row["operation"] == chain.DERIVE)
+        whole = len(key) == len(tables[entity].primary_key.columns)
+        (found.keys if whole else found.beginning).setdefault(entity, set()).add(key)
     return found
 
 
@@ -89,10 +88,14 @@ async def _look(
     level: Any,
 ) -> None:
     """Finds the rows of what the log does not say by itself."""
-    # The outbox is in no log; and a table that was changed by a statement is there by its name.
-    for name in {TENANT.outbox.name, *stale.whole}:
-        keys = await differing(session, target, tables[name])
-        stale.keys.setdefault(name, set()).update(keys)
+    # The outbox is in no log.
+    for name, beginnings in {TENANT.outbox.name: {()}, **stale.beginning}.items():
+        table = tables[name]
+        first = next(iter(table.primary_key.columns))
+        for key in [()] if () in beginnings else beginnings:
+            where = [first == key[0]] if key else []
+            found = await differing(session, target, table, *where)
+            stale.keys.setdefault(name, set()).update(found)
     if head["base_version"] > level["base_version"]:  # the log was compacted meanwhile
         old = _LOG.c.version <= level["version"]
         stale.keys[_LOG.name] = await differing(session, target, _LOG, old)

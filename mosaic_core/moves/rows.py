@@ -25,16 +25,21 @@ def tables_of(schema: TenantSchema) -> list[Table]:
     return [*logged_tables(schema.metadata).values(), *derived, TENANT.outbox, TENANT.changes]
 
 
-def key_of(table: Table, entity_id: str) -> Key:
-    """A row's primary key, from what the change log calls the row (see ``recorder.entity_id``)."""
+def key_of(table: Table, entity_id: str, *, derived: bool = False) -> Key:
+    """A row's primary key, from what the change log calls the row (see ``recorder.entity_id``).
+
+    Of ``derived`` rows it may say no more than how the key begins, or nothing.
+    """
     columns = list(table.primary_key.columns)
-    if len(columns) > 1:
+    if not entity_id and derived:
+        images = []
+    elif len(columns) > 1 or derived:
         images = json.loads(entity_id)
     else:
         images = [int(entity_id) if isinstance(columns[0].type, Integer) else entity_id]
     return tuple(
         column.type.from_image(image)  # type: ignore[attr-defined]
-        for column, image in zip(columns, images, strict=True)
+        for column, image in zip(columns, images, strict=not derived)
     )
 
 

@@ -121,7 +121,7 @@ class Moves:
             session.add(row)
             return Move.of(row)
 
-        return await self._directory.write(fn, actor=actor, action="moves.begin")
+        return await self._directory.note(fn, actor=actor, action="moves.begin")
 
     async def cancel(self, tenant: TenantContext, *, actor: str) -> Move:
         """Asks that a tenant's move be undone.
@@ -145,7 +145,7 @@ class Moves:
             row.cancelled = True
             return Move.of(row)
 
-        return await self._directory.write(fn, actor=actor, action="moves.cancel")
+        return await self._directory.note(fn, actor=actor, action="moves.cancel")
 
     async def record(
         self,
@@ -174,7 +174,8 @@ class Moves:
                 setattr(row, name, value)
             return Move.of(row)
 
-        return await self._directory.write(fn, actor=move.actor, action=f"moves.{move.step}")
+        write = self._directory.note if beside is None else self._directory.write
+        return await write(fn, actor=move.actor, action=f"moves.{move.step}")
 
     async def switch(self, move: Move, lease: Lease) -> Move:
         """The directory says the new home, and the move that it does, in one.
@@ -200,7 +201,7 @@ class Moves:
             row = await write.session.get_one(MoveRow, move.id)
             row.kept_until = None
 
-        await self._directory.write(fn, actor="system", action="moves.gone")
+        await self._directory.note(fn, actor="system", action="moves.gone")
 
     def keep_until(self) -> datetime:
         """Until when a home is kept that a tenant leaves now."""

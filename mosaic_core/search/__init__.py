@@ -18,7 +18,7 @@ from mosaic_core.errors import InvalidInput
 MOST_HITS: Final = 50
 MOST_SKIPPED: Final = 1_000
 #: Rows that one search counts and ranks, at most.
-MOST_FOUND: Final = 500
+MOST_FOUND: Final = 300
 #: Characters of a row's text that are searched; what comes after them is not.
 MOST_TEXT: Final = 100_000
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from typing import Final
 
 #: Of a query, what counts: characters, words, and characters of a word.
@@ -28,7 +27,6 @@ _FOLD = str.maketrans(FOLDS)
 #: particles to them), and a few harmless ones between. As a class for GLOB and for ``re`` alike.
 SPACELESS = "[\u0e01-\u17ff\u3040-\ufffc]"
 _SPACELESS = re.compile(SPACELESS)
-_WORD = re.compile(r"[^ ]+")
 #: The tokenizer takes accents off Latin letters, and off no others.
 _ACCENTED = re.compile("([a-z])[\u0300-\u036f]+")
 
@@ -36,14 +34,13 @@ _ACCENTED = re.compile("([a-z])[\u0300-\u036f]+")
 def words_of(text: str) -> list[str]:
     """The words of a query: letters, digits and marks on them, nothing else."""
     text = unicodedata.normalize("NFC", text[:_MOST_QUERY])
-    words = dict.fromkeys(word[:MOST_WORD] for word in text.translate(_Separated()).split())
+    words = dict.fromkeys(word[:MOST_WORD] for word in separated(text).split())
     return [word for word in words if _has_letter(fold(word))][-_MOST_WORDS:]
 
 
-def spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where each word of a text begins and ends."""
-    for found in _WORD.finditer(text.translate(_Separated())):
-        yield found.span()
+def separated(text: str) -> str:
+    """The text with a space for each character that is in no word."""
+    return text.translate(_Separated())
 
 
 class _Separated(dict[int, int]):
@@ -65,5 +62,7 @@ def is_spaceless(word: str) -> bool:
 
 def fold(word: str) -> str:
     """The word without case, accents and ways of writing, as the index has it."""
+    if word.isascii():  # most are
+        return word.lower()
     apart = unicodedata.normalize("NFD", word.translate(_FOLD).lower())
     return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", apart)).translate(_FOLD)

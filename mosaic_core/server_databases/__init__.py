@@ -13,6 +13,17 @@ from mosaic_core.server_databases.backend import Backend, Server
 from mosaic_core.server_databases.choosing import backend_of
 from mosaic_core.server_databases.database import ServerDatabase
 from mosaic_core.server_databases.naming import Home, Names, age
+from mosaic_core.server_databases.strays import stray_schemas
 from mosaic_core.server_databases.whole import whole
 
-__all__ = ["Backend", "Home", "Names", "Server", "ServerDatabase", "age", "backend_of", "whole"]
+__all__ = [
+    "Backend",
+    "Home",
+    "Names",
+    "Server",
+    "ServerDatabase",
+    "age",
+    "backend_of",
+    "stray_schemas",
+    "whole",
+]

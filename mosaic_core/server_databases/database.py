@@ -198,7 +198,7 @@ class ServerDatabase:
         if home.name in self._proved:
             return
         async with self.raw(home) as driver:
-            await looking.prove(driver, home.name, home.tenant, self._schema.history)
+            await looking.prove(self._backend, driver, home.name, home.tenant, self._schema.history)
         self._proved.add(home.name)
 
     def _forget(self, home: Home) -> None:
@@ -321,6 +321,10 @@ class ServerDatabase:
                 return list(await self._backend.schemas(driver, prefix))
         finally:
             await connection.close()
+
+    def removal(self, name: str) -> str:
+        """What somebody runs to remove a home that is no tenant's."""
+        return self._backend.removal(name)
 
     def _begin(self, connection: Connection) -> None:
         _run(connection, self._backend.beginning(_transaction(connection)))

@@ -9,21 +9,18 @@ newest of the others. Titles and excerpts are made of the rows that are shown al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import Dialect, Table
 
 from mosaic_core.errors import InvalidInput
-from mosaic_core.search import MOST_FOUND, OPEN, Searchable, SearchHit, SearchQuery, SearchResults
-from mosaic_core.search.excerpts import excerpt
-from mosaic_core.search.marks import mark_letters, mark_words
+from mosaic_core.search import MOST_FOUND, Searchable, SearchHit, SearchQuery, SearchResults
+from mosaic_core.search.marks import Marks
 from mosaic_core.search.spelling import MOST_COUNTED, MOST_NEAREST, beginnings, by_slips, errors_in
 from mosaic_core.search.words import fold, is_spaceless, words_of
 
-#: Characters of an excerpt; fewer in scripts without spaces, where one says more.
-_WORDS_SHOWN, _LETTERS_SHOWN = 200, 80
 #: Words of one query for which others are looked for.
 _MOST_INSTEAD = 3
 
@@ -40,18 +37,10 @@ class Term:
 class Sought:
     """What is looked for, as an index has it and as a text shows it."""
 
-    #: All of them.
+    #: All of them; groups of three letters, when there are letters to mark.
     terms: tuple[Term, ...]
-    #: Words that are marked, and one of which a beginning is.
-    words: Collection[str] = ()
-    beginning: str | None = None
-    #: What stands in the letters as it is; then the terms are groups of three letters.
-    letters: tuple[str, ...] = ()
-
-    def shown(self, text: str) -> str:
-        if self.letters:
-            return mark_letters(text, self.letters)
-        return mark_words(text, self.words, self.beginning)
+    #: What is marked; its letters stand in a row's as they are.
+    marks: Marks
 
 
 class Asked(Protocol):
@@ -109,14 +98,12 @@ class Values:
 
     def hit(self, row: Sequence[Any], score: float, sought: Sought) -> SearchHit:
         """A row that is shown; slow for long texts, not for the event loop's thread."""
-        title, summary, text = (sought.shown(part) for part in row[1:4])
-        shows = summary if OPEN in summary and OPEN not in text else text.strip() or summary
-        length = _LETTERS_SHOWN if sought.letters else _WORDS_SHOWN
+        title, snippet = sought.marks.shown(*row[1:4])
         key = tuple(
             value if convert is None else convert(value)
             for convert, value in zip(self._convert, row[4:], strict=True)
         )
-        return SearchHit(key, title.strip(), excerpt(shows, length), score)
+        return SearchHit(key, title, snippet, score)
 
 
 class Search:
@@ -196,7 +183,7 @@ def _words(looked_for: Sequence[tuple[str, ...]], *, last: bool) -> Sought:
     end = len(looked_for) - 1
     terms = tuple(_term(words, last=last and at == end) for at, words in enumerate(looked_for))
     beginning = looked_for[end][0] if last and len(looked_for[end][0]) > 1 else None
-    return Sought(terms, {word for words in looked_for for word in words}, beginning)
+    return Sought(terms, Marks({word for words in looked_for for word in words}, beginning))
 
 
 def _term(words: tuple[str, ...], *, last: bool) -> Term:
@@ -209,4 +196,4 @@ def _letters(words: Iterable[str]) -> Sought:
     grams = dict.fromkeys(
         word[at : at + 3] for word in lowered for at in range(max(len(word) - 2, 1))
     )
-    return Sought(tuple(Term((one,), len(one) < 3) for one in grams), letters=lowered)
+    return Sought(tuple(Term((one,), len(one) < 3) for one in grams), Marks(letters=lowered))

@@ -12,20 +12,27 @@ from mosaic_core.tenants import TenantContext
 
 HEAD = f'SELECT version, published, status, epoch FROM "{MARK}".head'
 REVISIONS = f'SELECT version_num FROM "{MARK}".alembic_version'
+_APPLIED = f'SELECT revision, required FROM "{MARK}".migrations'
 _OWNERS = f'SELECT owner FROM "{MARK}".head'
 #: What to do about a home that is not whole.
 REPAIR = "Restore the database from a backup, or give the work to somebody who knows the server."
 
 
-async def prove(driver: Statements, name: str, tenant: TenantContext, history: History) -> None:
-    """Raises unless a home is the tenant's and at the revision that the code needs.
+async def prove(
+    backend: Backend, driver: Statements, name: str, tenant: TenantContext, history: History
+) -> None:
+    """Raises unless a home is the tenant's and at a revision that the code can serve.
 
     Raises:
         DatabaseBehind, DatabaseNewer, DatabaseDamaged: as they say.
     """
     subject = f"The database of {tenant.slug!r}"
     revisions = await driver.fetch(REVISIONS.replace(MARK, name))
-    history.require_current(",".join(sorted(row[0] for row in revisions)), subject)
+    revision = ",".join(sorted(row[0] for row in revisions))
+    if revision != history.current:
+        there = "migrations" in await backend.tables(driver, name)
+        applied = await driver.fetch(_APPLIED.replace(MARK, name)) if there else ()
+        history.require_servable(revision, {row[0]: row[1] for row in applied}, subject)
     owners = [row[0] for row in await driver.fetch(_OWNERS.replace(MARK, name))]
     if owners != [tenant.tenant_id]:
         raise DatabaseDamaged(

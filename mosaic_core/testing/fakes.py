@@ -19,7 +19,6 @@ from mosaic_core.errors import (
     FileMissing,
     IdentityRefused,
     IdentityTampered,
-    InvalidInput,
     MailError,
     NotFound,
     QuotaExceeded,
@@ -127,10 +126,8 @@ class MemoryStorage:
         self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None
     ) -> Upload:
         key = normalise_key(key)
-        if size < 0:
-            raise InvalidInput(f"{key!r} cannot have {size} bytes.")
+        upload = Upload.begun(uuid.uuid4().hex, key, size, digest, _PART)
         self._require_room(tenant, key, size)
-        upload = Upload(uuid.uuid4().hex, key, size, digest, _PART)
         self._begun.setdefault(tenant.blob_storage_prefix, {})[upload.id] = _Begun(upload)
         return upload
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import MetaData, bindparam, select
+from sqlalchemy import ForeignKey, MetaData, bindparam, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mosaic_core import types
@@ -43,6 +43,16 @@ class Toy(ToyBase):
     made_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
     facts: Mapped[Any] = mapped_column(types.Json())
     picture: Mapped[bytes] = mapped_column(types.Bytes())
+
+
+class Sticker(ToyBase):
+    """A row that points to another one."""
+
+    __tablename__ = "stickers"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
+    toy_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey("tenant.toys.id"))
 
 
 class Shelf(ToyBase):
@@ -137,9 +147,10 @@ async def put_leaflet(
     return leaflet
 
 
-def toy_schema(*, newer: bool = False) -> TenantSchema:
-    """The kernel's tables and the toys; with ``newer``, one migration further on."""
+def toy_schema(*, newer: bool = False, wider: bool = False) -> TenantSchema:
+    """The kernel's tables and the toys; with ``newer``, one migration further on, and with
+    ``wider``, one that older code can do without."""
     folders = [TENANT_MIGRATIONS, _MIGRATIONS / "first"]
-    if newer:
-        folders.append(_MIGRATIONS / "second")
+    if newer or wider:
+        folders.append(_MIGRATIONS / ("second" if newer else "wider"))
     return TenantSchema(ToyBase.metadata, History("tenant", folders))

@@ -144,9 +144,18 @@ def test_a_second_factor_is_asked_for_after_coming_back(run: Run) -> None:
         assert half.headers["location"] == "/account/second-step?return_to=%2Fx"
         assert PENDING in browser.client.cookies
         assert SESSION not in browser.client.cookies
+        page = f"{HOME}{half.headers['location']}"
+        shown = await browser.get(page)
+        assert (shown.status_code, shown.text.count("<form")) == (200, 1)
         problem(await browser.ask("POST", "/sessions/second-step", json={"code": "000000"}), 401)
-        whole = await browser.ask("POST", "/sessions/second-step", json={"code": codes[0]})
-        assert whole.status_code == 200, whole.text
+        sent = {"code": "000 000", "return_to": "/x"}
+        wrong = await browser.client.post(f"{HOME}/account/second-step", data=sent)
+        assert (wrong.status_code, "This code is wrong" in wrong.text) == (401, True)
+        assert "000" not in wrong.text
+        whole = await browser.client.post(
+            f"{HOME}/account/second-step", data={"code": codes[0], "return_to": "/x"}
+        )
+        assert (whole.status_code, whole.headers["location"]) == (303, "/x")
         assert SESSION in browser.client.cookies
         assert PENDING not in browser.client.cookies
 

@@ -46,6 +46,16 @@ def test_a_file_is_sent_as_it_is(services: Services) -> None:
         assert "'a.png' was refused: By its content it is a program" in told["detail"]
         told = problem(await service.ask("POST", "/media", content=b"x", x_api_key=key), 422)
         assert "name" in told["detail"]
+        form = {
+            "content": b"--x\r\n\r\nx\r\n--x--",
+            "content_type": "multipart/form-data; boundary=x",
+        }
+        told = problem(
+            await service.ask("POST", "/media", params={"name": "a.jpg"}, x_api_key=key, **form),
+            415,
+        )
+        assert "the file itself as the body" in told["hint"]
+        assert len((await service.get("/media", x_api_key=key)).json()["items"]) == 1
         again = {"x_api_key": key, "if_match": '"x"', "params": {"name": "a.jpg"}}
         address = f"/media/{media['reference']}/content"
         problem(await service.ask("PUT", address, content=photo(), **again), 400)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from mosaic_cms.networks import Lists, network
-from mosaic_core.errors import DatabaseError, InvalidInput
+from mosaic_cms.rights import Role
+from mosaic_cms.scope import Actor
+from mosaic_core.errors import DatabaseError, Denied, InvalidInput
 from tests.api.conftest import Service, Services, problem
 from tests.cms.commands import command_line, invoke
 from tests.cms.deployment import Deployments, ask, opened
@@ -107,6 +109,37 @@ def test_nobody_keeps_themselves_out_unawares(services: Services) -> None:
         problem(await service.ask("PUT", "/networks", json={"allow": ["x"]}, **key), 403)
 
     services(scenario)
+
+
+def test_who_comes_from_elsewhere_is_refused_by_the_registry_itself(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        product = service.deployment.product
+        await service.deployment.do("networks.set", allow=["2001:db8:1:2::7"])
+
+        async def listed(**where: str) -> Any:
+            actor = Actor("account", "somebody", Role.OWNER, **where)
+            scope = service.deployment.scope(actor=actor)
+            return await product.actions.perform("pages.list", scope, {})
+
+        assert await listed(address="2001:db8:1:2::/64", client="2001:db8:1:2::7")
+        for where in ({"address": "2001:db8:1:2::/64"}, {"client": "2001:db8:1:2::8"}, {}):
+            with pytest.raises(Denied, match="the network that you are in"):
+                await listed(**where)
+
+    services(scenario)
+
+
+def test_who_is_kept_out_has_to_wait_and_takes_nothing_from_the_tenant(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        await service.deployment.do("networks.set", block=["127.0.0.1"])
+        for _ in range(3):
+            problem(await service.get("/content/pages"), 403)
+        waits = problem(await service.get("/content/pages"), 429)
+        assert "You send more than 3 requests" in waits["detail"]
+        await service.deployment.do("networks.set")
+        problem(await service.get("/pages"), 401)
+
+    services(scenario, rates={"tenant": 3, "actor": 3})
 
 
 def test_a_tier_may_have_no_lists(services: Services) -> None:

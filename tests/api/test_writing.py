@@ -229,6 +229,8 @@ def test_a_folder_of_markdown_comes_as_an_archive(services: Services) -> None:
         (b"[" * 100_000, "application/json", 400, "not JSON"),
         (b"title=x", "application/x-www-form-urlencoded", 415, "application/json"),
         (b"{}", "", 415, "of no kind"),
+        (b"--x\r\n\r\n--x--", "multipart/form-data; boundary=x", 415, "application/json"),
+        (b"", "Multipart/Mixed", 415, "application/json"),
         (b'{"title": "x", "colour": "red"}', "application/json", 422, "colour"),
         (b'{"title": 7}', "application/json", 422, "title"),
         (b'{"based_on": "7"}', "application/json", 422, "based_on"),
@@ -247,6 +249,8 @@ def test_a_body_that_cannot_be_taken_changes_nothing(
         answer = await service.ask("PATCH", "/pages/%2Fvisit%2F", content=content, **headers)
         assert words in json.dumps(problem(answer, status))
         assert (await service.get("/pages/%2Fvisit%2F", x_api_key=key)).json() == before.json()
+        log = await service.deployment.do("audit.list", limit=5)
+        assert [line.action for line in log if line.outcome == "refused"] == ["pages.edit"]
 
     services(scenario)
 

@@ -40,7 +40,8 @@ _TIERS = {
 
 def settings_for(root: Path, **tables: dict[str, Any]) -> Settings:
     """Settings whose tables the given ones complete."""
-    platform = {"domain": "mosaic.test", "freshness": 0.2} | tables.pop("platform", {})
+    given = {"domain": "mosaic.test", "freshness": 0.2, "lease": 4.0}
+    platform = given | tables.pop("platform", {})
     own = {"platform": platform, "tiers": _TIERS, "rates": _NO_LIMITS}
     return make_settings(own | tables, root=root)
 

@@ -177,7 +177,7 @@ def test_purging_leaves_nothing_of_a_page(deployments: Deployments) -> None:
 
         await deployment.scope().write(about)
         await deployment.do("pages.delete", path="/visit/")
-        assert (await deployment.do("pages.purge")).pages == 2
+        assert (await deployment.do("pages.empty_bin")).pages == 2
         async with deployment.scope().read() as session:
             for kind in (Submission, Comment, PageVersion, Schedule, DraftStep):
                 rows = select(func.count()).where(kind.page_id == page.id)

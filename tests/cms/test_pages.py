@@ -384,7 +384,7 @@ def test_addresses_and_sites_that_are_not_there_are_named(deployments: Deploymen
     async def scenario(deployment: Deployment) -> None:
         with pytest.raises(NotFound, match=r"no page '/gone/' on the site 'main'"):
             await deployment.do("pages.publish", path="/gone")
-        with pytest.raises(NotFound, match=r"no site 'shop'.*main"):
+        with pytest.raises(NotFound, match=r"no site 'shop'.*site list"):
             await deployment.do("pages.list", site="shop")
         with pytest.raises(InvalidInput, match="is no path of a page"):
             await deployment.do("pages.show", path="visit")

@@ -97,7 +97,7 @@ def test_the_redirects_to_a_deleted_page_go_with_it(deployments: Deployments) ->
         await move(deployment, "/news/", "blog")
         await deployment.do("pages.delete", path="/blog/")
         assert await leads(deployment, "/news/") == 404
-        await deployment.do("pages.purge")
+        await deployment.do("pages.empty_bin")
         await assert_as_made_anew(deployment)
         views = await deployment.do("redirects.list")
         assert [(view.source, view.target) for view in views] == [("/old/", "/blog/")]

@@ -135,7 +135,7 @@ def test_deleting_what_is_used_says_where(deployments: Deployments) -> None:
         await assert_exact(deployment)
         (use, _) = await deployment.do("references.of", target=f"page:{child.id}")
         assert use.binned
-        await deployment.do("pages.purge")
+        await deployment.do("pages.empty_bin")
         await assert_exact(deployment)
         assert await noted(deployment, "aurora") == {}
 
@@ -228,7 +228,7 @@ class Run:
             if binned:
                 await self.do("pages.restore_from_bin", id=binned[at % len(binned)].id)
         elif what == "purge" and more % 3 == 0:
-            await self.do("pages.purge")
+            await self.do("pages.empty_bin")
         elif what == "move":
             await self.do("pages.move", path=path, parent=await self.path(more))
         elif what == "menu":

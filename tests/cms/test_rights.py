@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mosaic_cms.actions import Actions, declared_in
+from mosaic_cms.actions import Actions
+from mosaic_cms.declared import declared_in
 from mosaic_cms.product import _OPERATIONS
 from mosaic_cms.rights import SELF, Permission, Role, Scopes, granted, lowest_with
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
@@ -70,12 +71,14 @@ TABLE = {
     "mails.retry": OPERATOR,
     "mails.test": OPERATOR,
     "media.abort_upload": EDITOR,
+    "media.address": VIEWER,
     "media.begin_upload": EDITOR,
     "media.bin": VIEWER,
     "media.configure": ADMIN,
     "media.delete": EDITOR,
     "media.duplicates": VIEWER,
     "media.edit": EDITOR,
+    "media.empty_bin": EDITOR,
     "media.finish_upload": EDITOR,
     "media.focus": EDITOR,
     "media.folders": VIEWER,
@@ -115,6 +118,7 @@ TABLE = {
     "pages.create": EDITOR,
     "pages.delete": EDITOR,
     "pages.edit": EDITOR,
+    "pages.empty_bin": EDITOR,
     "pages.link_translation": EDITOR,
     "pages.list": VIEWER,
     "pages.move": EDITOR,
@@ -177,7 +181,10 @@ TABLE = {
     "sso.set": OWNER,
     "sso.show": ADMIN,
     "tenants.cancel_move": OPERATOR,
+    "tenants.certificate": OPERATOR,
     "tenants.create": OPERATOR,
+    "tenants.delete": OPERATOR,
+    "tenants.deleted": OPERATOR,
     "tenants.export": OPERATOR,
     "tenants.found": SIGNED_IN,
     "tenants.import": OPERATOR,
@@ -185,9 +192,13 @@ TABLE = {
     "tenants.mine": SIGNED_IN,
     "tenants.move": OPERATOR,
     "tenants.move_status": OPERATOR,
+    "tenants.recover": OPERATOR,
+    "tenants.remove": OPERATOR,
+    "tenants.rename": OPERATOR,
     "tenants.resume": OPERATOR,
     "tenants.show": OPERATOR,
     "tenants.suspend": OPERATOR,
+    "tenant.delete": OWNER,
     "tenant.rename": OWNER,
     "tenant.show": VIEWER,
     "terms.list": VIEWER,

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from mosaic_cms.web.signed import SIGNED_PREFIX, address_of
-from mosaic_core.errors import InvalidInput, InvalidKey
+from mosaic_cms.media.signed import SIGNED_PREFIX, address_of
+from mosaic_core.errors import InvalidInput, InvalidKey, NotFound
 from tests.cms.deployment import Deployment, Deployments
+from tests.cms.media.sending import send
 
 CONTENT = bytes(range(256)) * 2_000
 SOON = timedelta(minutes=5)
@@ -55,6 +56,28 @@ def test_whoever_has_the_address_reads_the_file(deployments: Deployments) -> Non
         assert plain.headers["content-type"] == "application/octet-stream"
         assert "content-disposition" not in plain.headers
         assert (await deployment.get(await signed(deployment, "gone.zip"))).status_code == 404
+
+    deployments(scenario)
+
+
+def test_a_file_of_the_library_has_an_address_for_a_while(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        media = (await send(deployment, b"words", "Wörter.txt")).media
+        given = await deployment.do("media.address", media=media.reference, minutes=30)
+        assert given.address.startswith(f"https://museum.example{SIGNED_PREFIX}")
+        left = given.expires_at - datetime.now(UTC)
+        assert timedelta(minutes=29) < left <= timedelta(minutes=30)
+        path = given.address.removeprefix("https://museum.example")
+        answer = await deployment.get(path, "museum.example")
+        assert (answer.status_code, answer.text) == (200, "words")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert "W%C3%B6rter.txt" in answer.headers["content-disposition"]
+        with time_machine.travel(given.expires_at + timedelta(seconds=1)):
+            assert (await deployment.get(path, "museum.example")).status_code == 403
+        with pytest.raises(InvalidInput, match="minutes"):
+            await deployment.do("media.address", media=media.reference, minutes=10_081)
+        with pytest.raises(NotFound):
+            await deployment.do("media.address", "bread", media=media.reference)
 
     deployments(scenario)
 

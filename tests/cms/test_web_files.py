@@ -133,7 +133,7 @@ def test_media_are_never_another_tenants(deployments: Deployments) -> None:
         other = await store(deployment, "bread", "a.png", b"other")
         assert (await deployment.get(other, "bread.mosaic.test")).content == b"other"
         assert (await deployment.get(path, "bread.mosaic.test")).status_code == 404
-        assert (await deployment.get(path.replace("a.png", "b.png"))).status_code == 404
+        assert (await deployment.get(path.replace("a.png", "a.exe"))).status_code == 404
 
     deployments(scenario)
 

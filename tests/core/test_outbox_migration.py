@@ -46,7 +46,7 @@ def test_a_tenant_s_message_is_due_since_it_was_written(tmp_path: Path) -> None:
         )
         connection.commit()
     with engine.connect() as connection:
-        assert History("tenant", [TENANT_MIGRATIONS]).upgrade(connection, "it") == "k0002"
+        assert History("tenant", [TENANT_MIGRATIONS]).upgrade(connection, "it") >= "k0002"
         connection.commit()
     with engine.connect() as connection:
         outbox = TENANT.outbox.c

@@ -9,6 +9,7 @@ revision = "i0001"
 down_revision = None
 branch_labels = ("identity",)
 depends_on = "p0004"
+phase = "expand"
 
 
 def upgrade() -> None:

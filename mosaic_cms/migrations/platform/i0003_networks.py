@@ -9,6 +9,7 @@ revision = "i0003"
 down_revision = "i0002"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -9,6 +9,7 @@ revision = "c0001"
 down_revision = None
 branch_labels = ("content",)
 depends_on = "k0001"
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -17,6 +17,9 @@ revision = "c0002"
 down_revision = "c0001"
 branch_labels = None
 depends_on = None
+phase = "contract"
+needs = "c0002"
+renders = True
 
 Row = dict[str, Any]
 

@@ -9,6 +9,8 @@ revision = "c0003"
 down_revision = "c0002"
 branch_labels = None
 depends_on = None
+phase = "expand"
+renders = True
 
 
 def upgrade() -> None:

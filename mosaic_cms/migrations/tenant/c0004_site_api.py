@@ -9,6 +9,7 @@ revision = "c0004"
 down_revision = "c0003"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

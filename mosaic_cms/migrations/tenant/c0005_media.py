@@ -17,6 +17,9 @@ revision = "c0005"
 down_revision = "c0004"
 branch_labels = None
 depends_on = None
+phase = "contract"
+needs = "c0005"
+renders = True
 
 _TEXTS = ("key", "name", "content_type", "digest", "source")
 _NUMBERS = ("size", "width", "height", "focal_x", "focal_y")

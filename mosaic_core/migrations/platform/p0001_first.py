@@ -9,6 +9,7 @@ revision = "p0001"
 down_revision = None
 branch_labels = ("platform",)
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -9,6 +9,8 @@ revision = "p0002"
 down_revision = "p0001"
 branch_labels = None
 depends_on = None
+phase = "contract"
+needs = "p0002"
 
 
 def upgrade() -> None:

@@ -9,6 +9,8 @@ revision = "p0003"
 down_revision = "p0002"
 branch_labels = None
 depends_on = None
+phase = "contract"
+needs = "p0003"
 
 #: What messages were about until now. A hint did not say which of them it meant.
 _TOPICS = ("projection.render", "mail.send")

@@ -14,6 +14,8 @@ revision = "p0004"
 down_revision = "p0003"
 branch_labels = None
 depends_on = None
+phase = "contract"
+needs = "p0004"
 
 
 def upgrade() -> None:

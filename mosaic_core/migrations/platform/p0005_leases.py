@@ -9,6 +9,7 @@ revision = "p0005"
 down_revision = "p0004"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -9,6 +9,7 @@ revision = "k0001"
 down_revision = None
 branch_labels = ("kernel",)
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

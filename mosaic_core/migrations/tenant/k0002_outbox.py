@@ -9,6 +9,8 @@ revision = "k0002"
 down_revision = "k0001"
 branch_labels = None
 depends_on = None
+phase = "contract"
+needs = "k0002"
 
 
 def upgrade() -> None:

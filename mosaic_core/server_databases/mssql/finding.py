@@ -91,11 +91,11 @@ class Asked:
 
     async def ranked(self, sought: Sought, *, titled: bool) -> list[tuple[int, float]]:
         rows = await self._fetch(
-            self.queries.ranked[GRAM if sought.letters else WORD],
+            self.queries.ranked[GRAM if sought.marks.letters else WORD],
             _ranges(sought.terms),
             int(titled),
             *self.scope,
-            as_json(sought.letters),
+            as_json(sought.marks.letters),
             len(sought.terms),
         )
         return [(row[0], row[1]) for row in rows]

@@ -51,10 +51,15 @@ class Making:
         revisions = ", ".join(
             f"({mssql.literal(one)})" for one in self._schema.history.current.split(",")
         )
+        applied = ", ".join(
+            f"({mssql.literal(name)}, {int(required)})"
+            for name, required in self._schema.history.applied.items()
+        )
         statements = [
             *mssql.creation(tables_of(self._schema), MARK, self._dialect),
             _REVISIONS,
             f'INSERT INTO "{MARK}".alembic_version VALUES {revisions}',
+            f'INSERT INTO "{MARK}".migrations (revision, required) VALUES {applied}',
         ]
         return ";\n".join(statements)
 

@@ -27,7 +27,7 @@ from mosaic_core.database import History
 from mosaic_core.database.mssql import quoted
 from mosaic_core.search import MOST_TEXT, Searchable, searched_table
 from mosaic_core.search.spelling import SPELLED
-from mosaic_core.search.words import MOST_WORD, fold, is_spaceless, spans
+from mosaic_core.search.words import MOST_WORD, fold, is_spaceless, separated
 from mosaic_core.server_databases.mssql.catalog import PROPERTY, stamping
 from mosaic_core.server_databases.naming import MARK
 from mosaic_core.types import MSSQL_BINARY
@@ -170,7 +170,7 @@ class Index:
         """
         has, texts = list(row[: len(self.has)]), [str(text) for text in row[len(self.has) :]]
         texts = [text[:MOST_TEXT] for text in texts]
-        parts = [[text[start:end] for start, end in spans(text)] for text in texts]
+        parts = [separated(text).split() for text in texts]
         folded = {word: fold(word)[:MOST_WORD] for word in {w for part in parts for w in part}}
         words = [Counter(folded[word] for word in part if folded[word]) for part in parts]
         entries = [[WORD, *entry] for entry in _scored(words)]
@@ -225,7 +225,7 @@ class IndexedHistory(History):
         super().__init__(history.schema, history.folders)
         self._history = history
         self._name = name
-        self.turn = history.turn
+        self.share(history)
 
     def upgrade(self, connection: Connection, subject: str) -> str:
         if self.read(connection) == self.current:

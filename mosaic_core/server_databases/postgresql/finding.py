@@ -81,10 +81,10 @@ class Asked:
     scope: Sequence[Any]
 
     async def ranked(self, sought: Sought, *, titled: bool) -> list[tuple[int, float]]:
-        sql = self.queries.ranked["grams" if sought.letters else "words"]
+        sql = self.queries.ranked["grams" if sought.marks.letters else "words"]
         weight = "A" if titled else ""
         query = " & ".join(_lexeme(term, weight) for term in sought.terms)
-        rows = await self._fetch(sql, query, list(sought.letters), *self.scope)
+        rows = await self._fetch(sql, query, list(sought.marks.letters), *self.scope)
         return [(row[0], row[1]) for row in rows]
 
     async def counts(self, terms: Sequence[Term], most: int) -> list[int]:

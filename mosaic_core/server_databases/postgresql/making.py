@@ -40,11 +40,16 @@ class Making:
         revisions = ", ".join(
             f"({postgresql.literal(one)})" for one in self._schema.history.current.split(",")
         )
+        applied = ", ".join(
+            f"({postgresql.literal(name)}, {str(required).lower()})"
+            for name, required in self._schema.history.applied.items()
+        )
         statements = [
             f'CREATE SCHEMA "{MARK}"',
             *postgresql.creation(tables_of(self._schema), MARK, self._dialect),
             _REVISIONS,
             f'INSERT INTO "{MARK}".alembic_version VALUES {revisions}',
+            f'INSERT INTO "{MARK}".migrations (revision, required) VALUES {applied}',
         ]
         if self._roles:
             statements += [f'CREATE ROLE "{MARK}" NOLOGIN', *grants(MARK)]

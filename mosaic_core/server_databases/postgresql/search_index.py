@@ -26,7 +26,7 @@ from mosaic_core.database import History
 from mosaic_core.database.postgresql import literal, quoted
 from mosaic_core.search import MOST_TEXT, Searchable, searched_table
 from mosaic_core.search.spelling import SPELLED
-from mosaic_core.search.words import MOST_WORD, fold, is_spaceless, spans
+from mosaic_core.search.words import MOST_WORD, fold, is_spaceless, separated
 from mosaic_core.server_databases.naming import MARK
 from mosaic_core.server_databases.postgresql.making import grants
 
@@ -150,7 +150,7 @@ class Index:
         Slow for long texts: not for the event loop's thread.
         """
         has, texts = list(row[: len(self.has)]), [str(text) for text in row[len(self.has) :]]
-        parts = [[text[start:end] for start, end in spans(text)] for text in texts]
+        parts = [separated(text).split() for text in texts]
         folded = {word: fold(word)[:MOST_WORD] for word in {w for part in parts for w in part}}
         words, at = _Vector(), 0
         for part, weight in zip(parts, _WEIGHTS, strict=True):
@@ -207,7 +207,7 @@ class IndexedHistory(History):
         self._history = history
         self._name = name
         self._roles = roles
-        self.turn = history.turn
+        self.share(history)
 
     def upgrade(self, connection: Connection, subject: str) -> str:
         if self.read(connection) == self.current:

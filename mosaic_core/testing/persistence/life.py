@@ -42,11 +42,14 @@ class LifeContract(Contract[Persistence]):
     def make_services(self, data_dir: Path) -> PlatformServices:
         return make_services(data_dir, provider=self.provider.name, schema=toy_schema())
 
-    def newer(self) -> PlatformServices:
-        """The services of code that is one migration ahead, over the same data."""
-        return make_services(
-            self.services.data_dir, provider=self.provider.name, schema=toy_schema(newer=True)
-        )
+    def newer(self, *, wider: bool = False) -> PlatformServices:
+        """The services of code that is one migration ahead, over the same data.
+
+        Args:
+            wider: it is one that older code can do without.
+        """
+        schema = toy_schema(newer=not wider, wider=wider)
+        return make_services(self.services.data_dir, provider=self.provider.name, schema=schema)
 
     @contract_test
     async def test_it_says_what_it_can_do(self, persistence: Persistence) -> None:
@@ -202,6 +205,33 @@ class LifeContract(Contract[Persistence]):
             assert await behind.check(tenant) != []
         async with self.open(newer) as ahead:
             assert await names_of(ahead, tenant) == ["kept", "new"]
+
+    @contract_test
+    async def test_older_code_goes_on_through_the_expand_phase(
+        self, persistence: Persistence
+    ) -> None:
+        tenant, newer = make_tenant(), self.newer(wider=True)
+        await persistence.provision(tenant, await first(tenant, "kept"))
+        assert await names_of(persistence, tenant) == ["kept"]
+        async with self.open(newer) as ahead:
+            assert await ahead.migrate(tenant) == newer.schema.history.current
+            await add_toy(persistence, tenant, "by a process that was there")
+            async with self.open(self.services) as started:
+                await add_toy(started, tenant, "by one that was started")
+                await set_shelf(started, tenant, "home", "old")
+                assert list(await started.published(tenant, ALL_SHELVES, {})) == [("home", "old")]
+                assert (await started.head(tenant)).version == 5
+                assert await started.check(tenant) == []
+                with pytest.raises(DatabaseNewer):
+                    await started.migrate(tenant)
+            await add_toy(ahead, tenant, "new")
+            names = ["by a process that was there", "by one that was started", "kept", "new"]
+            assert await names_of(persistence, tenant) == await names_of(ahead, tenant) == names
+            fresh = make_tenant()
+            await ahead.provision(fresh, await first(fresh, "of newer code"))
+            assert await names_of(persistence, fresh) == ["of newer code"]
+            async with ahead.session(tenant) as session:
+                await verify(session, TENANT)
 
     @contract_test
     async def test_dropping_removes_everything_and_twice_is_no_error(

@@ -5,34 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    SecretStr,
     field_validator,
     model_validator,
 )
 
 from mosaic_core.cache import Cache
 from mosaic_core.hooks import hookimpl
-from mosaic_core.provider import PlatformServices, Provider
+from mosaic_core.provider import PlatformServices, Provider, Secret, Word
 
 HOOK_API = ">=1,<2"
 _SCHEMES = ("redis://", "rediss://", "unix://")
-
-
-def _digits(value: Any) -> Any:
-    """The environment's values are read as JSON, and a password may be a number there."""
-    return str(value) if type(value) is int else value
-
-
-Word = Annotated[str, BeforeValidator(_digits)]
-Secret = Annotated[SecretStr, BeforeValidator(_digits)]
 
 
 class RedisSettings(BaseModel):

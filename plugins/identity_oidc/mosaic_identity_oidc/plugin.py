@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mosaic_core.hooks import hookimpl
 from mosaic_core.identity import IdentityProvider
-from mosaic_core.provider import PlatformServices, Provider
+from mosaic_core.provider import PlatformServices, Provider, Secret, Word
 
 HOOK_API = ">=1,<2"
 
@@ -29,11 +29,6 @@ _NEEDS: dict[str | None, tuple[str, ...]] = {
 _GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-def _digits(value: Any) -> Any:
-    """The environment's values are read as JSON, and what is secret or an id may be a number."""
-    return str(value) if type(value) is int else value
-
-
 def _read(value: Any) -> Any:
     """A table in the environment is JSON."""
     try:
@@ -42,8 +37,7 @@ def _read(value: Any) -> Any:
         raise ValueError("it is no JSON") from None
 
 
-Word = Annotated[str, BeforeValidator(_digits), Field(min_length=1, max_length=300)]
-Secret = Annotated[SecretStr, BeforeValidator(_digits)]
+ShortWord = Annotated[Word, Field(min_length=1, max_length=300)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")]
 
@@ -57,7 +51,7 @@ class WaySettings(BaseModel):
     preset: Preset | None = None
     #: What people read; by default the preset's own name.
     title: Annotated[str | None, Field(min_length=1, max_length=60)] = None
-    client_id: Word
+    client_id: ShortWord
     #: None for a client without one (PKCE alone), which not every issuer takes.
     client_secret: Secret | None = None
     #: Without a preset; with one, where the issuer is another than the preset says.
@@ -76,7 +70,7 @@ class WaySettings(BaseModel):
     #: github: an Enterprise Server instead of github.com, as in ``https://github.example.com``.
     server: Annotated[str | None, Field(max_length=300)] = None
     #: Asked for beside ``openid email profile``.
-    scopes: tuple[Word, ...] = ()
+    scopes: tuple[ShortWord, ...] = ()
     #: The issuer shows that people read the mail of every address that it has of them. For one
     #: that is your own and does not say so itself.
     addresses_verified: bool = False

@@ -6,24 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mosaic_core.hooks import hookimpl
 from mosaic_core.mail import Mailer
-from mosaic_core.provider import PlatformServices, Provider
+from mosaic_core.provider import PlatformServices, Provider, Secret, Word
 
 HOOK_API = ">=1,<2"
-
-
-def _digits(value: Any) -> Any:
-    """The environment's values are read as JSON, and a password may be a number there."""
-    return str(value) if type(value) is int else value
-
-
-Word = Annotated[str, BeforeValidator(_digits)]
-Secret = Annotated[SecretStr, BeforeValidator(_digits)]
 
 
 class SMTPSettings(BaseModel):

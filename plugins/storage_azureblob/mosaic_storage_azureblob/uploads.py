@@ -14,7 +14,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobSasPermissions
 from azure.storage.blob.aio import BlobClient
 
-from mosaic_core.errors import FileMismatch, FileMissing, InvalidInput
+from mosaic_core.errors import FileMismatch, FileMissing
 from mosaic_core.storage import FileInfo, Swept, Upload
 from mosaic_storage_azureblob.errors import translated
 from mosaic_storage_azureblob.layout import Space
@@ -33,9 +33,7 @@ from mosaic_storage_azureblob.placing import (
 
 async def begin(ledger: Ledger, key: str, size: int, digest: str | None, part_size: int) -> Upload:
     """A new upload, whose bytes count from now on."""
-    if size < 0:
-        raise InvalidInput(f"{key!r} cannot have {size} bytes.")
-    upload = Upload(new_draft(), key, size, digest, part_size)
+    upload = Upload.begun(new_draft(), key, size, digest, part_size)
     await ledger.begin(
         upload.id,
         Claim(size=size, since=time.time(), key=key, digest=digest, part_size=part_size),

@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mosaic_core.errors import FileMismatch, FileMissing, InvalidInput
+from mosaic_core.errors import FileMismatch, FileMissing
 from mosaic_core.storage import FileInfo, Swept, Upload
 from mosaic_storage_local import disk
 from mosaic_storage_local.drafts import draft, receive
@@ -30,9 +30,7 @@ _CHUNK = 1024 * 1024
 
 def begin(home: Home, key: str, size: int, digest: str | None) -> Upload:
     """A new upload, whose bytes count from now on."""
-    if size < 0:
-        raise InvalidInput(f"{key!r} cannot have {size} bytes.")
-    upload = Upload(uuid.uuid4().hex, key, size, digest, _PART_SIZE)
+    upload = Upload.begun(uuid.uuid4().hex, key, size, digest, _PART_SIZE)
     with disk.turn(home.path):
         home.require_room(size)
         used = home.used()

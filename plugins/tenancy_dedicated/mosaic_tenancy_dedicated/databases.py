@@ -12,13 +12,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Select
+from sqlalchemy import URL, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
+from mosaic_core.errors import DatabaseError
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
-from mosaic_core.server_databases import Home, Names, ServerDatabase, age, backend_of, whole
+from mosaic_core.server_databases import (
+    Backend,
+    Home,
+    Names,
+    ServerDatabase,
+    age,
+    backend_of,
+    stray_schemas,
+    whole,
+)
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_tenancy_dedicated.identity import token
 from mosaic_tenancy_dedicated.plugin import DedicatedSettings
@@ -60,7 +70,9 @@ class TenantDatabases:
 
     def _make_pool(self, home: Home) -> ServerDatabase:
         given = self._given.get(home.tenant.slug)
-        backend, url = given or (self._backend, self._server.url(home))
+        return self._opened(*(given or (self._backend, self._server.url(home))))
+
+    def _opened(self, backend: Backend, url: URL) -> ServerDatabase:
         return ServerDatabase(
             backend,
             url,
@@ -181,7 +193,22 @@ class TenantDatabases:
                         f'from an old backup, run DROP DATABASE "{name}" there',
                     )
                 )
+        for slug, (backend, url) in self._given.items():
+            database = self._opened(backend, url)
+            found += await self._strays_in(slug, database, known)
         return found
+
+    async def _strays_in(
+        self, slug: str, database: ServerDatabase, known: Collection[str]
+    ) -> list[Problem]:
+        """The homes in a database that the operator gave; one that cannot be looked at does not
+        keep the others from being."""
+        try:
+            return await stray_schemas(database, self._names, known)
+        except DatabaseError as error:
+            return [Problem(f"given.{slug}", error.message, error.hint)]
+        finally:
+            await database.close()
 
     @asynccontextmanager
     async def _turn(self, home: Home) -> AsyncIterator[None]:

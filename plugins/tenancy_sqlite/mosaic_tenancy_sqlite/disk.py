@@ -27,6 +27,16 @@ def revision(connection: sqlite3.Connection, path: Path) -> str:
     return ",".join(sorted(row[0] for row in rows))
 
 
+def applied(connection: sqlite3.Connection) -> dict[str, bool]:
+    """What the database remembers of its migrations (:attr:`mosaic_core.database.History.applied`);
+    nothing before it does."""
+    there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'"
+    if connection.execute(there).fetchone() is None:
+        return {}
+    rows = connection.execute("SELECT revision, required FROM migrations")
+    return {name: bool(required) for name, required in rows}
+
+
 def _files(path: Path) -> tuple[Path, ...]:
     return (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
 
@@ -41,13 +51,20 @@ def with_journal(content: bytes, kind: bytes) -> bytes:
     return content[:_JOURNAL_AT] + kind + content[_JOURNAL_AT + len(kind) :]
 
 
-def write(content: bytes, path: Path) -> None:
-    """Writes a whole database, which has its name only once it is on the disk."""
+def write(content: bytes, path: Path, journal: bytes | None = None) -> None:
+    """Writes a whole database, which has its name only once it is on the disk.
+
+    Args:
+        journal: how it is journalled, when not as ``content`` says.
+    """
     draft = path.with_suffix(".new")
     remove(path)  # a log without its file, from a process that was killed while it dropped this
     try:
         with draft.open("wb") as file:
             file.write(content)
+            if journal is not None:
+                file.seek(_JOURNAL_AT)
+                file.write(journal)
             file.flush()
             os.fsync(file.fileno())
         os.rename(draft, path)

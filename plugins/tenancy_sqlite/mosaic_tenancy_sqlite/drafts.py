@@ -78,7 +78,8 @@ class Drafts:
         self._memory.close()
 
     def make(self, rows: Sequence[Rows], *, pages: int | None, subject: str) -> bytes:
-        """A whole file with these rows, of at most so many pages; errors call it ``subject``.
+        """A whole file with these rows, of at most so many pages, journalled as the template is in
+        memory; errors call it ``subject``.
 
         Raises:
             Conflict, InvalidInput, sqlite.Full, DatabaseError: of a row.
@@ -96,4 +97,4 @@ class Drafts:
             finally:
                 if memory.in_transaction:  # a full database has ended it
                     memory.execute("ROLLBACK")
-        return disk.with_journal(content, disk.WRITE_AHEAD)
+        return content

@@ -221,7 +221,10 @@ class TenantFiles:
 
     async def _write(self, content: bytes, path: Path, subject: str) -> None:
         """Makes a file in a thread, whole or, when the caller is cancelled, not at all."""
-        writing = asyncio.ensure_future(asyncio.to_thread(disk.write, content, path))
+        # At once: a task would begin at the loop's next turn, which may be a whole write away.
+        writing = asyncio.get_running_loop().run_in_executor(
+            None, disk.write, content, path, disk.WRITE_AHEAD
+        )
         with sqlite.translating(subject, files=True):
             try:
                 await asyncio.shield(writing)

@@ -10,30 +10,26 @@ title, and the newest of the others. Titles and excerpts are made of the rows th
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy.dialects.sqlite import dialect
 
 from mosaic_core.search import (
-    CLOSE,
     MOST_FOUND,
-    OPEN,
+    MOST_TEXT,
     SearchHit,
     SearchQuery,
     SearchResults,
 )
-from mosaic_core.search.excerpts import excerpt
+from mosaic_core.search.marks import Marks
 from mosaic_core.search.words import fold, is_spaceless, words_of
 from mosaic_tenancy_sqlite.nearest import nearest
+from mosaic_tenancy_sqlite.search_definition import quoted
 from mosaic_tenancy_sqlite.search_index import SearchIndex
 
 #: How much more a word counts in a title and in a summary than in a text.
 _TITLE, _SUMMARY, _TEXT = 10.0, 4.0, 1.0
-#: Characters of an excerpt; fewer in scripts without spaces, where one says more.
-_EXCERPT = {"search_words": 200, "search_grams": 80}
 #: Words of one query for which others are looked for.
 _MOST_INSTEAD = 3
 #: Groups of three letters that a word of one or two is looked for as, and all of a query are.
@@ -57,12 +53,20 @@ class Finder:
     def __init__(self, index: SearchIndex) -> None:
         self._index = index
         searchable, table = index.searchable, index.table
-        self._convert = [
+        self.convert = [
             table.c[name].type.dialect_impl(dialect()).result_processor(dialect(), None)
             for name in searchable.key
         ]
-        self._keys = ", ".join(f'p."{name}"' for name in searchable.key)
-        self._table = f'"{table.name}"'
+        texts = ", ".join(
+            f"substr(p.{quoted(name)}, 1, {MOST_TEXT})"
+            for name in (searchable.title, searchable.summary, searchable.text)
+        )
+        keys = ", ".join(f"p.{quoted(name)}" for name in searchable.key)
+        self.shown = (
+            f"SELECT d.document_id, {texts}, {keys} FROM json_each(?) n "
+            "CROSS JOIN search_documents d ON d.document_id = n.value "
+            f"CROSS JOIN {quoted(table.name)} p ON {index.joined('p')}"
+        )
 
     def answer(self, connection: sqlite3.Connection, query: SearchQuery) -> SearchResults | None:
         """The hits of a query, none when it has no word; None when the file lacks the index."""
@@ -99,10 +103,11 @@ class _Search:
     def run(self, words: list[str]) -> SearchResults:
         if any(map(is_spaceless, words)):
             most = min(_GROUPS, _MOST_GROUPS // len(words))
-            found = self._results("search_grams", [self._groups(word, most) for word in words], {})
-            return replace(found, hits=tuple(_marked(hit, words) for hit in found.hits))
-        looked_for = [_any_of([fold(word)], last=word == words[-1]) for word in words]
-        found = self._results("search_words", looked_for, {})
+            groups = [self._groups(word, most) for word in words]
+            return self._results("search_grams", groups, Marks(letters=tuple(words)), {})
+        sought: list[tuple[str, ...]] = [(fold(word),) for word in words]
+        looked_for = [_any_of(word, last=word is sought[-1]) for word in sought]
+        found = self._results("search_words", looked_for, _marks(sought, last=True), {})
         if found.total:
             return found
         instead: dict[str, tuple[str, ...]] = {}
@@ -113,14 +118,21 @@ class _Search:
                     near = nearest(self._connection, fold(word), self._is_word)
                 if not near:
                     return found
-                instead[word] = near
+                instead[word] = sought[at] = near
                 looked_for[at] = _any_of(near)
-        return self._results("search_words", looked_for, instead) if instead else found
+        if not instead:
+            return found
+        marks = _marks(sought, last=words[-1] not in instead)
+        return self._results("search_words", looked_for, marks, instead)
 
     # Finding
 
     def _results(
-        self, table: str, looked_for: Sequence[str], instead: dict[str, tuple[str, ...]]
+        self,
+        table: str,
+        looked_for: Sequence[str],
+        marks: Marks,
+        instead: dict[str, tuple[str, ...]],
     ) -> SearchResults:
         if not all(looked_for):
             return SearchResults()
@@ -135,7 +147,7 @@ class _Search:
             found.sort()
         del found[MOST_FOUND:]
         shown = found[self._query.offset : self._query.offset + self._query.limit]
-        return SearchResults(self._hits(table, match, shown), len(found), more, instead)
+        return SearchResults(self._hits(shown, marks), len(found), more, instead)
 
     def _ranked(self, table: str, match: str) -> _Found:
         """At most one row more than are ranked, the newest first."""
@@ -159,33 +171,21 @@ class _Search:
     def _is_word(self, word: str) -> bool:
         return self._occurs(_any_of([word]))
 
-    def _hits(self, table: str, match: str, shown: _Found) -> tuple[SearchHit, ...]:
-        if not shown:
-            return ()
-        numbers = [-number for _, number in shown]
-        between = min(numbers), max(numbers)
+    def _hits(self, shown: _Found, marks: Marks) -> tuple[SearchHit, ...]:
+        # Marked here: FTS5's own ``highlight`` goes through the rows of each word once more, which
+        # takes as long as finding them.
         rows = self._connection.execute(
-            f"SELECT {table}.rowid, "
-            f"{', '.join(f'highlight({table}, {column}, ?, ?)' for column in range(3))}, "
-            f"{self._finder._keys} "
-            f"FROM {table} CROSS JOIN search_documents d ON d.document_id = {table}.rowid "
-            f"CROSS JOIN {self._finder._table} p ON {self._finder._index.joined('p')} "
-            f"WHERE {table} MATCH ? AND {table}.rowid BETWEEN ? AND ? "
-            f"AND +{table}.rowid IN (SELECT value FROM json_each(?)) "
-            f"ORDER BY {table}.rowid DESC LIMIT ?",
-            (*(OPEN, CLOSE) * 3, match, *between, json.dumps(numbers), len(numbers)),
+            self._finder.shown, (json.dumps([-number for _, number in shown]),)
         )
         by_number = {-row[0]: row[1:] for row in rows}
         hits = []
         for score, number in shown:
             title, summary, text, *key = by_number[number]
-            shows = summary if OPEN in summary and OPEN not in text else text.strip() or summary
-            snippet = excerpt(shows, _EXCERPT[table])
             values = tuple(
                 value if convert is None else convert(value)
-                for convert, value in zip(self._finder._convert, key, strict=True)
+                for convert, value in zip(self._finder.convert, key, strict=True)
             )
-            hits.append(SearchHit(values, title.strip(), snippet, -score))
+            hits.append(SearchHit(values, *marks.shown(title, summary, text), -score))
         return tuple(hits)
 
     def _groups(self, word: str, most: int) -> str:
@@ -197,15 +197,11 @@ class _Search:
         return _any_of([row[0] for row in rows])
 
 
-def _marked(hit: SearchHit, words: Iterable[str]) -> SearchHit:
-    """The hit with the words marked as they are, not as groups of three letters."""
-    pattern = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
-
-    def again(text: str) -> str:
-        bare = text.replace(OPEN, "").replace(CLOSE, "").strip()
-        return pattern.sub(lambda match: f"{OPEN}{match[0]}{CLOSE}", bare)
-
-    return replace(hit, title=again(hit.title), snippet=again(hit.snippet))
+def _marks(sought: Sequence[Collection[str]], *, last: bool) -> Marks:
+    """The words that are looked for; with ``last``, the last one may be a beginning."""
+    beginning = next(iter(sought[-1])) if last else ""
+    words = {word for one in sought for word in one}
+    return Marks(words, beginning if len(beginning) > 1 else None)
 
 
 def _any_of(words: Iterable[str], *, last: bool = False) -> str:

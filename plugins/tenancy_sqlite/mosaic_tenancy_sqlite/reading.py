@@ -127,7 +127,10 @@ class Reading:
 
     def _check(self, reader: sqlite3.Connection, path: Path) -> None:
         revision = disk.revision(reader, path)
-        self._schema.history.require_current(revision, f"The database {path.name}")
+        history = self._schema.history
+        if revision != history.current:
+            subject = f"The database {path.name}"
+            history.require_servable(revision, disk.applied(reader), subject)
         self._head_row(path, reader)
 
     def _head_row(self, path: Path, reader: sqlite3.Connection) -> tuple[Any, ...]:

@@ -133,7 +133,7 @@ class IndexedHistory(History):
     def __init__(self, history: History) -> None:
         super().__init__(history.schema, history.folders)
         self._history = history
-        self.turn = history.turn
+        self.share(history)
         #: The database had an index, which is to be made again.
         self.dropped = False
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_core.database import TenantSchema
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
-from mosaic_core.server_databases import Home, Names, ServerDatabase, age, backend_of
+from mosaic_core.server_databases import Home, Names, ServerDatabase, backend_of, stray_schemas
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_tenancy_sqlschema.identity import token
 from mosaic_tenancy_sqlschema.plugin import SchemaSettings
@@ -27,11 +27,11 @@ class TenantSchemas:
         self, settings: SchemaSettings, schema: TenantSchema, tiers: Mapping[str, Tier]
     ) -> None:
         self._names = Names(settings.prefix)
-        self._backend, url = backend_of(
+        backend, url = backend_of(
             settings.url.get_secret_value(), "[plugins.tenancy_sqlschema] url", token
         )
         self._database = ServerDatabase(
-            self._backend,
+            backend,
             url,
             schema,
             tiers,
@@ -87,17 +87,4 @@ class TenantSchemas:
         return await self._database.check(self._home(tenant))
 
     async def strays(self, known: Collection[str]) -> list[Problem]:
-        found = []
-        for name, comment in await self._database.schemas(f"{self._names.prefix}_"):
-            tenant_id = self._names.tenant_id(name)
-            if tenant_id is not None and tenant_id not in known:
-                found.append(
-                    Problem(
-                        name,
-                        f"No tenant of the directory has this schema, made {age(comment)}.",
-                        "A process was killed before it made the tenant known. The schema is "
-                        "never read: if no tenant is being made right now and platform.db is not "
-                        f"from an old backup, run {self._backend.removal(name)}",
-                    )
-                )
-        return found
+        return await stray_schemas(self._database, self._names, known)

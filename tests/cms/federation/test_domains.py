@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mosaic_cms.identity.federation_tables import DomainProof
+from mosaic_cms.identity.federation_tables import DomainProof, TenantIssuer
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
 from tests.cms.commands import command_line, invoke
@@ -83,6 +83,32 @@ def test_a_domain_leads_to_the_site_that_was_named(run: Run, dns: NameServer) ->
         await deployment.do("sites.delete", site="shop")
         assert (await deployment.get("/", host=SHOP)).status_code == 404
         assert SHOP not in [view.domain for view in await deployment.do("domains.list")]
+
+    run(scenario)
+
+
+def test_what_the_tenants_issuer_relies_on_is_proven_whatever_becomes_of_the_site(
+    run: Run, dns: NameServer
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        identity, tenant = deployment.product.identity, deployment.scope().tenant.tenant_id
+        await deployment.do("sites.create", key="shop", title="The shop")
+        dns.proves((await added(deployment, SHOP, site="shop")).record)
+        await deployment.do("domains.verify", domain=SHOP)
+
+        async def relies(write: Write) -> None:
+            issuer = TenantIssuer(tenant_id=tenant, title="", issuer="x", client_id="x")
+            issuer.secret, issuer.domains, issuer.changed_at = None, [SHOP], write.at
+            write.session.add(issuer)
+
+        await identity.store.write(relies, actor=str(OPERATOR), action="test")
+        await deployment.do("sites.delete", site="shop")
+        assert (await deployment.get("/", host=SHOP)).status_code == 404
+        (left,) = [view for view in await deployment.do("domains.list") if view.domain == SHOP]
+        assert (left.serves, left.site, left.leads) == (False, None, False)
+        assert await identity.domains.covers(tenant, SHOP, [SHOP])
+        await deployment.do("sites.create", key="shop", title="Another")
+        assert (await deployment.get("/", host=SHOP)).status_code == 404, "it inherits nothing"
 
     run(scenario)
 

@@ -56,7 +56,7 @@ def test_an_address_links_when_the_issuer_and_we_have_seen_that_it_is_theirs(mee
         (mail,) = await people.mails()
         assert "signs in from now on" in mail.text
         (link,) = await people.ask("identities.list", mine)
-        assert (link.issuer, link.title) == (WHO.issuer, "Memory, with codes")
+        assert (link.issuer, link.title) == (WHO.issuer, "Memory")
 
     meet(scenario)
 
@@ -225,9 +225,22 @@ def test_who_tries_too_often_waits(meet: Meet) -> None:
                 await people.back(cookie, people.issuer.answer(begun, declines=True))
         cookie, begun = await people.away()
         answer = people.issuer.answer(begun)
-        with pytest.raises(TooManyRequests):
+        with pytest.raises(TooManyRequests) as caught:
             await people.back(cookie, answer)
+        assert caught.value.hint.endswith(" s, or sign in with a password.")
         assert (await people.back(cookie, answer, actor=ELSEWHERE)).cookie is not None
+
+    meet(scenario)
+
+
+def test_who_signs_in_takes_nothing_from_who_does_in_the_same_network(meet: Meet) -> None:
+    async def scenario(people: Federated) -> None:
+        for _ in range(59):
+            cookie, begun = await people.away()
+            with pytest.raises(IdentityRefused):
+                await people.back(cookie, people.issuer.answer(begun, declines=True))
+        for _ in range(3):
+            assert (await people.comes(WHO)).cookie is not None
 
     meet(scenario)
 

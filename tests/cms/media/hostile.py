@@ -112,6 +112,25 @@ def film(*boxes: bytes) -> bytes:
     return struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + body
 
 
+def box(name: bytes, *inside: bytes) -> bytes:
+    content = b"".join(inside)
+    return struct.pack(">I4s", len(content) + 8, name) + content
+
+
+def located_film() -> bytes:
+    """A film that says in each way where it was taken and with what, before what it shows."""
+    place = b"+41.0082+028.4711/"
+    track = box(
+        b"trak", box(b"tkhd", bytes(8)), box(b"meta", place), box(b"mdia", box(b"udta", place))
+    )
+    xmp = box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), b"<4711/>")
+    wide = struct.pack(">I4sQ", 1, b"meta", 16 + len(place)) + place
+    noted = box(b"udta", box(b"\xa9xyz", place), box(b"loci", place), bytes(4))
+    moov = box(b"moov", box(b"mvhd", bytes(16)), track, noted, wide)
+    head = struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0)
+    return head + moov + xmp + box(b"uuid", bytes(16), b"DRM") + box(b"mdat", b"4712" * 50_000)
+
+
 def uses_of_uses() -> bytes:
     levels = "".join(f'<g id="l{n + 1}">' + f'<use href="#l{n}"/>' * 10 + "</g>" for n in range(9))
     return SVG.format(f'<path id="l0" d="M0 0"/>{levels}').encode()
@@ -243,4 +262,4 @@ def moving_gif() -> bytes:
     return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
-__all__ = ["CASES", "Case", "film", "located", "moving", "pdf", "zipped"]
+__all__ = ["CASES", "Case", "film", "located", "located_film", "moving", "pdf", "zipped"]

@@ -38,9 +38,11 @@ def test_a_library_is_looked_after_at_the_command_line(
     assert told("settings", "--kind", "pdf")["kinds"] == ["pdf"]
     refused = told("upload", str(picture), code=1)
     assert "no such files are let in here" in refused["error"]["message"]
+    assert "/-/file/" in told("address", media, "--minutes", "5")["address"]
     told("delete", media)
     assert told("list") == []
-    assert told("purge") == {"files": 1}
+    assert "--all" in invoke("media", "purge", "--site", "aurora", code=2)
+    assert told("purge", "--all") == {"files": 1}
     assert told("usage")["stored"] == 0
     assert json.loads(invoke("tenant", "show", "aurora", "--json"))["stored"] == 0
 

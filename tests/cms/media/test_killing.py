@@ -78,7 +78,7 @@ def test_a_killed_upload_leaves_nothing(deployments: Deployments, how: str) -> N
             done = await deployment.do("media.finish_upload", upload=upload.id)
             assert done.media.size == 16 * len(LINE)
             await deployment.do("media.delete", media=done.media.reference)
-            await deployment.do("media.purge")
+            await deployment.do("media.empty_bin")
         else:
             later = deployment.product.timekeeper.now() + timedelta(days=1, minutes=1)
             assert (await sweep(scope, later, older_than=timedelta())).uploads == 1

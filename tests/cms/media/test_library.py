@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -16,7 +17,7 @@ from mosaic_cms.incoming import Incoming
 from mosaic_core.errors import Conflict, InvalidInput, NotFound, QuotaExceeded
 from mosaic_core.head import Write
 from tests.cms.deployment import Deployment, Deployments
-from tests.cms.media.hostile import located
+from tests.cms.media.hostile import located, located_film
 from tests.cms.media.sending import send, stored
 from tests.cms.pictures.files import photograph
 
@@ -86,6 +87,26 @@ def test_what_comes_is_told_what_is_missing_and_what_was_there(deployments: Depl
         kept = await send(deployment, located("JPEG"), keep_metadata=True)
         assert b"4711" in (await deployment.get(kept.media.url)).content
         assert b"4711" not in (await deployment.get(first.media.url)).content
+
+    deployments(scenario)
+
+
+def test_a_film_does_not_tell_where_it_was_taken(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        film = located_film()
+        sent = await send(deployment, film, "kiln.mp4")
+        assert any("where it was taken" in note for note in sent.notes)
+        shown = (await deployment.get(sent.media.url)).content
+        assert hashlib.sha256(shown).hexdigest() == sent.media.digest
+        assert (len(shown), b"4711" in shown, b"xyz" in shown) == (len(film), False, False)
+        for kept in (b"mvhd", b"tkhd", b"DRM", b"4712" * 50_000):
+            assert film.index(kept) == shown.index(kept), "nothing that points to it has to change"
+        assert shown.count(b"free") == 5
+        again = await send(deployment, shown, "again.mp4")
+        assert again.media.digest == sent.media.digest, "nothing is left to be done"
+        kept_all = await send(deployment, film, "kept.mp4", keep_metadata=True)
+        assert (await deployment.get(kept_all.media.url)).content == film
+        assert (await deployment.do("media.usage")).stored == 3 * len(film)
 
     deployments(scenario)
 
@@ -184,6 +205,38 @@ def test_a_replaced_picture_shows_on_its_pages_and_comes_back(deployments: Deplo
         assert (await deployment.get(jug.url)).status_code == 404
         assert (await deployment.get(kiln.url)).content == RED, "it is the one that is shown"
         assert len([key for key in await stored(deployment) if "renditions" not in key]) == 1
+
+    deployments(scenario)
+
+
+def test_a_content_that_was_brought_back_is_stored_and_counted_once(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        kiln = (await send(deployment, RED)).media
+        for content in (BLUE, RED):
+            await deployment.do("media.replace", media=kiln.reference, content=Incoming.of(content))
+        for number in (1, 2, 1):
+            await deployment.do("media.restore", media=kiln.reference, number=number)
+        usage = await deployment.do("media.usage")
+        assert usage.stored == len(RED) * 2 + len(BLUE)
+        assert usage.originals + usage.versions == usage.stored
+
+    deployments(scenario)
+
+
+def test_a_renamed_file_is_still_at_its_old_address(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        kiln = (await send(deployment, RED, "kiln.jpg")).media
+        named = await deployment.do("media.edit", media=kiln.reference, name="Brennofen.jpg")
+        assert named.url.endswith("/Brennofen.jpg")
+        for url in (named.url, kiln.url):
+            answer = await deployment.get(url)
+            assert (answer.content, answer.headers["content-type"]) == (RED, "image/jpeg")
+        folder = kiln.url.rpartition("/")[0]
+        for other in ("kiln.exe", "kiln", "", ".jpg", "a/kiln.jpg", "800.webp"):
+            answer = await deployment.get(f"{folder}/{other}")
+            assert answer.status_code == 404, "nobody calls it what it is not"
 
     deployments(scenario)
 
@@ -304,7 +357,7 @@ def test_files_of_before_stay_as_they_were(deployments: Deployments) -> None:
         await deployment.do("media.sweep")
         assert len(await stored(deployment)) == 1
         await deployment.do("media.delete", media=shop.reference, site="shop")
-        await deployment.do("media.purge", site="shop")
+        await deployment.do("media.empty_bin", site="shop")
         assert (await deployment.get(kiln.url)).content == RED
 
     deployments(scenario)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -212,6 +213,41 @@ def test_what_is_stored_is_what_the_library_knows_of_in_the_long_run(
     deployments: Deployments,
 ) -> None:
     search(deployments, 250)
+
+
+def test_who_served_what_is_included_goes_on_slowly_and_is_told(deployments: Deployments) -> None:
+    limits = {"bandwidth_per_month": 1_000, "throttled_bits_per_second": 800_000}
+    where = {"persistence": "tenancy_sqlite", "storage": "storage_local"}
+
+    async def scenario(deployment: Deployment) -> None:
+        async def took(count: int, host: str = "aurora.mosaic.test") -> tuple[float, int]:
+            began, size = time.monotonic(), 0
+            for _ in range(count):
+                size += int((await deployment.get("/", host)).headers["content-length"])
+            return time.monotonic() - began, size
+
+        usage = await deployment.do("media.usage")
+        assert (usage.throttled, usage.advice) == (False, "")
+        await took(2)
+        for part in (deployment.product.ledger.flush, deployment.product.throttle.look):
+            await part()
+        usage = await deployment.do("media.usage")
+        assert usage.throttled
+        assert "Move to a higher tier" in usage.advice
+        scope = {"method": "GET", "path": "/", "headers": [(b"host", b"aurora.mosaic.test")]}
+        assert deployment.app.kept({**scope, "query_string": b""}) is None
+        seconds, size = await took(5)
+        assert seconds >= 0.8 * size / 100_000
+        assert deployment.product.throttle.slow.keys() == {deployment.scope().tenant.tenant_id}
+
+        throttle, tenant = deployment.product.throttle, deployment.scope().tenant.tenant_id
+        waiting = asyncio.create_task(throttle.pace(tenant, 3_000_000))
+        await asyncio.sleep(0.1)
+        crowded = await deployment.get("/")
+        assert (crowded.status_code, crowded.headers["retry-after"]) == (503, "30")
+        waiting.cancel()
+
+    deployments(scenario, tiers={"open": {**where, "limits": limits}})
 
 
 def test_what_is_served_is_counted_for_its_tenant(deployments: Deployments) -> None:

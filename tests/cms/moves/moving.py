@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,12 @@ class Ground:
     root: Path
     postgres: PostgreSQL
     tiers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: One that was made before, of a tenant in a file.
+    made: Path | None = None
+    #: Where schemas are made, if elsewhere.
+    url: str | None = None
+    #: Other plugins, and tables of their settings.
+    plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
     prefix: str = field(default_factory=lambda: f"m{secrets.token_hex(5)}")
 
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -44,17 +51,20 @@ class Ground:
                     "tenancy_sqlschema",
                     "tenancy_dedicated",
                     "storage_local",
+                    *self.plugins,
                 ),
                 "lease": 2.0,
             },
             "plugins": {
-                "tenancy_sqlschema": {"url": url, "prefix": self.prefix},
+                "tenancy_sqlschema": {"url": self.url or url, "prefix": self.prefix},
                 "tenancy_dedicated": {"url": url, "prefix": self.prefix},
+                **self.plugins,
             },
             "tiers": {
                 name: {"persistence": strategy, "storage": "storage_local"}
                 for name, strategy in (
                     ("file", "tenancy_sqlite"),
+                    ("other", "tenancy_sqlite"),
                     ("schema", "tenancy_sqlschema"),
                     ("database", "tenancy_dedicated"),
                 )
@@ -86,6 +96,9 @@ class Ground:
 
     async def make(self, tier: str = "file") -> None:
         """A tenant with a few pages, one of them a draft, and a redirect."""
+        if tier == "file" and self.made is not None:
+            shutil.copytree(self.made, self.root)
+            return
         await migrate_platform(settings_for(self.root, **self.tables()))
         async with self.opened() as deployment:
             await deployment.rule("tenants.create", slug="aurora", name="Aurora", tier=tier)

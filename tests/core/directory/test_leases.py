@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -210,6 +211,18 @@ def test_a_lease_that_ran_out_is_still_ones_own_while_nobody_takes_it(tmp_path: 
     run(tmp_path, scenario)
 
 
+def test_who_was_held_up_goes_on_when_nobody_took_it(tmp_path: Path) -> None:
+    async def scenario(directory: Directory) -> None:
+        async with directory.leases.held(ONE, Work.MOVE, holder="the mover") as lease:
+            await shift(directory, seconds=5 * LASTS)
+            time.sleep(1.2 * LASTS)
+            await asyncio.sleep(0.5 * LASTS)
+            assert await directory.leases.of(ONE.tenant_id) is not None
+            await directory.write(lease.require, actor="t", action="t")
+
+    run(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("hours", [-30, 30])
 def test_a_clock_that_is_set_holds_nobody_up(tmp_path: Path, hours: int) -> None:
     async def scenario(directory: Directory) -> None:
@@ -257,3 +270,15 @@ def test_someone_elses_cancelling_is_no_lost_lease(tmp_path: Path) -> None:
 )
 def test_every_database_is_asked_for_its_own_time(dialect: sa.Dialect, clock: str) -> None:
     assert clock in str(select(database_now()).compile(dialect=dialect))
+
+
+def test_what_is_given_back_with_the_last_write_is_not_lost(tmp_path: Path) -> None:
+    async def scenario(directory: Directory) -> None:
+        async with directory.leases.held(ONE, Work.MOVE, holder="the mover") as lease:
+            await directory.write(
+                lambda write: directory.leases.end(write, lease), actor="t", action="t"
+            )
+            await asyncio.sleep(0.8 * LASTS)  # it would be renewed
+        assert not lease.lost
+
+    run(tmp_path, scenario)

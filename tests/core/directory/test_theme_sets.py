@@ -11,10 +11,11 @@ from pathlib import Path
 from sqlalchemy import select, update
 
 from mosaic_core.database import History
-from mosaic_core.directory import Directory, PlatformDatabase
+from mosaic_core.directory import Directory, PlatformDatabase, TenantRow
+from mosaic_core.directory.database import OWNER
 from mosaic_core.directory.tables import RenderedRow, ThemeSetRow
 from mosaic_core.directory.theme_sets import CLAIM, KEPT, SEEN, ThemeSets
-from mosaic_core.head import Write
+from mosaic_core.head import PLATFORM, Write, Writer
 from mosaic_core.platform import platform_history
 from tests.core.head.toys import toy_tenant
 
@@ -164,10 +165,17 @@ def test_of_tenants_that_are_there_already_nobody_knows_what_they_need(tmp_path:
     for name in ("p0001_first.py", "p0002_due.py"):
         shutil.copy(MIGRATIONS / name, older)
 
+    async def add(write: Write) -> None:  # as code of that time did
+        tenant = toy_tenant(1)
+        values = {name: getattr(tenant, name) for name in ("tenant_id", "slug", "name", "tier")}
+        values |= {"status": "active", "reason": "", "epoch": 1, "revision": "r"}
+        values |= {"subscription_status": "none", "created_at": write.at, "changed": 1}
+        write.session.add(TenantRow(**values))
+
     async def main() -> None:
         before = PlatformDatabase(tmp_path / "platform.db", History("platform", [older]))
         await before.migrate()
-        await Directory(before, "localhost", 3600.0).add(toy_tenant(1), "r", actor="tester")
+        await Writer(PLATFORM, OWNER, before.exclusive).write(add, actor="tester", action="test")
         await before.close()
         database = PlatformDatabase(tmp_path / "platform.db", platform_history())
         await database.migrate()

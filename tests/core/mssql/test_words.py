@@ -70,12 +70,12 @@ class Lists:
         return best
 
     async def ranked(self, sought: Sought, *, titled: bool) -> list[tuple[int, float]]:
-        kind = GRAM if sought.letters else WORD
+        kind = GRAM if sought.marks.letters else WORD
         found = [
             (number, sum(scores.values()))
             for number, scores in self._found(sought.terms, kind, titled=titled).items()
             if len(scores) == len(sought.terms)
-            and all(word in self.letters[number] for word in sought.letters)
+            and all(word in self.letters[number] for word in sought.marks.letters)
         ]
         newest = sorted(found, reverse=True)[: MOST_FOUND + 1]
         return sorted(newest, key=lambda row: (-row[1], -row[0]))

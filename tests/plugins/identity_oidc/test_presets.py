@@ -18,7 +18,7 @@ from mosaic_core.errors import (
     IdentityRefused,
     IdentityTampered,
 )
-from mosaic_core.identity import Vouched
+from mosaic_core.identity import SignInWay, Vouched
 from mosaic_core.testing.identity import CALLBACK
 from mosaic_core.testing.services import make_services
 from tests.issuers import GitHubStandIn, HostileIssuer, Said
@@ -133,6 +133,14 @@ def test_each_directory_of_microsoft_is_an_issuer_of_its_own(
     ):
         with pytest.raises(IdentityTampered):
             of_microsoft(microsoft, tmp_path, **claims)
+
+
+def test_an_account_knows_the_way_of_whichever_directory_it_is_linked_with() -> None:
+    shared = SignInWay("work", "Microsoft", "https://login.example/{tenantid}/v2.0")
+    assert shared.trusts(f"https://login.example/{DIRECTORY}/v2.0")
+    for other in ("https://login.example//v2.0", "https://login.example/a/b/v2.0", "https://x/"):
+        assert not shared.trusts(other)
+    assert not SignInWay("own", "Own", "https://x/").trusts("https://x")
 
 
 def test_what_an_administrator_of_any_directory_can_write_verifies_no_address(

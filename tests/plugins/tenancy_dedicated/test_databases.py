@@ -139,6 +139,15 @@ def test_a_database_that_the_operator_gives_is_used_and_stays(databases: Databas
                 await strategy.head(ours)
             await strategy.provision(ours)
             assert await names_of(strategy, other) == ["other"]
+            (stray,) = await strategy.strays([other.tenant_id])
+            assert stray.subject == f"{databases.prefix}_{ours.tenant_id}_1"
+            assert "DROP SCHEMA" in stray.mend
+            assert await strategy.strays([ours.tenant_id, other.tenant_id]) == []
+        gone = {**given, "gone": "postgresql://me:s3cret@127.0.0.1:9/x"}
+        async with databases.opened(given=gone) as strategy:
+            found = await strategy.strays([other.tenant_id])
+            assert [one.subject for one in found] == [stray.subject, "given.gone"]
+            assert "s3cret" not in str(found)
 
     asyncio.run(main())
     assert databases.names() == [f"{databases.prefix}_{other.tenant_id}_1", name]

@@ -5,10 +5,11 @@ from alembic import op
 
 from mosaic_core import types
 
-revision = "p0006"
-down_revision = "p0005"
+revision = "p0008"
+down_revision = "p0007"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -1,0 +1,185 @@
+"""What becomes of tenants: another slug, deleting them, having them back, what is left of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from typing import Any
+
+from mosaic_cms.actions import Model, action
+from mosaic_cms.catching_up import catch_up
+from mosaic_cms.operations.tenants import NamedTenant, Nothing, TenantView, tenant_view
+from mosaic_cms.rights import Permission
+from mosaic_cms.scope import Actor, PlatformScope, TenantScope
+from mosaic_core.directory import Work
+from mosaic_core.directory.deletions import Deletion
+from mosaic_core.errors import Conflict, DatabaseMissing, InvalidInput
+from mosaic_core.tenants import TenantContext
+
+
+class MoveAddress(Model):
+    """A tenant, and the slug that it gets."""
+
+    slug: str
+    new: str
+
+
+class Surely(Model):
+    """What is to go is named a second time."""
+
+    slug: str
+    confirm: str
+
+
+class ThisSurely(Model):
+    """The slug of the tenant that one works in, so that it is no other that goes."""
+
+    confirm: str
+
+
+class WhichCertificate(Model):
+    """A tenant that was removed, by its id."""
+
+    tenant_id: str
+
+
+class DeletedTenant(Model):
+    """A tenant that was deleted.
+
+    Attributes:
+        due: when all of it is removed.
+        begun: its removal has, and it cannot be had back.
+    """
+
+    tenant_id: str
+    slug: str
+    name: str
+    at: datetime
+    by: str
+    due: datetime
+    begun: bool
+
+
+class Certificate(Model):
+    """What was removed of a tenant: what there was, counted before, and what the platform had of
+    it."""
+
+    content: dict[str, Any]
+
+
+@action("tenants.rename", needs=Permission("update", "tenants"), http="POST /tenants/{slug}/rename")
+async def rename_tenant(scope: PlatformScope, command: MoveAddress) -> TenantView:
+    """Gives a tenant another slug. For 90 days, its old address leads to the new one."""
+    platform = scope.product.platform
+    tenant = platform.directory.named(command.slug)
+    try:  # a database that is named by the slug in the configuration would not be found any more
+        await platform.persistence(tenant).head(dataclasses.replace(tenant, slug=command.new))
+    except DatabaseMissing as error:
+        raise Conflict(
+            f"Its database would not be found as {command.new!r}: {error.message}",
+            hint="Name it under the new slug in the configuration first.",
+        ) from error
+    renamed = await platform.directory.rename(tenant.tenant_id, command.new, actor=str(scope.actor))
+    return tenant_view(scope, renamed)
+
+
+@action("tenants.delete", needs=Permission("delete", "tenants"), http="DELETE /tenants/{slug}")
+async def delete_tenant(scope: PlatformScope, command: NamedTenant) -> DeletedTenant:
+    """Deletes a tenant: nobody sees it any more. For 30 days it can be had back, then all of it is
+    removed."""
+    tenant = scope.product.platform.directory.named(command.slug)
+    return await _delete(scope, tenant, scope.actor)
+
+
+@action(
+    "tenant.delete",
+    needs=Permission("delete", "tenant"),
+    http="DELETE /tenant",
+    suspended=True,
+)
+async def delete_this_tenant(scope: TenantScope, command: ThisSurely) -> DeletedTenant:
+    """Deletes the tenant that one works in, with all its sites. For 30 days, those who run this
+    installation can have it back."""
+    _require_same(scope.tenant.slug, command.confirm)
+    return await _delete(scope, scope.tenant, scope.actor)
+
+
+@action("tenants.deleted", needs=Permission("read", "tenants"), effect="read", http="GET /deleted")
+async def deleted_tenants(scope: PlatformScope, command: Nothing) -> list[DeletedTenant]:
+    """Lists the tenants that were deleted and are not removed yet."""
+    pending = await scope.product.platform.directory.deletions.pending()
+    return [_view(deletion) for deletion in pending]
+
+
+@action(
+    "tenants.recover", needs=Permission("update", "tenants"), http="POST /deleted/{slug}/recover"
+)
+async def recover_tenant(scope: PlatformScope, command: NamedTenant) -> TenantView:
+    """Has a deleted tenant back as it was, at the current revision."""
+    product, platform = scope.product, scope.product.platform
+    deletions, leases = platform.directory.deletions, platform.directory.leases
+    deletion = await deletions.named(command.slug)
+    actor = str(scope.actor)
+    async with leases.held(deletion.tenant, Work.DELETION, holder=actor, patient=True) as lease:
+        await deletions.recover(deletion, lease, actor=actor)
+    tenant = platform.directory.named(command.slug)
+    for behind, revision in await platform.directory.behind(platform.schema.history):
+        if behind.tenant_id == tenant.tenant_id:
+            await catch_up(product, tenant, revision, scope.actor)
+    # What was noted of it elsewhere may be forgotten by now.
+    await platform.directory.theme_sets.prefer(tenant.tenant_id, product.kept.key)
+    await product.reminders.compare(tenant, mend=True)
+    return tenant_view(scope, tenant)
+
+
+@action("tenants.remove", needs=Permission("delete", "tenants"), http="POST /deleted/{slug}/remove")
+async def remove_tenant(scope: PlatformScope, command: Surely) -> Certificate:
+    """Removes a deleted tenant now, for good: its databases, its files, and what the platform has
+    of it."""
+    _require_same(command.slug, command.confirm)
+    deletions = scope.product.platform.directory.deletions
+    deletion = await deletions.named(command.slug)
+    await deletions.hasten(deletion, actor=str(scope.actor))
+    return Certificate(content=await scope.product.remover.remove(deletion, patient=True))
+
+
+@action(
+    "tenants.certificate",
+    needs=Permission("read", "tenants"),
+    effect="read",
+    http="GET /removed/{tenant_id}",
+)
+async def certificates(scope: PlatformScope, command: WhichCertificate) -> list[Certificate]:
+    """What was removed of a tenant; several when it was made again and removed again."""
+    deletions = scope.product.platform.directory.deletions
+    found = await deletions.certificates(command.tenant_id)
+    return [Certificate(content=content) for content in found]
+
+
+async def _delete(
+    scope: PlatformScope | TenantScope, tenant: TenantContext, actor: Actor
+) -> DeletedTenant:
+    directory = scope.product.platform.directory
+    async with directory.leases.held(tenant, Work.DELETION, holder=str(actor)) as lease:
+        deletion = await directory.deletions.mark(tenant, lease, actor=str(actor))
+    return _view(deletion)
+
+
+def _require_same(slug: str, confirm: str) -> None:
+    if confirm != slug:
+        raise InvalidInput(
+            f"{confirm[:80]!r} is not what is to go.", hint="Confirm it with the tenant's slug."
+        )
+
+
+def _view(deletion: Deletion) -> DeletedTenant:
+    tenant = deletion.tenant
+    return DeletedTenant(
+        tenant_id=tenant.tenant_id,
+        slug=tenant.slug,
+        name=tenant.name,
+        at=deletion.at,
+        by=deletion.actor,
+        due=deletion.due,
+        begun=deletion.found is not None,
+    )

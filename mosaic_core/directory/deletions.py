@@ -1,0 +1,292 @@
+"""Deleting a tenant, in two steps: first nobody sees it any more, and it can be had back; later all
+of it is removed, and a certificate says what that was.
+
+What the platform database has of a tenant is found by its columns: every row with the tenant's id,
+and what a table declares. So a table that somebody adds is emptied too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Table, Text, cast, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mosaic_core.database import PlatformBase, is_derived
+from mosaic_core.database.schema import is_kernel
+from mosaic_core.directory.leases import Lease
+from mosaic_core.directory.tables import DeletionRow, TenantRow
+from mosaic_core.errors import Conflict, NotFound
+from mosaic_core.head import PLATFORM, Write
+from mosaic_core.tenants import TenantContext, TenantStatus
+from mosaic_core.types import canonical_json, to_image
+
+if TYPE_CHECKING:
+    from mosaic_core.directory.directory import Directory
+
+#: How long a deleted tenant can be had back.
+PATIENCE = timedelta(days=30)
+#: What says of a tenant itself that it is, or that it was deleted, or who works at it.
+_KEPT = frozenset({"tenants", "deletions", "leases"})
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A tenant that was deleted and may still be there.
+
+    Attributes:
+        at: when, and ``actor`` by whom.
+        due: when all of it is removed.
+        found: what there was, once its removal has begun.
+    """
+
+    tenant: TenantContext
+    at: datetime
+    actor: str
+    due: datetime
+    found: dict[str, Any] | None
+
+
+class Deletions:
+    """The tenants that were deleted, and the certificates of those that are gone."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def mark(self, tenant: TenantContext, lease: Lease, *, actor: str) -> Deletion:
+        """The first step: from here on the tenant is not there, for anybody.
+
+        Args:
+            lease: for the tenant's deletion.
+        """
+
+        async def fn(write: Write) -> None:
+            await lease.require(write)
+            row = await write.session.get(TenantRow, tenant.tenant_id)
+            if row is None or row.status == TenantStatus.DELETED:
+                raise NotFound(f"There is no tenant {tenant.slug!r}.")
+            write.session.add(
+                DeletionRow(
+                    tenant_id=tenant.tenant_id,
+                    at=write.at,
+                    actor=actor,
+                    due=write.at + PATIENCE,
+                    status=row.status,
+                )
+            )
+            row.status, row.changed = str(TenantStatus.DELETED), write.version
+
+        await self._directory.write(fn, actor=actor, action="tenants.delete")
+        return await self.named(tenant.slug)
+
+    async def recover(self, deletion: Deletion, lease: Lease, *, actor: str) -> None:
+        """Has a tenant back as it was.
+
+        Raises:
+            Conflict: its removal has begun.
+        """
+
+        async def fn(write: Write) -> None:
+            await lease.require(write)
+            row, tenant = await _open(write, deletion)
+            if row.found is not None:
+                raise Conflict(
+                    f"The removal of {tenant.slug!r} has begun.",
+                    hint="Import a bundle of it, if there is one.",
+                )
+            tenant.status, tenant.changed = row.status, write.version
+            await write.session.delete(row)
+
+        await self._directory.write(fn, actor=actor, action="tenants.recover")
+
+    async def hasten(self, deletion: Deletion, *, actor: str) -> None:
+        """Nobody waits any longer until it is removed."""
+
+        async def fn(write: Write) -> None:
+            row, _ = await _open(write, deletion)
+            row.due = write.at
+
+        await self._directory.write(fn, actor=actor, action="tenants.hasten")
+
+    async def begin(self, deletion: Deletion, lease: Lease, found: dict[str, Any]) -> None:
+        """Notes what there is before anything of it is removed; it cannot be had back then."""
+
+        async def fn(write: Write) -> None:
+            await lease.require(write)
+            row, _ = await _open(write, deletion)
+            row.found = found
+
+        await self._directory.write(fn, actor="system", action="tenants.remove")
+
+    async def finish(
+        self,
+        deletion: Deletion,
+        lease: Lease,
+        beside: Callable[[Write, str], Awaitable[dict[str, int]]],
+    ) -> dict[str, Any]:
+        """The last step: removes what the platform has of a tenant, and writes the certificate.
+
+        Args:
+            beside: removes what is not found by a column, in the same write; it tells how many rows
+                of which tables.
+        """
+
+        async def fn(write: Write) -> dict[str, Any]:
+            await lease.require(write)
+            row, tenant = await _open(write, deletion)
+            removed = await beside(write, row.tenant_id)
+            for table, number in (await _remove_rows(write.session, row.tenant_id)).items():
+                removed[table] = removed.get(table, 0) + number
+            erased = await _erase_images(write, row.tenant_id)
+            facts = {
+                "tenant_id": row.tenant_id,
+                "slug": tenant.slug,
+                "deleted_at": to_image(row.at),
+                "deleted_by": row.actor,
+                "removed_at": to_image(write.at),
+                "found": row.found,
+                "platform_rows": {name: n for name, n in sorted(removed.items()) if n},
+                "erased_images": erased,
+            }
+            digest = hashlib.sha256(canonical_json(facts).encode()).hexdigest()
+            row.certificate = facts | {"sha256": digest}
+            # It stays as the mark of one that was there: an instance that looks now and then has
+            # to see that it went. No slug begins like this.
+            tenant.slug, tenant.name, tenant.reason = f"-{row.tenant_id}", "", ""
+            tenant.changed = write.version
+            await self._directory.leases.end(write, lease)
+            return row.certificate
+
+        return await self._directory.write(fn, actor="system", action="tenants.removed")
+
+    # What there is
+
+    async def pending(self, by: datetime | None = None) -> list[Deletion]:
+        """Tenants that are deleted and not yet removed, those first whose time comes first.
+
+        Args:
+            by: those alone that are due by then.
+        """
+        query = (
+            select(DeletionRow, TenantRow)
+            .join(TenantRow, TenantRow.tenant_id == DeletionRow.tenant_id)
+            .where(DeletionRow.certificate.is_(None))
+            .order_by(DeletionRow.due)
+        )
+        if by is not None:
+            query = query.where(DeletionRow.due <= by)
+        async with self._directory.database.session() as session:
+            return [_deletion(row, tenant) for row, tenant in await session.execute(query)]
+
+    async def named(self, slug: str) -> Deletion:
+        """The deleted tenant of this slug.
+
+        Raises:
+            NotFound: there is none.
+        """
+        for deletion in await self.pending():
+            if deletion.tenant.slug == slug:
+                return deletion
+        raise NotFound(
+            f"There is no deleted tenant {slug!r}.",
+            hint="'mosaic tenant list --deleted' shows those there are.",
+        )
+
+    async def certificates(self, tenant_id: str) -> list[dict[str, Any]]:
+        """What was removed of a tenant, the oldest first.
+
+        Raises:
+            NotFound: nothing was.
+        """
+        query = select(DeletionRow.certificate).where(
+            DeletionRow.tenant_id == tenant_id, DeletionRow.certificate.is_not(None)
+        )
+        async with self._directory.database.session() as session:
+            found = list(await session.scalars(query.order_by(DeletionRow.at)))
+        if not found:
+            raise NotFound(
+                f"No tenant {tenant_id!r} was removed.",
+                hint="A certificate goes by the tenant's id, which 'mosaic tenant delete' shows.",
+            )
+        return found
+
+    async def clear(self, tenant_id: str, *, actor: str) -> None:
+        """Makes room for a tenant of an id whose earlier one is gone: a bundle that is imported a
+        second time under one slug has the same."""
+
+        async def fn(write: Write) -> None:
+            row = await write.session.get(TenantRow, tenant_id)
+            if row is not None and row.slug == f"-{tenant_id}":
+                await write.session.delete(row)
+
+        await self._directory.write(fn, actor=actor, action="tenants.clear")
+
+
+async def _open(write: Write, deletion: Deletion) -> tuple[DeletionRow, TenantRow]:
+    key = (deletion.tenant.tenant_id, deletion.at)
+    row = await write.session.get(DeletionRow, key)
+    tenant = await write.session.get(TenantRow, deletion.tenant.tenant_id)
+    if row is None or tenant is None or row.certificate is not None:
+        raise NotFound(f"{deletion.tenant.slug!r} is not deleted any more, or it is gone.")
+    return row, tenant
+
+
+def _deletion(row: DeletionRow, tenant: TenantRow) -> Deletion:
+    context = TenantContext(
+        tenant.tenant_id,
+        tenant.slug,
+        tenant.name,
+        tenant.tier,
+        TenantStatus.DELETED,
+        tenant.reason,
+        tenant.epoch,
+        tenant.database_schema,
+    )
+    return Deletion(context, row.at, row.actor, row.due, row.found)
+
+
+def _of_tenants() -> dict[Table, Any]:
+    """The tables that have a tenant's id, with the class of each, those first that others need."""
+    classes = {mapper.local_table: mapper.class_ for mapper in PlatformBase.registry.mappers}
+    return {
+        table: classes[table]
+        for table in PlatformBase.metadata.sorted_tables
+        if "tenant_id" in table.columns and table.name not in _KEPT and not is_kernel(table)
+    }
+
+
+async def _remove_rows(session: AsyncSession, tenant_id: str) -> dict[str, int]:
+    removed: dict[str, int] = {}
+    for table, kind in reversed(_of_tenants().items()):
+        mine = table.columns.tenant_id == tenant_id
+        if is_derived(table):
+            result: Any = await session.execute(delete(table).where(mine))
+            removed[table.name] = result.rowcount
+            continue
+        rows = (await session.scalars(select(kind).where(mine))).all()
+        for row in rows:
+            await session.delete(row)
+        await session.flush()
+        removed[table.name] = len(rows)
+    return removed
+
+
+async def _erase_images(write: Write, tenant_id: str) -> int:
+    """Erases what the change log has of rows that are gone; that they were there stays."""
+    log = PLATFORM.changes
+    entities = [table.name for table in _of_tenants() if not is_derived(table)]
+    with write.permit.kernel():
+        result: Any = await write.session.execute(
+            update(log)
+            .where(
+                log.c.entity.in_([*entities, "tenants"]),
+                log.c.image.is_not(None),
+                cast(log.c.image, Text).contains(f'"{tenant_id}"', autoescape=True),
+            )
+            .values(image=None, salt=None)
+        )
+    return int(result.rowcount)
