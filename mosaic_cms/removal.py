@@ -138,18 +138,23 @@ class Remover:
             return {"unreadable": error.message}
 
     async def _drop_databases(self, deletion: Deletion, lease: Lease) -> None:
-        """Every home that it has or had, wherever tenants are kept; and those of moves that did not
-        come to their end."""
-        tenant, platform = deletion.tenant, self._product.platform
-        moves = await platform.moving.moves.all(tenant.tenant_id)
+        """Every home that it has or had, wherever tenants are kept; and one that a move had just
+        begun."""
+        tenant = deletion.tenant
+        moves = await self._product.platform.moving.moves.all(tenant.tenant_id)
         last = max([tenant.epoch, *(move.to_epoch for move in moves)])
-        for persistence in platform.strategies().values():
-            for epoch in range(1, last + 1):
+        for persistence in self._product.platform.strategies().values():
+            for epoch in range(1, last + 2):
                 await persistence.drop(dataclasses.replace(tenant, epoch=epoch))
 
     async def _drop_files(self, deletion: Deletion, lease: Lease) -> None:
+        """Where each tier keeps them that it is on, or was."""
+        tenant = deletion.tenant
+        moves = await self._product.platform.moving.moves.all(tenant.tenant_id)
+        tiers = {tenant.tier, *(tier for move in moves for tier in (move.from_tier, move.to_tier))}
         for storage in self._product.platform.storages().values():
-            await storage.drop(deletion.tenant)
+            for tier in sorted(tiers):
+                await storage.drop(dataclasses.replace(tenant, tier=tier))
 
     async def _forget(self, deletion: Deletion, lease: Lease) -> dict[str, Any]:
         certificate = await self._deletions.finish(deletion, lease, self._let_go)
