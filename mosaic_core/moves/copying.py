@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +14,10 @@ from mosaic_core.errors import DatabaseDamaged
 from mosaic_core.head.tables import TENANT
 from mosaic_core.moves.home import Home, head_of
 from mosaic_core.moves.progress import Progress
-from mosaic_core.moves.rows import differing, tables_of
+from mosaic_core.moves.rows import Slices, differing, tables_of
 
 #: Rows that are put in at once, and about how many bytes of them.
-_TOGETHER, _MUCH = 1000, 4_000_000
+_TOGETHER, _MUCH = 250, 1_000_000
 #: What of a head is its tenant's, and goes with it; the rest is the home's own.
 _CARRIED = ("version", "published", "digest", "base_version")
 
@@ -35,7 +34,7 @@ async def copy_rows(source: Home, target: Home, schema: TenantSchema, progress: 
         counts = [await _count(session, table) for table in tables]
         total = sum(counts)
         await progress("rows", 0, total)
-        done = 0
+        done, slices = 0, Slices()
         for table, count in zip(tables, counts, strict=True):
             copied = 0
             waiting: list[dict[str, Any]] = []
@@ -43,6 +42,7 @@ async def copy_rows(source: Home, target: Home, schema: TenantSchema, progress: 
             async for row in streamed(session, ordered(table)):
                 waiting.append(dict(row))
                 size += _size(row)
+                await slices.end()
                 if len(waiting) == _TOGETHER or size >= _MUCH:
                     copied += await _put(target, table, waiting)
                     waiting, size = [], 0
@@ -106,5 +106,4 @@ async def _put(target: Home, table: Table, rows: Sequence[dict[str, Any]]) -> in
     if rows:
         async with target.putting() as connection:
             await connection.execute(insert(table), rows)
-    await asyncio.sleep(0)  # a file is read and written without ever waiting: others want to
     return len(rows)

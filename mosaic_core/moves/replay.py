@@ -7,7 +7,6 @@ the copy gets what is there, and goes from one version to another in one transac
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +20,7 @@ from mosaic_core.head.tables import TENANT
 from mosaic_core.moves.copying import carry, compare_rows, unlike
 from mosaic_core.moves.home import Home, head_of
 from mosaic_core.moves.progress import Progress
-from mosaic_core.moves.rows import Key, deleting, differing, key_of, rows_at, tables_of
+from mosaic_core.moves.rows import Key, Slices, deleting, differing, key_of, rows_at, tables_of
 
 _LOG = TENANT.changes
 _SKIPPED = {chain.CHECKPOINT, chain.MIGRATE}
@@ -106,14 +105,16 @@ async def _apply(
 ) -> None:
     """Takes the stale rows away and puts in what is there; what points where is looked at when all
     of it is done."""
+    slices = Slices()
     for name in reversed(tables):
         for statement in deleting(tables[name], stale.keys.get(name, ())):
             await target.execute(statement)
+            await slices.end()
     for name, table in tables.items():
         async for rows in rows_at(session, table, stale.keys.get(name, ())):
             if rows:
                 await target.execute(insert(table), rows)
-            await asyncio.sleep(0)
+            await slices.end()
 
 
 async def _log(session: AsyncSession, target: AsyncConnection, level: int) -> None:
