@@ -7,9 +7,10 @@ import json
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from itertools import islice
+from operator import eq
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, RowMapping, Table, delete, select, tuple_
+from sqlalchemy import ColumnElement, Delete, RowMapping, Table, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from mosaic_core.database.ordering import ROWS
@@ -123,4 +124,5 @@ def _among(table: Table, keys: Collection[Key]) -> ColumnElement[bool]:
     columns = list(table.primary_key.columns)
     if len(columns) == 1:
         return columns[0].in_([key[0] for key in keys])
-    return tuple_(*columns).in_(keys)
+    # Column by column: SQL Server compares no tuples.
+    return or_(*(and_(*map(eq, columns, key)) for key in keys))

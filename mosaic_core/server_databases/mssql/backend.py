@@ -56,7 +56,10 @@ class SQLServer:
         writing among processes: the lock on the head's row, taken by a change that changes nothing.
         Those who read see the row as it was."""
         level = "SNAPSHOT" if transaction.reads else "READ COMMITTED"
-        statements = [f"SET TRANSACTION ISOLATION LEVEL {level}"]
+        # A snapshot is refused in a transaction that began otherwise, and a driver may begin one.
+        statements = [
+            f"SET TRANSACTION ISOLATION LEVEL {level}; IF @@TRANCOUNT > 0 COMMIT TRANSACTION"
+        ]
         if transaction.alone is not None:
             head = f"{quoted(transaction.alone)}.head"
             statements.append(f"UPDATE {head} SET status = status")  # noqa: S608 - a name, quoted

@@ -20,6 +20,7 @@ from mosaic_core.database import TenantSchema
 from mosaic_core.database.migrations import NAMES
 from mosaic_core.database.mssql import creation
 from mosaic_core.head import TENANT
+from mosaic_core.moves.rows import _among
 from mosaic_core.server_databases.backend import Transaction
 from mosaic_core.server_databases.mssql import catalog
 from mosaic_core.server_databases.mssql.backend import SQLServer
@@ -142,11 +143,11 @@ def test_visitors_reads_are_compiled_with_their_parameters_in_order() -> None:
 
 def test_a_reader_sees_a_snapshot_and_a_writer_takes_its_turn_at_the_head() -> None:
     server = SQLServer()
-    assert server.beginning(Transaction(reads=True)) == ["SET TRANSACTION ISOLATION LEVEL SNAPSHOT"]
-    assert server.beginning(Transaction(alone="tenant_x_1")) == [
-        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        'UPDATE "tenant_x_1".head SET status = status',
-    ]
+    (reads,) = server.beginning(Transaction(reads=True))
+    assert reads.startswith("SET TRANSACTION ISOLATION LEVEL SNAPSHOT;")
+    writes, turn = server.beginning(Transaction(alone="tenant_x_1"))
+    assert writes.startswith("SET TRANSACTION ISOLATION LEVEL READ COMMITTED;")
+    assert turn == 'UPDATE "tenant_x_1".head SET status = status'
     assert server.ending(Transaction(alone="tenant_x_1")) == []
 
 
@@ -181,3 +182,11 @@ def test_an_index_is_made_in_place_of_another_whose_definition_it_says() -> None
     for name in ("id", "language", "room", "title", "summary", "text"):
         assert f'UPDATE("{name}")' in trigger
     assert 'SELECT "id", "language" FROM inserted UNION' in trigger
+
+
+def test_rows_of_a_move_are_named_column_by_column() -> None:
+    table = toy_schema().metadata.tables["tenant.leaflets"]
+    keys = [(new_id(), "en"), (new_id(), "de")]
+    named = str(_among(table, keys).compile(dialect=_DIALECT))
+    one = "tenant.leaflets.id = ? AND tenant.leaflets.language = ?"
+    assert named == f"{one} OR {one}"
