@@ -160,7 +160,7 @@ class Remover:
         certificate = await self._deletions.finish(deletion, lease, self._let_go)
         self._product.platform.heads.forget(deletion.tenant.tenant_id)
         await self._product.identity.store.refresh()
-        _log.warning("%s is removed", deletion.tenant.slug)
+        _log.info("%s is removed", deletion.tenant.slug)
         return certificate
 
     async def _let_go(self, write: Write, tenant_id: str) -> dict[str, int]:

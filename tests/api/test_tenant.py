@@ -39,3 +39,32 @@ def test_a_site_gets_one_of_the_themes_that_are_listed(services: Services) -> No
         assert {item["name"]: item["sites"] for item in items}["folio"] == ["main"]
 
     services(scenario)
+
+
+def test_an_owner_deletes_their_tenant_and_nothing_of_it_is_left_on_the_api(
+    services: Services,
+) -> None:
+    async def scenario(service: Service) -> None:
+        owner = {"x_api_key": await service.key("owner")}
+        admin = {"x_api_key": await service.key("admin")}
+        other = {"x_api_key": await service.key("owner", "bread")}
+        told = problem(await service.ask("DELETE", "/tenant?confirm=aurora", **admin), 403)
+        assert "Owner has it" in told["detail"]
+        problem(await service.ask("DELETE", "/tenant?confirm=bread", **owner), 422)
+        assert (await service.get("/tenant", **owner)).status_code == 200
+        deleted = await service.ask("DELETE", "/tenant?confirm=aurora", **owner)
+        assert deleted.status_code == 200, deleted.text
+        assert deleted.json()["slug"] == "aurora"
+        for removed in (False, True):
+            if removed:
+                given = {"slug": "aurora", "confirm": "aurora"}
+                await service.deployment.rule("tenants.remove", **given)
+            for host in ("aurora.mosaic.test", "mosaic.test", "bread.mosaic.test"):
+                for key in (owner, admin):
+                    answer = await service.get("/tenant", host=host, **key)
+                    assert answer.status_code in {401, 403, 404}, (host, answer.text)
+                    assert "Aurora" not in answer.text
+        own = await service.get("/tenant", host="bread.mosaic.test", **other)
+        assert own.json()["slug"] == "bread"
+
+    services(scenario)
