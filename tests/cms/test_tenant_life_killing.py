@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaic_cms.cli.health import _examine_databases
+from mosaic_cms.cli.health import examine_databases
 from tests.cms.deployment import Deployment, Deployments, opened
 from tests.cms.test_tenant_life import lived_in, rows_with
 from tests.killing import nursery
@@ -34,7 +34,7 @@ async def create(root: Path) -> None:
 
 async def wrong(deployment: Deployment) -> list[str]:
     """What the doctor finds, but for the mail that waits here."""
-    found = await _examine_databases(deployment.product, lambda *_: None, mend=False)
+    found = await examine_databases(deployment.product, lambda *_: None, mend=False)
     return [f"{p.subject}: {p.what}" for p in found.problems if p.subject != "mail"]
 
 
