@@ -28,6 +28,7 @@ from mosaic_core.errors import (
     DatabaseMissing,
     DatabaseNewer,
     LeaseTaken,
+    NotFound,
 )
 from mosaic_core.head import PLATFORM, TENANT, Write
 from mosaic_core.storage import Storage
@@ -74,8 +75,8 @@ class Remover:
                 await self.remove(deletion)
                 self._troubled.pop(tenant.tenant_id, None)
                 done += 1
-            except LeaseTaken:
-                continue  # another process is at it
+            except (LeaseTaken, NotFound):
+                continue  # another process is at it, or was
             except Exception:  # noqa: BLE001 - it stays due
                 self._troubled[tenant.tenant_id] = time.monotonic() + _PAUSE
                 _log.exception("%s could not be removed; trying again", tenant.slug)
@@ -89,6 +90,7 @@ class Remover:
 
         Raises:
             LeaseTaken: somebody is at it.
+            NotFound: it was removed or had back meanwhile.
             DatabaseError, StorageError: something cannot be reached; what is left is removed next
                 time.
         """
@@ -96,7 +98,9 @@ class Remover:
         async with leases.held(tenant, Work.DELETION, holder=str(SYSTEM), patient=patient) as lease:
             certificate: dict[str, Any] = {}
             for step in self.steps:
-                await leases.renew(lease)  # what was removed by somebody else may be there again
+                await leases.renew(lease)
+                # What somebody else removed since it was looked for may have been made again.
+                deletion = await self._deletions.again(deletion)
                 certificate = await step(deletion, lease) or certificate
             return certificate
 

@@ -92,7 +92,7 @@ class Deletions:
 
         async def fn(write: Write) -> None:
             await lease.require(write)
-            row, tenant = await _open(write, deletion)
+            row, tenant = await _open(write.session, deletion)
             if row.found is not None:
                 raise Conflict(
                     f"The removal of {tenant.slug!r} has begun.",
@@ -107,7 +107,7 @@ class Deletions:
         """Nobody waits any longer until it is removed."""
 
         async def fn(write: Write) -> None:
-            row, _ = await _open(write, deletion)
+            row, _ = await _open(write.session, deletion)
             row.due = write.at
 
         await self._directory.write(fn, actor=actor, action="tenants.hasten")
@@ -117,7 +117,7 @@ class Deletions:
 
         async def fn(write: Write) -> None:
             await lease.require(write)
-            row, _ = await _open(write, deletion)
+            row, _ = await _open(write.session, deletion)
             row.found = found
 
         await self._directory.write(fn, actor="system", action="tenants.remove")
@@ -137,7 +137,7 @@ class Deletions:
 
         async def fn(write: Write) -> dict[str, Any]:
             await lease.require(write)
-            row, tenant = await _open(write, deletion)
+            row, tenant = await _open(write.session, deletion)
             removed = await beside(write, row.tenant_id)
             for table, number in (await _remove_rows(write.session, row.tenant_id)).items():
                 removed[table] = removed.get(table, 0) + number
@@ -196,6 +196,15 @@ class Deletions:
             hint="'mosaic tenant list --deleted' shows those there are.",
         )
 
+    async def again(self, deletion: Deletion) -> Deletion:
+        """The same deletion as it is now.
+
+        Raises:
+            NotFound: the tenant was had back, or it is removed.
+        """
+        async with self._directory.database.session() as session:
+            return _deletion(*await _open(session, deletion))
+
     async def certificates(self, tenant_id: str) -> list[dict[str, Any]]:
         """What was removed of a tenant, the oldest first.
 
@@ -214,25 +223,55 @@ class Deletions:
             )
         return found
 
-    async def clear(self, tenant_id: str, *, actor: str) -> None:
-        """Makes room for a tenant of an id whose earlier one is gone: a bundle that is imported a
-        second time under one slug has the same."""
+    async def clear(self, tenant: TenantContext, lease: Lease, *, actor: str) -> None:
+        """Makes room for a tenant that is imported: a bundle that is imported a second time under
+        one slug has the id of the earlier one. The platform database is asked, since what is known
+        in memory leaves out deleted tenants, whose databases and files are still there.
+
+        Args:
+            lease: for the tenant's import.
+
+        Raises:
+            Conflict: there is one of this id or slug, deleted or not.
+        """
 
         async def fn(write: Write) -> None:
-            row = await write.session.get(TenantRow, tenant_id)
-            if row is not None and row.slug == f"-{tenant_id}":
+            await lease.require(write)
+            mine = (TenantRow.tenant_id == tenant.tenant_id) | (TenantRow.slug == tenant.slug)
+            for row in (await write.session.scalars(select(TenantRow).where(mine))).all():
+                if row.slug != f"-{tenant.tenant_id}":
+                    raise _in_the_way(row)
                 await write.session.delete(row)
 
         await self._directory.write(fn, actor=actor, action="tenants.clear")
 
 
-async def _open(write: Write, deletion: Deletion) -> tuple[DeletionRow, TenantRow]:
+def _in_the_way(row: TenantRow) -> Conflict:
+    if row.status != TenantStatus.DELETED:
+        return Conflict(
+            f"The tenant {row.slug!r} is there already.",
+            hint="Import the bundle under another slug, with --as.",
+        )
+    return Conflict(
+        f"The tenant {row.slug!r} is deleted, and not removed yet.",
+        hint=f"Have it back with 'mosaic tenant recover {row.slug}', or import the bundle under "
+        "another slug, with --as.",
+    )
+
+
+async def _open(session: AsyncSession, deletion: Deletion) -> tuple[DeletionRow, TenantRow]:
     key = (deletion.tenant.tenant_id, deletion.at)
-    row = await write.session.get(DeletionRow, key)
-    tenant = await write.session.get(TenantRow, deletion.tenant.tenant_id)
+    row = await session.get(DeletionRow, key)
+    tenant = await session.get(TenantRow, deletion.tenant.tenant_id)
     if row is None or tenant is None or row.certificate is not None:
-        raise NotFound(f"{deletion.tenant.slug!r} is not deleted any more, or it is gone.")
+        raise _not_deleted(deletion)
+    if tenant.status != TenantStatus.DELETED:
+        raise _not_deleted(deletion)
     return row, tenant
+
+
+def _not_deleted(deletion: Deletion) -> NotFound:
+    return NotFound(f"{deletion.tenant.slug!r} is not deleted any more, or it is gone.")
 
 
 def _deletion(row: DeletionRow, tenant: TenantRow) -> Deletion:

@@ -263,13 +263,13 @@ class Directory(Lookups):
             lease: has to be held, and is given back in the same write.
 
         Raises:
-            NotFound: the tenant is not there.
+            NotFound: the tenant is not there, or it is deleted; this process may not know yet.
             LeaseLost: somebody else has taken the lease.
         """
 
         async def fn(write: Write) -> None:
             row = await write.session.get(TenantRow, tenant_id)
-            if row is None:
+            if row is None or row.status == TenantStatus.DELETED:
                 raise NotFound(f"There is no tenant {tenant_id!r}.")
             different = {k: v for k, v in values.items() if getattr(row, k) != v}
             for name, value in different.items():

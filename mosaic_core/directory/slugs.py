@@ -8,7 +8,7 @@ from datetime import timedelta
 from mosaic_core.directory.tables import FormerSlugRow, TenantRow
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import Write
-from mosaic_core.tenants import check_slug
+from mosaic_core.tenants import TenantStatus, check_slug
 
 #: How long a tenant's old address leads to the new one.
 KEPT = timedelta(days=90)
@@ -25,11 +25,11 @@ async def rename(write: Write, tenant_id: str, slug: str) -> None:
     Raises:
         InvalidInput: it is none.
         Conflict: another tenant has it, or had it until a while ago.
-        NotFound: the tenant is not there.
+        NotFound: the tenant is not there, or it is deleted.
     """
     check_slug(slug)
     row = await write.session.get(TenantRow, tenant_id)
-    if row is None:
+    if row is None or row.status == TenantStatus.DELETED:
         raise NotFound(f"There is no tenant {tenant_id!r}.")
     if row.slug == slug:
         return

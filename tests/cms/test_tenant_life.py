@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -115,8 +117,6 @@ def test_other_instances_learn_of_it(deployments: Deployments) -> None:
             await two.product.platform.directory.refresh(now=True)  # it saw neither step
             for host in ("iron", "steel"):
                 assert (await two.get("/", f"{host}.mosaic.test")).status_code == 404
-
-    import asyncio
 
     asyncio.run(both())
 
@@ -366,6 +366,69 @@ def test_a_bundle_of_a_removed_tenant_can_be_imported_again_and_again(
             await deployment.rule("tenants.remove", slug="copy", confirm="copy")
         (tenant_id,) = ids
         assert len(await deployment.rule("tenants.certificate", tenant_id=tenant_id)) == 2
+
+    deployments(scenario)
+
+
+def test_a_bundle_of_a_deleted_tenant_is_not_imported_over_it(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        file = tmp_path / "steel.mosaic"
+        await deployment.do("tenants.export", "steel", file=file)
+        await deployment.rule("tenants.import", file=file, slug="copy")
+        await deployment.rule("tenants.rename", slug="copy", new="moved")
+        await deployment.add("/since/", "moved", body="Since then.")
+        await deployment.rule("tenants.delete", slug="moved")
+        for slug in ("copy", "moved"):  # its id, its slug
+            with pytest.raises(Conflict, match="'moved' is deleted") as refused:
+                await deployment.rule("tenants.import", file=file, slug=slug)
+            assert "mosaic tenant recover moved" in refused.value.hint
+        await deployment.rule("tenants.recover", slug="moved")
+        assert "Since then." in (await deployment.get("/since/", "moved.mosaic.test")).text
+
+    deployments(scenario)
+
+
+def test_a_deleted_tenant_is_not_opened_by_who_does_not_know_that_it_is(
+    deployments: Deployments,
+) -> None:
+    root = deployments.copy()
+
+    async def both() -> None:
+        late = {"platform": {"freshness": 60.0}}
+        async with opened(root) as one, opened(root, **late) as two:
+            directory = two.product.platform.directory
+            tenant = directory.named("steel")
+            await one.rule("tenants.delete", slug="steel")
+            with pytest.raises(NotFound):
+                await directory.change(tenant.tenant_id, actor="t", action="t", status="active")
+            with pytest.raises(NotFound):
+                await directory.rename(tenant.tenant_id, "iron", actor="t")
+            (shown,) = await one.rule("tenants.deleted")
+            assert shown.slug == "steel"
+            assert (await one.get("/", "steel.mosaic.test")).status_code == 404
+
+    asyncio.run(both())
+
+
+def test_a_tenant_that_was_made_again_is_not_removed_by_who_comes_late(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        file, remover = tmp_path / "steel.mosaic", deployment.product.remover
+        await deployment.do("tenants.export", "steel", file=file)
+        await deployment.rule("tenants.import", file=file, slug="copy")
+        await deployment.rule("tenants.delete", slug="copy")
+        deletion = await deployment.product.platform.directory.deletions.named("copy")
+        late = dataclasses.replace(deletion, found={})  # one that looked when it had begun
+        await deployment.rule("tenants.remove", slug="copy", confirm="copy")
+        with pytest.raises(NotFound, match="gone"):
+            await remover.remove(late)
+        await deployment.rule("tenants.import", file=file, slug="copy")
+        with pytest.raises(NotFound, match="gone"):
+            await remover.remove(late)
+        assert (await deployment.get("/visit/", "copy.mosaic.test")).status_code == 200
 
     deployments(scenario)
 
