@@ -74,10 +74,9 @@ async def migrate_fleet(
         RolloutPaused: something went wrong, and nobody has said to go on.
     """
     history, directory = platform.schema.history, platform.directory
-    if not await directory.behind(history):
-        # Whoever failed before was mended, or deleted: the next one that is behind is fresh.
-        if await directory.rollouts.paused(history.current) is None:
-            return Rollout()
+    # With nobody behind, whoever failed before was mended or deleted: that note goes.
+    if not (await directory.behind(history) or await directory.rollouts.paused(history.current)):
+        return Rollout()
     leases = directory.leases
     async with leases.held(_FLEET, Work.MIGRATION, holder=actor, patient=True):
         paused = await directory.rollouts.paused(history.current)
@@ -176,7 +175,7 @@ class _Run:
             self._done.migrated.append(tenant)
 
     async def _fail(self, tenant: TenantContext, why: str) -> None:
-        """Notes what went wrong, unless the tenant was deleted meanwhile: that is nobody's fault."""
+        """Notes what went wrong, unless the tenant was deleted meanwhile."""
         await self._directory.refresh(now=True)
         if self._directory.tenant(tenant.tenant_id) is not None:
             self._done.failed[tenant.tenant_id] = why if len(why) <= _MOST else f"{why[:_MOST]}…"

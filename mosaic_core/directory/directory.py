@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
@@ -27,7 +27,7 @@ from mosaic_core.directory.hints import Hints
 from mosaic_core.directory.leases import Lease, Leases
 from mosaic_core.directory.lookups import Lookups
 from mosaic_core.directory.rollouts import Rollouts
-from mosaic_core.directory.slugs import rename, slug_taken
+from mosaic_core.directory.slugs import rename, require_not_kept, slug_taken
 from mosaic_core.directory.tables import DomainRow, FormerSlugRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.errors import Conflict, NotFound
@@ -146,17 +146,13 @@ class Directory(Lookups):
                 version = await session.scalar(select(PLATFORM.head.c.version))
                 assert version is not None
                 if version != known:
-                    rows = await session.execute(
-                        select(*_TENANT_COLUMNS).where(TenantRow.changed > known)
-                    )
-                    found = await session.execute(
-                        select(*_DOMAIN_COLUMNS).where(DomainRow.changed > known)
-                    )
-                    tenants, domains = [_tenant(row) for row in rows], list(found)
-                    slugs = await session.execute(
-                        select(*_FORMER_COLUMNS).where(FormerSlugRow.changed > known)
-                    )
-                    former = list(slugs)
+                    changed = TenantRow.changed > known
+                    rows = await session.execute(select(*_TENANT_COLUMNS).where(changed))
+                    tenants = [_tenant(row) for row in rows]
+                    # Of a tenant that changed, all: what is not there any more says nothing.
+                    whose = select(TenantRow.tenant_id).where(changed)
+                    domains = list(await session.execute(_news(_DOMAIN_COLUMNS, known, whose)))
+                    former = list(await session.execute(_news(_FORMER_COLUMNS, known, whose)))
             # One that was overtaken has nothing to say of what a later one found.
             if version > self._known or (version != known and self._looking is own):
                 self._learn(version, tenants, domains, former)
@@ -211,10 +207,9 @@ class Directory(Lookups):
         Raises:
             Conflict: the slug is taken.
         """
-        if self._former_owner(tenant.slug) is not None:
-            raise slug_taken(tenant.slug)
 
         async def fn(write: Write) -> int:
+            await require_not_kept(write, tenant.tenant_id, tenant.slug)
             write.session.add(
                 TenantRow(
                     tenant_id=tenant.tenant_id,
@@ -381,6 +376,12 @@ class Directory(Lookups):
         """How many tenants there are, from the database."""
         async with self.database.session() as session:
             return int(await session.scalar(select(func.count()).select_from(TenantRow)) or 0)
+
+
+def _news(columns: Sequence[Any], known: int, whose: Select[tuple[str]]) -> Select[Any]:
+    """Rows that changed since, and all of some tenants."""
+    kind = columns[0].class_
+    return select(*columns).where(or_(kind.changed > known, kind.tenant_id.in_(whose)))
 
 
 def _untold() -> None:

@@ -19,6 +19,14 @@ def slug_taken(slug: str) -> Conflict:
     return Conflict(f"The slug {slug!r} is taken.", hint="Choose another one.")
 
 
+async def require_not_kept(write: Write, tenant_id: str, slug: str) -> FormerSlugRow | None:
+    """Raises Conflict when a slug is kept for another tenant; returns what is noted of it else."""
+    former = await write.session.get(FormerSlugRow, slug)
+    if former is not None and former.tenant_id != tenant_id and former.until > write.at:
+        raise slug_taken(slug)
+    return former
+
+
 async def rename(write: Write, tenant_id: str, slug: str) -> None:
     """Gives a tenant another slug, in a write to the platform database.
 
@@ -33,9 +41,7 @@ async def rename(write: Write, tenant_id: str, slug: str) -> None:
         raise NotFound(f"There is no tenant {tenant_id!r}.")
     if row.slug == slug:
         return
-    former = await write.session.get(FormerSlugRow, slug)
-    if former is not None and former.tenant_id != tenant_id and former.until > write.at:
-        raise slug_taken(slug)
+    former = await require_not_kept(write, tenant_id, slug)
     if former is not None:
         former.until, former.changed = write.at, write.version
     old = await write.session.get(FormerSlugRow, row.slug)

@@ -114,9 +114,33 @@ def test_other_instances_learn_of_it(deployments: Deployments) -> None:
             assert (await two.get("/", "steel.mosaic.test")).status_code == 308
             await one.rule("tenants.delete", slug="iron")
             await one.rule("tenants.remove", slug="iron", confirm="iron")
+            await one.rule("tenants.create", slug="steel", name="New")  # kept for nobody any more
+            await one.rule("tenants.delete", slug="steel")
             await two.product.platform.directory.refresh(now=True)  # it saw neither step
             for host in ("iron", "steel"):
                 assert (await two.get("/", f"{host}.mosaic.test")).status_code == 404
+
+    asyncio.run(both())
+
+
+def test_what_a_removed_tenant_had_is_free_at_once_everywhere(deployments: Deployments) -> None:
+    root = deployments.copy()
+
+    async def both() -> None:
+        late = {"platform": {"freshness": 60.0}}
+        async with opened(root) as one, opened(root, **late) as two:
+            directory = two.product.platform.directory
+            await one.rule("tenants.rename", slug="bread", new="bakery")
+            with pytest.raises(Conflict, match="is taken"):  # which it has not heard of
+                await two.rule("tenants.create", slug="bread", name="New")
+            await directory.refresh(now=True)
+            assert directory.tenant_of_domain("[2001:db8::7]") is not None
+            await one.rule("tenants.delete", slug="bakery")
+            await one.rule("tenants.remove", slug="bakery", confirm="bakery")
+            await directory.refresh(now=True)
+            assert directory.tenant_of_domain("[2001:db8::7]") is None
+            await two.rule("tenants.create", slug="bread", name="New")
+            assert "New" in (await two.get("/", "bread.mosaic.test")).text
 
     asyncio.run(both())
 
