@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from mosaic_core.errors import (
     NotFound,
 )
 from mosaic_core.head import PLATFORM, TENANT, Write
+from mosaic_core.persistence import Persistence
 from mosaic_core.storage import Storage
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Remover:
                 "tier": tenant.tier,
                 "epoch": tenant.epoch,
                 "database": await self._database(tenant),
+                "databases": [where async for where in self._there(tenant)],
                 "files": await _files(self._product.platform.storage(tenant), tenant),
             }
             await self._deletions.begin(deletion, lease, found)
@@ -141,13 +143,28 @@ class Remover:
         except _UNREADABLE as error:
             return {"unreadable": error.message}
 
-    async def _drop_databases(self, deletion: Deletion, lease: Lease) -> None:
-        """Every home that it has or had, wherever tenants are kept; and one that a move had just
-        begun."""
-        tenant = deletion.tenant
-        for persistence in self._product.platform.strategies().values():
+    def _homes(self, tenant: TenantContext) -> Iterator[tuple[str, Persistence, TenantContext]]:
+        """Every home that it may have or have had, wherever tenants are kept; and one that a move
+        had just begun."""
+        for name, persistence in self._product.platform.strategies().items():
             for epoch in range(1, tenant.epoch + 2):
-                await persistence.drop(dataclasses.replace(tenant, epoch=epoch))
+                yield name, persistence, dataclasses.replace(tenant, epoch=epoch)
+
+    async def _there(self, tenant: TenantContext) -> AsyncIterator[dict[str, Any]]:
+        """The homes in which there is something: a database that the configuration does not name
+        any more is found nowhere, and stays."""
+        for name, persistence, home in self._homes(tenant):
+            try:
+                await persistence.head(home)
+            except DatabaseMissing:
+                continue
+            except _UNREADABLE:
+                pass
+            yield {"persistence": name, "epoch": home.epoch}
+
+    async def _drop_databases(self, deletion: Deletion, lease: Lease) -> None:
+        for _, persistence, home in self._homes(deletion.tenant):
+            await persistence.drop(home)
 
     async def _drop_files(self, deletion: Deletion, lease: Lease) -> None:
         for storage in self._product.platform.storages().values():
@@ -158,6 +175,8 @@ class Remover:
         self._product.platform.heads.forget(deletion.tenant.tenant_id)
         await self._product.identity.store.refresh()
         _log.warning("%s is removed", deletion.tenant.slug)
+        if not certificate["found"].get("databases"):
+            _log.warning("no database of %s was found to be removed", deletion.tenant.slug)
         return certificate
 
     async def _let_go(self, write: Write, tenant_id: str) -> dict[str, int]:

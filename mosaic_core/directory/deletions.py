@@ -41,6 +41,7 @@ class Deletion:
     Attributes:
         at: when, and ``actor`` by whom.
         due: when all of it is removed.
+        status: that it had before.
         found: what there was, once its removal has begun.
     """
 
@@ -48,6 +49,7 @@ class Deletion:
     at: datetime
     actor: str
     due: datetime
+    status: TenantStatus
     found: dict[str, Any] | None
 
 
@@ -83,8 +85,20 @@ class Deletions:
         await self._directory.write(fn, actor=actor, action="tenants.delete")
         return await self.named(tenant.slug)
 
-    async def recover(self, deletion: Deletion, lease: Lease, *, actor: str) -> None:
-        """Has a tenant back as it was.
+    async def recover(
+        self,
+        deletion: Deletion,
+        lease: Lease,
+        *,
+        actor: str,
+        revision: str,
+        beside: Callable[[Write], Awaitable[None]],
+    ) -> None:
+        """Has a tenant back as it was: the last step, since from here on everybody sees it.
+
+        Args:
+            revision: that its database is at.
+            beside: notes more of it in the same write.
 
         Raises:
             Conflict: its removal has begun.
@@ -94,11 +108,10 @@ class Deletions:
             await lease.require(write)
             row, tenant = await _open(write.session, deletion)
             if row.found is not None:
-                raise Conflict(
-                    f"The removal of {tenant.slug!r} has begun.",
-                    hint="Import a bundle of it, if there is one.",
-                )
+                raise has_begun(deletion)
             tenant.status, tenant.changed = row.status, write.version
+            tenant.revision = revision
+            await beside(write)
             await write.session.delete(row)
 
         await self._directory.write(fn, actor=actor, action="tenants.recover")
@@ -246,6 +259,14 @@ class Deletions:
         await self._directory.write(fn, actor=actor, action="tenants.clear")
 
 
+def has_begun(deletion: Deletion) -> Conflict:
+    """Says that a tenant cannot be had back any more."""
+    return Conflict(
+        f"The removal of {deletion.tenant.slug!r} has begun.",
+        hint="Import a bundle of it, if there is one.",
+    )
+
+
 def _in_the_way(row: TenantRow) -> Conflict:
     if row.status != TenantStatus.DELETED:
         return Conflict(
@@ -285,7 +306,7 @@ def _deletion(row: DeletionRow, tenant: TenantRow) -> Deletion:
         tenant.epoch,
         tenant.database_schema,
     )
-    return Deletion(context, row.at, row.actor, row.due, row.found)
+    return Deletion(context, row.at, row.actor, row.due, TenantStatus(row.status), row.found)
 
 
 def _of_tenants() -> dict[Table, Any]:

@@ -298,6 +298,7 @@ def test_nothing_of_a_removed_tenant_is_left_but_its_certificate(
         assert content["found"]["files"]["count"] >= 1
         assert content["found"]["database"]["rows"]["pages"] >= 4
         assert len(content["found"]["database"]["digest"]) == 64
+        assert content["found"]["databases"] == [{"persistence": "tenancy_sqlite", "epoch": 1}]
         assert content["platform_rows"]["memberships"] == 1
         assert content["platform_rows"]["key_uses"] == 1
         assert content["platform_rows"]["mails"] == 1
@@ -371,6 +372,7 @@ def test_a_tenant_whose_database_is_gone_can_be_removed(deployments: Deployments
         await deployment.rule("tenants.delete", slug="steel")
         done = await deployment.rule("tenants.remove", slug="steel", confirm="steel")
         assert "unreadable" in done.content["found"]["database"]
+        assert done.content["found"]["databases"] == []  # none is certified
 
     deployments(scenario)
 
