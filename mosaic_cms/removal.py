@@ -13,7 +13,6 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
@@ -67,8 +66,8 @@ class Remover:
 
     async def remove_due(self) -> int:
         """Removes every tenant whose time has come; returns how many."""
-        done = 0
-        for deletion in await self._deletions.pending(datetime.now(UTC)):
+        done, now = 0, await self._product.platform.directory.clock.now()
+        for deletion in await self._deletions.pending(now):
             tenant = deletion.tenant
             if self._troubled.get(tenant.tenant_id, 0.0) > time.monotonic():
                 continue
@@ -108,7 +107,13 @@ class Remover:
     @property
     def steps(self) -> tuple[Callable[[Deletion, Lease], Awaitable[dict[str, Any] | None]], ...]:
         """What is done, in this order."""
-        return (self._survey, self._drop_databases, self._drop_files, self._forget)
+        return (
+            self._survey,
+            self._drop_databases,
+            self._drop_files,
+            self._deletions.erase,
+            self._forget,
+        )
 
     async def _survey(self, deletion: Deletion, lease: Lease) -> None:
         if deletion.found is None:

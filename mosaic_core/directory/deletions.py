@@ -1,9 +1,5 @@
 """Deleting a tenant, in two steps: first nobody sees it any more, and it can be had back; later all
-of it is removed, and a certificate says what that was.
-
-What the platform database has of a tenant is found by its columns: every row with the tenant's id,
-and what a table declares. So a table that somebody adds is emptied too.
-"""
+of it is removed, and a certificate says what that was."""
 
 from __future__ import annotations
 
@@ -13,15 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, Text, cast, delete, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_core.database import PlatformBase, is_derived
-from mosaic_core.database.schema import is_kernel
 from mosaic_core.directory.leases import Lease
+from mosaic_core.directory.remains import erase_images, remove_rows
 from mosaic_core.directory.tables import DeletionRow, TenantRow
 from mosaic_core.errors import Conflict, NotFound
-from mosaic_core.head import PLATFORM, Write
+from mosaic_core.head import Write
 from mosaic_core.tenants import TenantContext, TenantStatus
 from mosaic_core.types import canonical_json, to_image
 
@@ -30,8 +25,10 @@ if TYPE_CHECKING:
 
 #: How long a deleted tenant can be had back.
 PATIENCE = timedelta(days=30)
-#: What says of a tenant itself that it is, or that it was deleted, or who works at it.
-_KEPT = frozenset({"tenants", "deletions", "leases"})
+#: Versions of the change log that one write looks through.
+_BATCH = 10_000
+#: Where a deletion's row notes how far that has come.
+_ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +132,30 @@ class Deletions:
 
         await self._directory.write(fn, actor="system", action="tenants.remove")
 
+    async def erase(self, deletion: Deletion, lease: Lease) -> None:
+        """Erases what the platform's change log has of a tenant, part by part, so that nobody waits
+        for long; how far it came is noted with each."""
+
+        async def fn(write: Write) -> bool:
+            await lease.require(write)
+            row, _ = await _open(write.session, deletion)
+            images, after = _erased(row)
+            to = min(after + _BATCH, write.version - 1)
+            images += await erase_images(write, row.tenant_id, after=after, to=to)
+            row.found = (row.found or {}) | {_ERASED: [images, to]}
+            return to == write.version - 1
+
+        while not await self._directory.write(fn, actor="system", action="tenants.erase"):
+            pass
+
     async def finish(
         self,
         deletion: Deletion,
         lease: Lease,
         beside: Callable[[Write, str], Awaitable[dict[str, int]]],
     ) -> dict[str, Any]:
-        """The last step: removes what the platform has of a tenant, and writes the certificate.
+        """The last step: removes what the platform has of a tenant, what its log has since
+        :meth:`erase`, and writes the certificate.
 
         Args:
             beside: removes what is not found by a column, in the same write; it tells how many rows
@@ -152,18 +166,20 @@ class Deletions:
             await lease.require(write)
             row, tenant = await _open(write.session, deletion)
             removed = await beside(write, row.tenant_id)
-            for table, number in (await _remove_rows(write.session, row.tenant_id)).items():
+            for table, number in (await remove_rows(write.session, row.tenant_id)).items():
                 removed[table] = removed.get(table, 0) + number
-            erased = await _erase_images(write, row.tenant_id)
+            images, after = _erased(row)
+            images += await erase_images(write, row.tenant_id, after=after, to=write.version)
+            found = {name: what for name, what in (row.found or {}).items() if name != _ERASED}
             facts = {
                 "tenant_id": row.tenant_id,
                 "slug": tenant.slug,
                 "deleted_at": to_image(row.at),
                 "deleted_by": row.actor,
                 "removed_at": to_image(write.at),
-                "found": row.found,
+                "found": found,
                 "platform_rows": {name: n for name, n in sorted(removed.items()) if n},
-                "erased_images": erased,
+                "erased_images": images,
             }
             digest = hashlib.sha256(canonical_json(facts).encode()).hexdigest()
             row.certificate = facts | {"sha256": digest}
@@ -295,6 +311,12 @@ def _not_deleted(deletion: Deletion) -> NotFound:
     return NotFound(f"{deletion.tenant.slug!r} is not deleted any more, or it is gone.")
 
 
+def _erased(row: DeletionRow) -> tuple[int, int]:
+    """How many images are erased, and up to which version."""
+    images, to = (row.found or {}).get(_ERASED, (0, 0))
+    return images, to
+
+
 def _deletion(row: DeletionRow, tenant: TenantRow) -> Deletion:
     context = TenantContext(
         tenant.tenant_id,
@@ -307,46 +329,3 @@ def _deletion(row: DeletionRow, tenant: TenantRow) -> Deletion:
         tenant.database_schema,
     )
     return Deletion(context, row.at, row.actor, row.due, TenantStatus(row.status), row.found)
-
-
-def _of_tenants() -> dict[Table, Any]:
-    """The tables that have a tenant's id, with the class of each, those first that others need."""
-    classes = {mapper.local_table: mapper.class_ for mapper in PlatformBase.registry.mappers}
-    return {
-        table: classes[table]
-        for table in PlatformBase.metadata.sorted_tables
-        if "tenant_id" in table.columns and table.name not in _KEPT and not is_kernel(table)
-    }
-
-
-async def _remove_rows(session: AsyncSession, tenant_id: str) -> dict[str, int]:
-    removed: dict[str, int] = {}
-    for table, kind in reversed(_of_tenants().items()):
-        mine = table.columns.tenant_id == tenant_id
-        if is_derived(table):
-            result: Any = await session.execute(delete(table).where(mine))
-            removed[table.name] = result.rowcount
-            continue
-        rows = (await session.scalars(select(kind).where(mine))).all()
-        for row in rows:
-            await session.delete(row)
-        await session.flush()
-        removed[table.name] = len(rows)
-    return removed
-
-
-async def _erase_images(write: Write, tenant_id: str) -> int:
-    """Erases what the change log has of rows that are gone; that they were there stays."""
-    log = PLATFORM.changes
-    entities = [table.name for table in _of_tenants() if not is_derived(table)]
-    with write.permit.kernel():
-        result: Any = await write.session.execute(
-            update(log)
-            .where(
-                log.c.entity.in_([*entities, "tenants"]),
-                log.c.image.is_not(None),
-                cast(log.c.image, Text).contains(f'"{tenant_id}"', autoescape=True),
-            )
-            .values(image=None, salt=None)
-        )
-    return int(result.rowcount)

@@ -30,6 +30,7 @@ from mosaic_core.directory.rollouts import Rollouts
 from mosaic_core.directory.slugs import rename, require_not_kept, slug_taken
 from mosaic_core.directory.tables import DomainRow, FormerSlugRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
+from mosaic_core.directory.trusted_clock import TrustedClock
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
 from mosaic_core.head.outbox import Outbox
@@ -113,6 +114,8 @@ class Directory(Lookups):
         self.theme_sets = ThemeSets(database, self._writer)
         #: Who works at which tenant as a whole.
         self.leases = Leases(database, self._writer, lease)
+        #: What says when something is removed for good.
+        self.clock = TrustedClock(database)
         #: Which tenants were deleted.
         self.deletions = Deletions(self)
         #: Where the migration of all tenants paused.
@@ -378,7 +381,7 @@ class Directory(Lookups):
             return int(await session.scalar(select(func.count()).select_from(TenantRow)) or 0)
 
 
-def _news(columns: Sequence[Any], known: int, whose: Select[tuple[str]]) -> Select[Any]:
+def _news(columns: Sequence[Any], known: int, whose: Select[Any]) -> Select[Any]:
     """Rows that changed since, and all of some tenants."""
     kind = columns[0].class_
     return select(*columns).where(or_(kind.changed > known, kind.tenant_id.in_(whose)))
@@ -404,5 +407,6 @@ async def open_directory(
     """
     await database.require_current()
     directory = Directory(database, platform_domain, freshness, lease)
+    await directory.clock.begin()
     await directory.refresh()
     yield directory

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from mosaic_cms.identity.tables import ApiKey, KeyUse, Membership, SessionRow
 from mosaic_cms.rights import Role
 from mosaic_cms.scope import Actor
 from mosaic_core.database import PlatformBase
-from mosaic_core.directory import Work
+from mosaic_core.database.clock import database_now
+from mosaic_core.directory import Work, trusted_clock
 from mosaic_core.directory.tables import DeletionRow, FormerSlugRow
 from mosaic_core.errors import Conflict, InvalidInput, LeaseTaken, NotFound
 from mosaic_core.head import PLATFORM, Write
@@ -265,8 +267,10 @@ async def lived_in(deployment: Deployment) -> str:
 
 
 def test_nothing_of_a_removed_tenant_is_left_but_its_certificate(
-    deployments: Deployments, tmp_path: Path
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mosaic_core.directory.deletions._BATCH", 9)
+
     async def scenario(deployment: Deployment) -> None:
         platform = deployment.product.platform
         tenant_id = await lived_in(deployment)
@@ -303,7 +307,8 @@ def test_nothing_of_a_removed_tenant_is_left_but_its_certificate(
         assert content["platform_rows"]["key_uses"] == 1
         assert content["platform_rows"]["mails"] == 1
         assert await rows_with(deployment, "new@example.com") == {}
-        assert content["erased_images"] > 0
+        assert content["erased_images"] > 10
+        assert "erased" not in content["found"]
 
         for slug, answer in others.items():
             assert (await deployment.get("/", f"{slug}.mosaic.test")).text == answer.text
@@ -436,6 +441,29 @@ def test_a_deleted_tenant_is_not_opened_by_who_does_not_know_that_it_is(
             assert (await one.get("/", "steel.mosaic.test")).status_code == 404
 
     asyncio.run(both())
+
+
+def test_a_clock_that_is_far_ahead_removes_nothing(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = deployments.copy()
+
+    async def process(work: Callable[[Deployment], Awaitable[None]]) -> None:
+        async with opened(root) as deployment:
+            await work(deployment)
+
+    async def delete(deployment: Deployment) -> None:
+        await deployment.rule("tenants.delete", slug="steel")
+
+    async def look(deployment: Deployment) -> None:
+        assert await deployment.product.remover.remove_due() == 0
+        assert (await deployment.rule("tenants.recover", slug="steel")).status == "active"
+
+    asyncio.run(process(delete))
+    ahead = 1000 * int(timedelta(days=400).total_seconds())
+    monkeypatch.setattr(trusted_clock, "database_now", lambda: database_now() + ahead)
+    asyncio.run(process(look))
+    assert "what is to be removed for good waits" in caplog.text
 
 
 def test_a_tenant_that_was_made_again_is_not_removed_by_who_comes_late(
