@@ -38,9 +38,9 @@ from mosaic_core.errors import (
     TenantError,
     TookTooLong,
 )
-from mosaic_core.platform import require_writable
 from mosaic_core.settings import nearest
 from mosaic_core.tenants import TenantStatus
+from mosaic_core.writing import require_writable
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])

@@ -63,6 +63,7 @@ class Application:
             asyncio.create_task(self.product.renewal.run()),
             asyncio.create_task(self.product.remover.run()),
             asyncio.create_task(self.product.noted.run()),
+            asyncio.create_task(self.product.platform.moving.run()),
         ]
         if self.product.platform.news is not None:
             self._tasks.append(asyncio.create_task(self.product.platform.news.listen()))

@@ -187,7 +187,7 @@ class Postman:
             outbox = self._platform.directory.outbox
             return _Box("the platform", self._product.platform_scope(SYSTEM), outbox)
         scope = self._product.scope(tenant, SYSTEM)
-        return _Box(tenant.slug, scope, self._platform.outbox(tenant))
+        return _Box(tenant.slug, scope, self._platform.writing.outbox(tenant))
 
     async def _turn(self, tenant: TenantContext | None) -> int:
         """Sends some of the mails of one outbox, one after the other; returns how many."""

@@ -52,6 +52,7 @@ from mosaic_cms.operations import (
     media_settings,
     members,
     menus,
+    moves,
     networks,
     own_tenants,
     pages,
@@ -143,6 +144,7 @@ _OPERATIONS = (
     themes,
     networks,
     bundles,
+    moves,
 )
 #: What is dealt with here, at once. Mail is the postman's; nobody's request waits for it.
 _TOPICS = (RENDER, REMOVE)
@@ -220,7 +222,7 @@ class Product:
 
         ``done`` is told of each once it is dealt with.
         """
-        if tenant.tenant_id not in self.platform.pending:
+        if tenant.tenant_id not in self.platform.writing.pending:
             return 0
         return await self._drain(tenant, done)
 
@@ -248,7 +250,7 @@ class Product:
         dealt_with = 0
         for topic in _TOPICS:  # one after the other: pages do not wait for a storage in trouble
             try:
-                dealt_with += await self.platform.drain(tenant, handle, topics=(topic,))
+                dealt_with += await self.platform.writing.drain(tenant, handle, topics=(topic,))
             except Exception:  # noqa: BLE001 - whatever it is, the next sweep tries again
                 _log.exception("the outbox of %s could not be dealt with", tenant.slug)
         return dealt_with

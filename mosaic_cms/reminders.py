@@ -51,7 +51,7 @@ class Reminders:
         Notes are made inside writes to the tenant, so what looks wrong beside one counts only if it
         is wrong inside another.
         """
-        async with self._product.platform.persistence(tenant).session(tenant) as session:
+        async with self._product.platform.read(tenant) as session:
             found = await self._mistakes(session, tenant)
 
         async def again(write: Write) -> list[Mistake]:

@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
@@ -148,17 +148,21 @@ class Remover:
         except _UNREADABLE as error:
             return {"unreadable": error.message}
 
-    def _homes(self, tenant: TenantContext) -> Iterator[tuple[str, Persistence, TenantContext]]:
+    async def _homes(
+        self, tenant: TenantContext
+    ) -> AsyncIterator[tuple[str, Persistence, TenantContext]]:
         """Every home that it may have or have had, wherever tenants are kept; and one that a move
         had just begun."""
+        moves = await self._product.platform.moving.moves.all(tenant.tenant_id)
+        last = max([tenant.epoch, *(move.to_epoch for move in moves)])
         for name, persistence in self._product.platform.strategies().items():
-            for epoch in range(1, tenant.epoch + 2):
+            for epoch in range(1, last + 2):
                 yield name, persistence, dataclasses.replace(tenant, epoch=epoch)
 
     async def _there(self, tenant: TenantContext) -> AsyncIterator[dict[str, Any]]:
         """The homes in which there is something: a database that the configuration does not name
         any more is found nowhere, and stays."""
-        for name, persistence, home in self._homes(tenant):
+        async for name, persistence, home in self._homes(tenant):
             try:
                 await persistence.head(home)
             except DatabaseMissing:
@@ -168,18 +172,23 @@ class Remover:
             yield {"persistence": name, "epoch": home.epoch}
 
     async def _drop_databases(self, deletion: Deletion, lease: Lease) -> None:
-        for _, persistence, home in self._homes(deletion.tenant):
+        async for _, persistence, home in self._homes(deletion.tenant):
             await persistence.drop(home)
 
     async def _drop_files(self, deletion: Deletion, lease: Lease) -> None:
+        """Where each tier keeps them that it is on, or was."""
+        tenant = deletion.tenant
+        moves = await self._product.platform.moving.moves.all(tenant.tenant_id)
+        tiers = {tenant.tier, *(tier for move in moves for tier in (move.from_tier, move.to_tier))}
         for storage in self._product.platform.storages().values():
-            await storage.drop(deletion.tenant)
+            for tier in sorted(tiers):
+                await storage.drop(dataclasses.replace(tenant, tier=tier))
 
     async def _forget(self, deletion: Deletion, lease: Lease) -> dict[str, Any]:
         certificate = await self._deletions.finish(deletion, lease, self._let_go)
         self._product.platform.heads.forget(deletion.tenant.tenant_id)
         await self._product.identity.store.refresh()
-        _log.warning("%s is removed", deletion.tenant.slug)
+        _log.info("%s is removed", deletion.tenant.slug)
         if not certificate["found"].get("databases"):
             _log.warning("no database of %s was found to be removed", deletion.tenant.slug)
         return certificate

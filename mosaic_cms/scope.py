@@ -205,7 +205,7 @@ class TenantScope:
 
     def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session that sees one snapshot and cannot write."""
-        return self.product.platform.persistence(self.tenant).session(self.tenant)
+        return self.product.platform.read(self.tenant)
 
     async def write(
         self,

@@ -21,9 +21,14 @@ from mosaic_core.tenants import TenantContext
 
 
 class HeadStatus(enum.StrEnum):
-    """Whether this home takes writes: yes, not now (a move is ending), or never again."""
+    """Whether this home takes writes: yes, not now (a move is ending), or never again.
+
+    A home that is followed takes them, and its log says of derived rows, too, which ones changed:
+    a move reads it.
+    """
 
     OPEN = "open"
+    FOLLOWED = "followed"
     FENCED = "fenced"
     MOVED = "moved"
 
@@ -105,12 +110,14 @@ class Persistence(Protocol):
         ...
 
     def exclusive(
-        self, tenant: TenantContext, *, reserve: bool = False
+        self, tenant: TenantContext, *, reserve: bool = False, deferred: bool = False
     ) -> AbstractAsyncContextManager[AsyncSession]:
         """A session for one write, held by one process at a time; used by the head alone.
 
         With ``reserve`` it may go beyond the tier's limit a little, so that deleting, exporting and
-        compacting always work. Leaving it rolls back what was not committed.
+        compacting always work. With ``deferred``, rows may come and go in any order: what they
+        point to is looked for at the commit. That is for a home that nobody else uses yet. Leaving
+        it rolls back what was not committed.
         """
         ...
 

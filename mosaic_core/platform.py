@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.cache import Cache
 from mosaic_core.database import History, TenantSchema
@@ -23,31 +22,26 @@ from mosaic_core.directory import (
     open_directory,
     slug_taken,
 )
-from mosaic_core.errors import (
-    ConfigurationError,
-    InvalidMail,
-    NotFound,
-    TenantClosed,
-    TenantReadOnly,
-)
-from mosaic_core.head import TENANT, Heads, Write, Writer, first_rows
-from mosaic_core.head.outbox import Message, Outbox
+from mosaic_core.errors import ConfigurationError, InvalidMail, LeaseTaken, NotFound
+from mosaic_core.head import Heads, Write, first_rows
+from mosaic_core.homes import Homes
 from mosaic_core.identity import IdentityProvider, ways_of
 from mosaic_core.mail import Mailbox, Mailer
 from mosaic_core.memory_cache import MemoryCache
+from mosaic_core.moves import Moving
 from mosaic_core.news import News
-from mosaic_core.persistence import HeadState, Persistence, Rows
+from mosaic_core.persistence import Persistence, Rows
 from mosaic_core.plugins import Plugins
 from mosaic_core.provider import PlatformServices
 from mosaic_core.resolution import TenantMatch, TenantResolver
 from mosaic_core.settings import Settings, nearest, problems
 from mosaic_core.shared_cache import SharedCache
 from mosaic_core.storage import Storage
-from mosaic_core.tenants import TenantContext, TenantStatus, Tier, check_slug
+from mosaic_core.storing import FollowingStorage
+from mosaic_core.tenants import TenantContext, Tier, check_slug
+from mosaic_core.writing import Writing
 
 T = TypeVar("T")
-#: Deals with one message of a tenant's outbox.
-Handler = Callable[[TenantContext, Message], Awaitable[None]]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 TENANT_MIGRATIONS = _MIGRATIONS / "tenant"
@@ -72,7 +66,20 @@ class Platform:
         self.plugins = plugins
         self.schema = schema
         self.directory = directory
-        self.heads = Heads(settings.platform.freshness, self.persistence)
+        self.homes = Homes(directory)
+        self.heads = Heads(settings.platform.freshness, self.persistence, self.homes.again)
+        self.writing = Writing(directory, self.heads, self.homes, self.persistence)
+        self.moving = Moving(
+            directory,
+            self.heads,
+            schema,
+            self.persistence,
+            self._storage_at,
+            timedelta(days=settings.platform.keep_moved),
+        )
+        self._files = FollowingStorage(
+            self.homes, self._storage_at, self.persistence, self.moving.before
+        )
         self._persistence: dict[str, Persistence] = {}
         self._storage: dict[str, Storage] = {}
         self._resolvers: list[TenantResolver] = []
@@ -85,9 +92,6 @@ class Platform:
         self.cache: Cache = MemoryCache()
         #: What instances tell each other; None where they share no cache.
         self.news: News | None = None
-        #: Tenants into whose outbox this process put something that it has not dealt with.
-        self.pending: set[str] = set()
-        self._writers: WeakValueDictionary[tuple[str, int], Writer] = WeakValueDictionary()
 
     # Finding things
 
@@ -126,7 +130,12 @@ class Platform:
         return self._storage
 
     def storage(self, tenant: TenantContext) -> Storage:
-        """Where the tenant's files are."""
+        """Where the tenant's files are; what is stored there is where the tenant lives, whatever
+        happens meanwhile."""
+        self._storage_at(tenant)
+        return self._files
+
+    def _storage_at(self, tenant: TenantContext) -> Storage:
         return self._provider(self._storage, tenant, self.tier(tenant).storage)
 
     @staticmethod
@@ -152,7 +161,15 @@ class Platform:
             return f"http://{host}:{self.settings.serve.port}"
         return f"https://{host}"
 
-    # Writing
+    # Reading and writing
+
+    async def at_home(self, tenant: TenantContext) -> TenantContext:
+        """The tenant where it lives now (see :meth:`Writing.at_home`)."""
+        return await self.writing.at_home(tenant)
+
+    def read(self, tenant: TenantContext) -> AbstractAsyncContextManager[AsyncSession]:
+        """A session that sees one snapshot and cannot write, where the tenant lives now."""
+        return self.writing.read(tenant)
 
     async def write(
         self,
@@ -165,13 +182,9 @@ class Platform:
         reserve: bool = False,
         coalesce: bool = False,
     ) -> T:
-        """A write to the tenant's database (see :meth:`Writer.write`), visible here at once.
-
-        Raises:
-            TenantReadOnly, TenantClosed: the tenant takes no writes.
-        """
-        require_writable(tenant)
-        return await self._writer(tenant).write(
+        """A write to the tenant's database (see :meth:`Writing.write`)."""
+        return await self.writing.write(
+            tenant,
             fn,
             actor=actor,
             action=action,
@@ -179,29 +192,6 @@ class Platform:
             reserve=reserve,
             coalesce=coalesce,
         )
-
-    def _writer(self, tenant: TenantContext) -> Writer:
-        key = (tenant.tenant_id, tenant.epoch)
-        writer = self._writers.get(key)
-        if writer is None:
-            writer = Writer(
-                TENANT,
-                tenant.tenant_id,
-                partial(self.persistence(tenant).exclusive, tenant),
-                hint=partial(self._hint, tenant.tenant_id),
-                committed=partial(self._moved, tenant.tenant_id),
-            )
-            self._writers[key] = writer
-        return writer
-
-    def _moved(self, tenant_id: str, state: HeadState) -> None:
-        self.heads.committed(tenant_id, state)
-        if self.news is not None:
-            self.news.tell(tenant_id)
-
-    async def _hint(self, tenant_id: str, topics: set[str]) -> None:
-        self.pending.add(tenant_id)
-        await self.directory.hints.give(tenant_id, topics)
 
     # The life of a tenant
 
@@ -263,6 +253,12 @@ class Platform:
             there = self.directory.tenant(tenant.tenant_id)
             if there is None:
                 raise NotFound(f"The tenant {tenant.slug!r} is deleted.")
+            move = await self.moving.moves.of(there.tenant_id)
+            if move is not None and not move.step.ended:  # its process was killed
+                raise LeaseTaken(
+                    f"{there.slug!r} is on its way to the {move.to_tier} tier.",
+                    hint="Wait until it has come there: 'mosaic tenant move-status' shows it.",
+                )
             revision = await self.persistence(there).migrate(there)
             self.heads.forget(there.tenant_id)
             if then is not None:
@@ -275,53 +271,6 @@ class Platform:
                 revision=revision,
             )
         return revision
-
-    # The outbox
-
-    def outbox(self, tenant: TenantContext) -> Outbox:
-        """The outbox of one tenant."""
-        return Outbox(
-            TENANT,
-            partial(self.persistence(tenant).session, tenant),
-            self._writer(tenant),
-            partial(self.directory.hints.note, tenant.tenant_id),
-        )
-
-    async def drain(
-        self,
-        tenant: TenantContext,
-        handler: Handler,
-        *,
-        topics: Collection[str],
-        most: int = 200,
-    ) -> int:
-        """Deals with a tenant's messages about some topics and returns how many there were.
-
-        A message is removed after ``handler`` returned, so it may see one twice.
-        """
-        self.pending.discard(tenant.tenant_id)
-        outbox = self.outbox(tenant)
-        done = 0
-        while True:
-            found = await outbox.messages(topics, most)
-            for message in found:
-                await handler(tenant, message)
-            if found:
-                await outbox.acknowledge(*(message.id for message in found))
-                done += len(found)
-            if len(found) < most and await outbox.rest(topics, datetime.now(UTC)):
-                return done
-
-
-def require_writable(tenant: TenantContext) -> None:
-    """Raises TenantReadOnly or TenantClosed unless the tenant takes writes."""
-    if tenant.status is TenantStatus.ACTIVE:
-        return
-    error = TenantReadOnly if tenant.status is TenantStatus.READ_ONLY else TenantClosed
-    raise error(
-        f"{tenant.slug!r} is {tenant.status.value}{f': {tenant.reason}' if tenant.reason else ''}.",
-        hint="'mosaic tenant resume' opens it again.",
-    )
 
 
 @asynccontextmanager
@@ -393,6 +342,7 @@ async def open_platform(
         for name, cache in caches.items():
             platform.cache = SharedCache(name, cache)
             platform.news = News(platform.cache, platform.heads, directory)
+            platform.writing.news = platform.news
             directory.moved = platform.news.tell
             await stack.enter_async_context(platform.news.telling())
         yield platform

@@ -83,6 +83,8 @@ class PlatformSettings(BaseModel):
     #: Seconds after which others may go on with what a killed process did to a tenant as a whole:
     #: moving, migrating, importing, deleting it.
     lease: Annotated[float, Field(ge=0.2, le=600.0)] = 15.0
+    #: Days for which the database and the files are kept that a tenant left when it moved.
+    keep_moved: Annotated[float, Field(ge=0.0, le=3650.0)] = 7.0
 
     @field_validator("domain")
     @classmethod

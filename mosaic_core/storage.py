@@ -180,6 +180,11 @@ class Storage(Protocol):
         """Removes every file of the tenant, and every upload."""
         ...
 
+    def place(self, tenant: TenantContext) -> str:
+        """Where the tenant's files are, in a text that nobody else's place has: two tiers for which
+        it is the same share them."""
+        ...
+
     async def begin_upload(
         self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None
     ) -> Upload:

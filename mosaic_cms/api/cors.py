@@ -54,7 +54,8 @@ class Cors:
         self, tenant: TenantContext, site: str | None, origin: str, response: Response
     ) -> bool:
         response.headers.add_vary_header("origin")
-        rows = await self._platform.persistence(tenant).published(tenant, _SITES, {})
+        home = await self._platform.at_home(tenant)
+        rows = await self._platform.persistence(home).published(home, _SITES, {})
         origins = next(
             (s.get("api", {}).get("origins", ()) for k, s in rows if site in {None, k}), ()
         )

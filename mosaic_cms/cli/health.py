@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from mosaic_cms.operations.mails import MailView
     from mosaic_cms.product import Product
     from mosaic_core.tenants import TenantContext
+
+
+#: For so long a move may stand still before somebody is told.
+_STALLED = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
@@ -90,12 +95,12 @@ async def _examine(progress: Callable[[str, int, int], None], *, mend: bool) -> 
         async with open_product(settings) as product:
             product.themes.check()
             _ = product.identity.secrets
-            return await _examine_databases(product, progress, mend=mend)
+            return await examine_databases(product, progress, mend=mend)
     except MosaicError as error:
         return _Found(problems=[Problem("the deployment", error.message, error.hint)])
 
 
-async def _examine_databases(
+async def examine_databases(
     product: Product, progress: Callable[[str, int, int], None], *, mend: bool
 ) -> _Found:
     from mosaic_core.head import PLATFORM
@@ -111,6 +116,7 @@ async def _examine_databases(
     records = await directory.records()
     found.problems += await _mail(product)
     found.problems += await _cache(product)
+    found.problems += await _moves(product)
     found.problems += await examine_sign_ins(product)
     found.tenants = len(records)
     for number, record in enumerate(records, 1):
@@ -176,6 +182,26 @@ async def _cache(product: Product) -> list[Problem]:
         except MosaicError as error:
             return [Problem("the cache", error.message, error.hint)]
     return []
+
+
+async def _moves(product: Product) -> list[Problem]:
+    """Moves that a process began which is not there any more, and that no other went on with."""
+    platform = product.platform
+    problems = []
+    for move in await platform.moving.stalled(older_than=_STALLED):
+        tenant = platform.directory.tenant(move.tenant_id)
+        if tenant is not None:
+            why = f" The last try: {move.error}" if move.error else ""
+            problems.append(
+                Problem(
+                    f"tenant {tenant.slug}",
+                    f"Its move to the {move.to_tier} tier stands at {move.step!s} since "
+                    f"{move.changed_at:%Y-%m-%d %H:%M} UTC, and nobody goes on with it.{why}",
+                    f"Start 'mosaic serve', which does, or run 'mosaic tenant move {tenant.slug} "
+                    f"--to {move.to_tier}'.",
+                )
+            )
+    return problems
 
 
 async def _strays(product: Product, known: set[str]) -> list[Problem]:

@@ -25,6 +25,7 @@ from mosaic_cms.cli import (
     media,
     members,
     menus,
+    moves,
     pages,
     plugins,
     redirects,
@@ -46,7 +47,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.add_typer(tenants.app, name="tenant", help="Make tenants, suspend, export, import them.")
+tenants.app.command("move")(moves.move)
+tenants.app.command("move-status")(moves.move_status)
+tenants.app.command("move-cancel")(moves.move_cancel)
+app.add_typer(tenants.app, name="tenant", help="Make tenants, suspend, export, move them.")
 app.add_typer(members.app, name="member", help="Who belongs to a tenant, and as what.")
 app.add_typer(keys.app, name="key", help="API keys: make, list, revoke.")
 app.add_typer(domains.app, name="domain", help="Domains of a tenant: name, prove, remove.")

@@ -87,10 +87,11 @@ async def export_tenant(scope: TenantScope, command: ExportTenant) -> BundleRepo
     """Writes all of a tenant into a bundle: its content with all versions, its change log, and its
     files."""
     platform = scope.product.platform
+    home = await platform.at_home(scope.tenant)
     source = bundle.Source(
-        tenant=scope.tenant,
-        persistence=platform.persistence(scope.tenant),
-        storage=platform.storage(scope.tenant),
+        tenant=home,
+        persistence=platform.persistence(home),
+        storage=platform.storage(home),
         schema=platform.schema,
         made_by=f"MOSAIC {version('mosaic-cms')}",
         leaves_out=lambda key: made_in(key) is not None,

@@ -136,7 +136,7 @@ async def _mails(
     platform = scope.product.platform
     if slug is not None:
         tenant = platform.directory.named(slug)
-        outbox = platform.outbox(tenant)
+        outbox = platform.writing.outbox(tenant)
         for message in await outbox.messages((MAIL,), _MOST):
             yield tenant, outbox, message
         return
@@ -145,7 +145,7 @@ async def _mails(
         yield None, outbox, message
     for record in await platform.directory.records():
         try:
-            outbox = platform.outbox(record.tenant)
+            outbox = platform.writing.outbox(record.tenant)
             found = await outbox.messages((MAIL,), _MOST)
         except MosaicError as error:  # it is the doctor's, and hides no other's mail
             _log.info("the mails of %s cannot be read: %s", record.tenant.slug, error)

@@ -122,8 +122,7 @@ async def _site(scope: TenantScope, key: str | None) -> uuid.UUID:
         NotFound: there is none of this key.
         Denied: it is not open to everybody, and this is nobody of the tenant.
     """
-    persistence = scope.product.platform.persistence(scope.tenant)
-    rows = await persistence.published(scope.tenant, _SITES, {})
+    rows = await _rows(scope, _SITES)
     for site_id, known, _, surround in rows:
         if key is None or known == key:
             if not scope.actor.belongs and not surround.get("api", {}).get("public"):
@@ -137,8 +136,9 @@ async def _site(scope: TenantScope, key: str | None) -> uuid.UUID:
 
 
 async def _rows(scope: TenantScope, query: Select[Any], **given: Any) -> Any:
-    persistence = scope.product.platform.persistence(scope.tenant)
-    return await persistence.published(scope.tenant, query, given)
+    platform = scope.product.platform
+    home = await platform.at_home(scope.tenant)
+    return await platform.persistence(home).published(home, query, given)
 
 
 def _facts(row: tuple[Any, ...]) -> dict[str, Any]:

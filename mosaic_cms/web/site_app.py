@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
@@ -48,6 +49,7 @@ class SiteApp:
         serve = product.platform.settings.serve
         self._directory = product.platform.directory
         self._heads = product.platform.heads
+        self._homes = product.platform.homes
         self._trusts_proxies = bool(product.platform.settings.platform.proxies)
         self._hosts = Hosts(product.platform)
         self._networks = product.networks
@@ -172,7 +174,7 @@ class SiteApp:
             asset = await self._files.asset(path)
             if asset is not None:
                 return asset
-        await self._heads.look(tenant)
+        handle = await self._at_home(handle)
         if path.startswith(MEDIA_PREFIX):
             head = scope["method"] == "HEAD"
             if await self._files.media(FileRequest(handle, path, headers, sent, head)):
@@ -208,6 +210,12 @@ class SiteApp:
                 finished = await self.cache.make(key, published, make)
         return finished
 
+    async def _at_home(self, handle: SiteHandle) -> SiteHandle:
+        """The site where its tenant lives, which is looked at when that was long ago."""
+        await self._heads.look(handle.tenant)
+        home = self._homes.of(handle.tenant)
+        return handle if home is handle.tenant else replace(handle, tenant=home)
+
     async def _take(
         self,
         handle: SiteHandle,
@@ -219,7 +227,7 @@ class SiteApp:
         """A form that was posted to a page that shows one; anything else is not read."""
         if handle.tenant.status is TenantStatus.CLOSED:
             return self._pages.closed(handle.tenant.reason)
-        await self._heads.look(handle.tenant)
+        handle = await self._at_home(handle)
         client = self._hosts.client_of(scope, headers)
         query = scope.get("query_string", b"")
         found = await self._delivery.form(handle, scope["path"], query, client)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Table, func, literal, select
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.bundle.form import (
@@ -26,6 +25,7 @@ from mosaic_core.bundle.form import (
 )
 from mosaic_core.bundle.locking import keys_of, locked
 from mosaic_core.bundle.writing import BundleWriter, begin, claim, finish
+from mosaic_core.database.ordering import ordered, streamed
 from mosaic_core.database.schema import TenantSchema, logged_tables
 from mosaic_core.errors import Conflict, DatabaseDamaged, FileMissing
 from mosaic_core.head.log import checkpoint_of
@@ -35,8 +35,8 @@ from mosaic_core.storage import FileInfo, Storage
 from mosaic_core.tenants import TenantContext
 from mosaic_core.types import canonical_json, new_id
 
-#: Rows that are read at once, and bytes of a file.
-_ROWS, _CHUNK = 200, 1024 * 1024
+#: Bytes of a file that are written at once.
+_CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ async def _rows(
     total, written = sum(counts.values()), 0
     for name, table in {**tables, "changes": TENANT.changes}.items():
         lines, number, rows = bytearray(), 0, 0
-        async for row in _ordered(session, table):
+        async for row in streamed(session, ordered(table)):
             images = {c.name: c.type.to_image(row[c]) for c in table.columns}  # type: ignore[attr-defined]
             lines += canonical_json(images).encode() + b"\n"
             rows += 1
@@ -183,29 +183,6 @@ async def _rows(
             done.changes = rows
         else:
             done.rows[name] = rows
-
-
-async def _ordered(session: AsyncSession, table: Table) -> AsyncIterator[RowMapping]:
-    """The rows of a table, always in the same order, each after those that it points to."""
-    key = list(table.primary_key.columns)
-    own = [fk for fk in table.foreign_keys if fk.column.table is table]
-    query = select(table).order_by(*key)
-    if own:
-        pointing, pointed = own[0].parent, own[0].column
-        deep = (
-            select(pointed.label("key"), literal(0).label("depth"))
-            .where(pointing.is_(None))
-            .cte("deep", recursive=True)
-        )
-        child = table.alias("child")
-        below = select(child.c[pointed.name], deep.c.depth + 1).join(
-            deep, child.c[pointing.name] == deep.c.key
-        )
-        deep = deep.union_all(below)
-        query = select(table).join(deep, deep.c.key == pointed).order_by(deep.c.depth, *key)
-    result = await session.stream(query, execution_options={"yield_per": _ROWS})
-    async for row in result.mappings():
-        yield row
 
 
 async def _files(source: Source, writer: BundleWriter, done: Exported, progress: Progress) -> None:

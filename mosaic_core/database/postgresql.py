@@ -10,14 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Dialect, Table, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, StatementError
+from sqlalchemy import URL, Dialect, Table, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from mosaic_core.errors import (
-    ConfigurationError,
     Conflict,
     DatabaseBusy,
     DatabaseDamaged,
@@ -71,24 +70,6 @@ def create_engine(url: URL, *, connections: int, wait: float) -> AsyncEngine:
             raise DisconnectionError("The server closed the connection.")
 
     return engine
-
-
-def parse_url(text: str, setting: str) -> URL:
-    """The URL of a database, with the driver that this is written for.
-
-    Raises:
-        ConfigurationError: it is none; the message has nothing of what was given.
-    """
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        url = URL.create("none")
-    if url.drivername not in {"postgresql", "postgres", "postgresql+asyncpg"} or not url.database:
-        raise ConfigurationError(
-            f"{setting} is no URL of a PostgreSQL database.",
-            hint="Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE.",
-        )
-    return url.set(drivername="postgresql+asyncpg")
 
 
 def where(url: URL) -> str:

@@ -109,7 +109,7 @@ class Directory(Lookups):
         #: Whose outbox is to be looked into.
         self.hints = Hints(database, self._writer)
         #: What the platform itself has to do: messages that belong to no tenant.
-        self.outbox = Outbox(PLATFORM, database.session, self._writer)
+        self.outbox = Outbox(PLATFORM, database.session, self._writer.write)
         #: What the pages of tenants were rendered in.
         self.theme_sets = ThemeSets(database, self._writer)
         #: Who works at which tenant as a whole.
@@ -183,6 +183,10 @@ class Directory(Lookups):
         result = await self._writer.write(fn, actor=actor, action=action)
         await self._look_again()
         return result
+
+    async def note(self, fn: Callable[[Write], Awaitable[T]], *, actor: str, action: str) -> T:
+        """A write to the platform database that changes nothing which is looked up here."""
+        return await self._writer.write(fn, actor=actor, action=action)
 
     async def _look_again(self) -> None:
         await self._look_ended()

@@ -17,8 +17,8 @@ from typing import Any
 from mosaic_core.head.tables import SALT_BYTES
 from mosaic_core.types import canonical_json, to_image
 
-#: Operations: a row came, changed or went; derived tables were rebuilt; the log was compacted;
-#: the schema was migrated.
+#: Operations: a row came, changed or went; derived tables were changed (which ones and which of
+#: their rows is said while a move follows); the log was compacted; the schema was migrated.
 INSERT, UPDATE, DELETE = "insert", "update", "delete"
 DERIVE, CHECKPOINT, MIGRATE = "derive", "checkpoint", "migrate"
 

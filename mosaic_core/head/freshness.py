@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from mosaic_core.errors import DatabaseMissing
 from mosaic_core.persistence import HeadState, HeadStatus, Persistence
 from mosaic_core.tenants import TenantContext
 
@@ -43,11 +44,18 @@ class Heads:
     Args:
         freshness: seconds for which a look counts.
         strategy: finds a tenant's persistence.
+        again: where a tenant lives by now that is not where it was looked for; None when it is.
     """
 
-    def __init__(self, freshness: float, strategy: Callable[[TenantContext], Persistence]) -> None:
+    def __init__(
+        self,
+        freshness: float,
+        strategy: Callable[[TenantContext], Persistence],
+        again: Callable[[TenantContext], Awaitable[TenantContext | None]] | None = None,
+    ) -> None:
         self.freshness = freshness
         self._strategy = strategy
+        self._again = again
         self._heads: dict[str, Watched] = {}
 
     def watched(self, tenant_id: str) -> Watched:
@@ -79,10 +87,26 @@ class Heads:
     async def _look(self, tenant: TenantContext, head: Watched) -> None:
         started, own = time.monotonic(), asyncio.current_task()
         try:
-            state = await self._strategy(tenant).head(tenant)
+            state = await self._state(tenant)
             head.saw(state, started)
             if head.looking is own:
                 head.until = started + self.freshness
         finally:
             if head.looking is own:
                 head.looking = None
+
+    async def _state(self, tenant: TenantContext) -> HeadState:
+        """The head, in the tenant's own home: one that has moved is followed."""
+        try:
+            state = await self._strategy(tenant).head(tenant)
+        except DatabaseMissing:
+            moved = None if self._again is None else await self._again(tenant)
+            if moved is None:
+                raise
+        else:
+            if state.status is not HeadStatus.MOVED or self._again is None:
+                return state
+            moved = await self._again(tenant)
+            if moved is None:
+                return state
+        return await self._state(moved)

@@ -20,6 +20,7 @@ from sqlalchemy.sql.selectable import ReturnsRows
 
 from mosaic_core.database.schema import is_derived, is_kernel, publishes
 from mosaic_core.errors import UnloggedWrite
+from mosaic_core.head.touched import touched
 
 _PERMIT = "mosaic_permit"
 _MIGRATING = "mosaic_migrating"
@@ -36,6 +37,11 @@ class Permit:
         self.spoiled = ""
         self.derived = False
         self.published = False
+        #: A move follows the log: it has to say which derived rows were changed.
+        self.followed = False
+        #: What is known then of derived rows that were changed past the unit of work, by tables
+        #: (see :func:`mosaic_core.head.touched.touched`).
+        self.touched: dict[str, set[str]] = {}
         self._kernel = False
 
     @contextmanager
@@ -127,6 +133,9 @@ def install(engine: Engine) -> None:
         if isinstance(table, Table) and is_derived(table) and context.rowcount != 0:
             permit.derived = True
             permit.published = permit.published or publishes(table)
+            if permit.followed and not permit.flushing:
+                found = touched(construct, context.compiled, context.compiled_parameters)
+                permit.touched.setdefault(table.name, set()).update(found)
 
     @event.listens_for(engine, "savepoint")
     def savepoint(connection: Connection, name: str) -> None:

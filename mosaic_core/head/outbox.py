@@ -21,7 +21,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.head.tables import HeadTables
-from mosaic_core.head.write import Write, Writer
+from mosaic_core.head.write import Write
 from mosaic_core.types import new_id
 
 #: Told of each topic when something is due next; None for never.
@@ -81,7 +81,7 @@ class Outbox:
 
     Args:
         session: opens a session that reads.
-        writer: of the same database.
+        write: a write to the same database, as :meth:`Writer.write` makes it.
         note: keeps for the workers when they are to look into this outbox next. A look that finds
             nothing says so while nobody else can write, so nothing that came meanwhile is missed.
     """
@@ -90,12 +90,12 @@ class Outbox:
         self,
         tables: HeadTables,
         session: Callable[[], AbstractAsyncContextManager[AsyncSession]],
-        writer: Writer,
+        write: Callable[..., Awaitable[Any]],
         note: Note | None = None,
     ) -> None:
         self._tables = tables
         self._session = session
-        self._writer = writer
+        self._do_write = write
         self._note = note
 
     async def messages(self, topics: Collection[str], most: int) -> list[Message]:
@@ -205,7 +205,7 @@ class Outbox:
         return bool(await self._write(fn, "rest"))
 
     async def _write(self, fn: Callable[[Write], Awaitable[Any]], action: str) -> Any:
-        return await self._writer.write(fn, actor="system", action=f"outbox.{action}", reserve=True)
+        return await self._do_write(fn, actor="system", action=f"outbox.{action}", reserve=True)
 
 
 def _select(tables: HeadTables) -> Any:

@@ -13,8 +13,9 @@ from sqlalchemy.util import IdentitySet
 
 from mosaic_core.database.schema import is_derived
 from mosaic_core.errors import UnloggedWrite
-from mosaic_core.head.chain import DELETE, INSERT, UPDATE, Change
+from mosaic_core.head.chain import DELETE, DERIVE, INSERT, UPDATE, Change
 from mosaic_core.head.guard import Permit
+from mosaic_core.head.tables import LONGEST_ID
 from mosaic_core.types import Json, canonical_json
 
 _ORDER = {INSERT: 0, UPDATE: 1, DELETE: 2}
@@ -51,7 +52,7 @@ def recording(session: Session, permit: Permit) -> Iterator[list[Change]]:
                 operation = UPDATE
             else:
                 continue
-            change = _change(operation, state, row)
+            change = _change(operation, state, row, permit)
             if change is not None:
                 flushed.append((_ORDER[operation], state.insert_order or 0, change))
         flushed.sort(key=lambda item: (*item[:2], item[2].entity, item[2].entity_id))
@@ -75,11 +76,13 @@ def _write_json_again(row: Any) -> None:
             flag_modified(row, attribute.key)
 
 
-def _change(operation: str, state: InstanceState[Any], row: Any) -> Change | None:
+def _change(operation: str, state: InstanceState[Any], row: Any, permit: Permit) -> Change | None:
     mapper = state.mapper
     table = mapper.local_table
-    if not isinstance(table, Table) or is_derived(table):
+    if not isinstance(table, Table):
         return None
+    if is_derived(table):
+        return _derived(table, state, row) if permit.followed else None
     image: dict[str, Any] = {}
     for column in table.columns:
         value = getattr(row, mapper.get_property_by_column(column).key)
@@ -91,6 +94,18 @@ def _change(operation: str, state: InstanceState[Any], row: Any) -> Change | Non
         )
     identity = entity_id(table, image)
     return Change(operation, table.name, identity, None if operation == DELETE else image)
+
+
+def _derived(table: Table, state: InstanceState[Any], row: Any) -> Change:
+    """Says that a derived row was changed, and not how: whoever follows looks at it."""
+    key = {
+        column.name: column.type.to_image(  # type: ignore[attr-defined]
+            getattr(row, state.mapper.get_property_by_column(column).key)
+        )
+        for column in table.primary_key.columns
+    }
+    found = canonical_json(list(key.values()))
+    return Change(DERIVE, table.name, found if len(found) <= LONGEST_ID else "", None)
 
 
 def entity_id(table: Table, image: dict[str, Any]) -> str:

@@ -21,6 +21,8 @@ from mosaic_core.database import PlatformBase, TenantBase, kernel_table
 #: The digest before the first change, and the salt's and digests' size in bytes.
 GENESIS = bytes(32)
 SALT_BYTES = 16
+#: Characters of an entity's id in the log.
+LONGEST_ID = 200
 
 
 def _head(metadata: MetaData) -> Table:
@@ -54,7 +56,7 @@ def _changes(metadata: MetaData) -> Table:
         Column("action", types.Text(100), nullable=False),
         Column("operation", types.Text(16), nullable=False),
         Column("entity", types.Text(64), nullable=False),
-        Column("entity_id", types.Text(200), nullable=False),
+        Column("entity_id", types.Text(LONGEST_ID), nullable=False),
         # Outside the chain, so that both can be erased.
         Column("salt", types.Bytes()),
         Column("image", types.Json()),

@@ -21,6 +21,7 @@ from mosaic_core.errors import (
     DatabaseBusy,
     DatabaseDamaged,
     DatabaseError,
+    DatabaseMissing,
     MosaicError,
     TenantFenced,
     TenantMoved,
@@ -102,6 +103,8 @@ class Writer:
         begin: opens a write's session, holding off other processes.
         hint: told, before the commit, of the topics that the write put into the outbox.
         committed: told of every commit, before the write returns.
+        elsewhere: says whether a write is in the log of the home that came after this one, which
+            is asked when this one is no more.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Writer:
         *,
         hint: Callable[[set[str]], Awaitable[None]] | None = None,
         committed: Callable[[HeadState], None] | None = None,
+        elsewhere: Callable[[uuid.UUID], Awaitable[bool]] | None = None,
         limits: WriteLimits | None = None,
     ) -> None:
         self._tables = tables
@@ -119,6 +123,7 @@ class Writer:
         self._begin = begin
         self._hint = hint
         self._committed = committed
+        self._elsewhere = elsewhere
         self._limits = limits or WriteLimits()
         self._turn = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
@@ -175,17 +180,25 @@ class Writer:
         while True:
             try:
                 async with self._turn:
-                    return await self._try(job)
-            except TenantFenced:
-                if job.abandoned or loop.time() - started > self._limits.fence:
-                    raise
-                await asyncio.sleep(0.05)
+                    return await self._behind_fence(job, started)
             except MosaicError as error:
                 tries += 1
                 late = tries >= self._limits.tries or loop.time() - started > self._limits.again
                 if job.abandoned or late or not error.transient:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311
+
+    async def _behind_fence(self, job: _Job[T], started: float) -> T:
+        """Tries once; while the head is fenced, again and again. The others of this process wait
+        for their turn meanwhile: one who asks is enough."""
+        while True:
+            try:
+                return await self._try(job)
+            except TenantFenced:
+                late = asyncio.get_running_loop().time() - started > self._limits.fence
+                if job.abandoned or late:
+                    raise
+                await asyncio.sleep(0.05)
 
     async def _try(self, job: _Job[T]) -> T:
         state: HeadState | None = None
@@ -195,6 +208,7 @@ class Writer:
                 permit = Permit()
                 connection = await session.connection(execution_options=permitted(permit))
                 head = _taken(await self._move(connection, permit), self._owner)
+                permit.followed = head.status == HeadStatus.FOLLOWED
                 now = datetime.now(UTC)
                 info = chain.WriteInfo(job.write_id, head.version, now, job.actor, job.action)
                 write = Write(session, info, permit)
@@ -205,6 +219,8 @@ class Writer:
                             raise permit.spoil("")
                         await session.flush()
                 changes += write.extra
+                if permit.followed:
+                    changes += _touched(permit)
                 if not changes and not permit.derived and not write.topics:
                     return result
                 state = await self._append(connection, write, head, changes, job.coalesce)
@@ -280,7 +296,6 @@ class Writer:
 
         Moving the head first, which is rolled back, waits for a commit that is still on its way.
         """
-        log = self._tables.changes
         for pause in (0.0, 0.1, 0.5, 2.0):
             await asyncio.sleep(pause)
             try:
@@ -288,16 +303,33 @@ class Writer:
                     permit = Permit()
                     connection = await session.connection(execution_options=permitted(permit))
                     await self._move(connection, permit)
-                    found = await session.scalar(
-                        select(log.c.version).where(log.c.write_id == write_id).limit(1)
-                    )
-                    return found is not None
+                    return await has_write(session, self._tables, write_id)
             except DatabaseBusy:
                 continue
+            except DatabaseMissing:
+                if self._elsewhere is None:
+                    raise
+                return await self._elsewhere(write_id)
         raise WriteTimeout(
             f"The database did not say whether the write {write_id} was committed.",
             hint=f"Look for {write_id} in the change log before you repeat it.",
         )
+
+
+async def has_write(session: AsyncSession, tables: HeadTables, write_id: uuid.UUID) -> bool:
+    """Whether a write is in the change log."""
+    log = tables.changes
+    found = await session.scalar(select(log.c.version).where(log.c.write_id == write_id).limit(1))
+    return found is not None
+
+
+def _touched(permit: Permit) -> list[chain.Change]:
+    """What was changed of derived tables past the unit of work."""
+    return [
+        chain.Change(chain.DERIVE, name, rows, None)
+        for name, found in sorted(permit.touched.items())
+        for rows in sorted(found)
+    ]
 
 
 def _taken(head: Row[Any], owner: str) -> Row[Any]:

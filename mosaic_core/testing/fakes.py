@@ -119,6 +119,9 @@ class MemoryStorage:
         self._files.pop(tenant.blob_storage_prefix, None)
         self._begun.pop(tenant.blob_storage_prefix, None)
 
+    def place(self, tenant: TenantContext) -> str:
+        return f"memory:{id(self)}/{tenant.blob_storage_prefix}"
+
     async def begin_upload(
         self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None
     ) -> Upload:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import MetaData, bindparam, select
+from sqlalchemy import ForeignKey, MetaData, bindparam, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mosaic_core import types
@@ -43,6 +43,16 @@ class Toy(ToyBase):
     made_at: Mapped[datetime] = mapped_column(types.UTCDateTime())
     facts: Mapped[Any] = mapped_column(types.Json())
     picture: Mapped[bytes] = mapped_column(types.Bytes())
+
+
+class Sticker(ToyBase):
+    """A row that points to another one."""
+
+    __tablename__ = "stickers"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
+    toy_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey("tenant.toys.id"))
 
 
 class Shelf(ToyBase):

@@ -209,7 +209,7 @@ def test_the_outbox_keeps_nothing_of_what_the_visitor_wrote(with_mail: Any) -> N
     async def scenario(deployment: Deployment, mailer: MemoryMailer) -> None:
         await add_form(deployment)
         await post(deployment, name="A canary", more="Another canary")
-        outbox = deployment.product.platform.outbox(deployment.scope().tenant)
+        outbox = deployment.product.platform.writing.outbox(deployment.scope().tenant)
         (message,) = await outbox.messages(("mail.send",), 10)
         assert "anary" not in repr(message)
         assert "ada@example.com" not in repr(message)

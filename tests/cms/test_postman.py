@@ -92,7 +92,7 @@ class Office:
         if slug is None:
             return await platform.directory.outbox.messages((MAIL,), 100)
         tenant = platform.directory.named(slug)
-        return await platform.outbox(tenant).messages((MAIL,), 100)
+        return await platform.writing.outbox(tenant).messages((MAIL,), 100)
 
     @property
     def sent(self) -> list[str]:
@@ -224,7 +224,7 @@ def test_a_mail_is_tried_again_after_growing_pauses_and_then_given_up(office: An
 def test_a_mail_that_ends_the_process_each_time_is_given_up_too(office: Any) -> None:
     async def scenario(office: Office) -> None:
         await office.put("ada@example.com")
-        outbox = office.product.platform.outbox(office.deployment.scope().tenant)
+        outbox = office.product.platform.writing.outbox(office.deployment.scope().tenant)
         for _ in range(len(PAUSES) + 1):
             office.later += LEASE + timedelta(seconds=1)
             assert await outbox.take(MAIL, office.postman.now(), LEASE) is not None

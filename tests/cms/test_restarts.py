@@ -49,7 +49,7 @@ async def leave_work(deployment: Deployment, slug: str, title: str) -> None:
     """Publishes as a process does that stops before it settles."""
     await deployment.do("pages.edit", slug, path="/visit/", title=title)
     await publish(deployment, slug, "/visit/")
-    deployment.product.platform.pending.clear()
+    deployment.product.platform.writing.pending.clear()
 
 
 async def publish(deployment: Deployment, slug: str, path: str) -> None:

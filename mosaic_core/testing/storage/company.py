@@ -31,6 +31,12 @@ class CompanyContract(Contract[Storage]):
     rounds = 10
 
     @contract_test
+    async def test_each_tenant_has_a_place_of_its_own(self, storage: Storage) -> None:
+        one, other = make_tenant(), make_tenant()
+        assert storage.place(one) == storage.place(one)
+        assert storage.place(one) != storage.place(other)
+
+    @contract_test
     async def test_the_tier_s_limit_is_kept(self, storage: Storage) -> None:
         tenant = make_tenant(tier=SMALL)
         await storage.write(tenant, "a", chunked(b"x" * (SMALL_FILES - 10)))

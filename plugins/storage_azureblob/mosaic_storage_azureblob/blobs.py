@@ -130,6 +130,10 @@ class AzureBlobs:
     async def drop(self, tenant: TenantContext) -> None:
         await placing.finished(_dropped(self._space(tenant)))
 
+    def place(self, tenant: TenantContext) -> str:
+        space = self._space(tenant)
+        return f"{space.account.service.primary_endpoint} {' '.join(space.containers)} {space.base}"
+
     async def begin_upload(
         self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None
     ) -> Upload:

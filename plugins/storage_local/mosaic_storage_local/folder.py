@@ -125,6 +125,9 @@ class LocalFolder:
         with disk.storing(tenant.slug):
             await disk.finished(disk.remove, self._home(tenant).path)
 
+    def place(self, tenant: TenantContext) -> str:
+        return f"file:{self._home(tenant).path.absolute()}"
+
     async def begin_upload(
         self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None
     ) -> Upload:

@@ -61,6 +61,8 @@ class _Target:
     path: Path
     writable: bool
     pages: int | None = None
+    #: Foreign keys are looked at when the transaction ends.
+    deferred: bool = False
     #: A connection to it that is open already.
     lent: sqlite3.Connection | None = None
 
@@ -138,12 +140,13 @@ class TenantFiles:
 
     @asynccontextmanager
     async def exclusive(
-        self, tenant: TenantContext, *, reserve: bool = False
+        self, tenant: TenantContext, *, reserve: bool = False, deferred: bool = False
     ) -> AsyncIterator[AsyncSession]:
         path = self._path(tenant)
         async with self._turns.take(path.with_suffix(".lock")), self._writes:
             await self._reading.prove(tenant, path)
-            target = _Target(path, writable=True, pages=self._pages(tenant, reserve=reserve))
+            pages = self._pages(tenant, reserve=reserve)
+            target = _Target(path, writable=True, pages=pages, deferred=deferred)
             async with self._connected(tenant, target) as session:
                 yield session
 
@@ -173,6 +176,8 @@ class TenantFiles:
         )
         if target.writable:
             await connection.cursor().execute(TRUSTING)
+        if target.deferred:  # it is forgotten when a transaction ends, so it is said last
+            await connection.cursor().execute("PRAGMA defer_foreign_keys = ON")
         return connection
 
     # Visitors' reads

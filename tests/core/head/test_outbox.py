@@ -35,7 +35,7 @@ def with_outbox(
 
 
 def outbox_of(toys: Toys, note: Any = None) -> Outbox:
-    return Outbox(TENANT, partial(toys.files.session, toys.tenant), toys.writer, note)
+    return Outbox(TENANT, partial(toys.files.session, toys.tenant), toys.writer.write, note)
 
 
 async def leave(toys: Toys, *words: str, topic: str = "mail") -> list[uuid.UUID]:

@@ -26,6 +26,14 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "stickers",
+        sa.Column("id", types.Uuid(), primary_key=True),
+        sa.Column("toy_id", types.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["toy_id"], ["tenant.toys.id"]),
+        schema="tenant",
+        sqlite_strict=True,
+    )
+    op.create_table(
         "shelves",
         sa.Column("path", types.Text(200), primary_key=True),
         sa.Column("body", types.Text(), nullable=False),

@@ -1,0 +1,199 @@
+"""Files move too, where the two homes keep them in different places."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mosaic_core.errors import QuotaExceeded
+from mosaic_core.moves import Mover, Step
+from mosaic_core.storage import Storage
+from mosaic_core.tenants import TenantContext
+from tests.azurite import Azurite
+from tests.cms.deployment import Deployment
+from tests.cms.moves.moving import Ground, move, tenant_of
+
+
+@pytest.fixture
+def cloud(ground: Ground, azurite: Azurite) -> Ground:
+    """A tier whose files are in a cloud."""
+    ground.plugins["storage_azureblob"] = azurite.settings("shared")
+    ground.tiers["cloud"] = {"persistence": "tenancy_sqlite", "storage": "storage_azureblob"}
+    return ground
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), 50_000):
+        yield content[start : start + 50_000]
+
+
+async def _store(deployment: Deployment, key: str, content: bytes) -> None:
+    tenant = tenant_of(deployment)
+    storage = deployment.product.platform.storage(tenant)
+    await storage.write(tenant, key, _chunks(content))
+
+
+async def _files(storage: Storage, tenant: TenantContext) -> dict[str, str]:
+    return {info.key: info.digest async for info in storage.list(tenant)}
+
+
+def _raw(deployment: Deployment, tenant: TenantContext) -> Storage:
+    return deployment.product.platform._storage_at(tenant)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_files_are_where_the_tenant_lives_and_back_again(cloud: Ground) -> None:
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened() as deployment:
+            old = tenant_of(deployment)
+            content = {f"media/{n}.bin": bytes([n]) * (n * 60_000) for n in range(5)}
+            for key, bytes_ in content.items():
+                await _store(deployment, key, bytes_)
+            await move(deployment, "cloud")
+            new = tenant_of(deployment)
+            expected = {key: _digest(one) for key, one in content.items()}
+            assert await _files(_raw(deployment, new), new) == expected
+            assert await _files(_raw(deployment, old), old) == expected
+            # What is changed in the cloud is changed back.
+            storage = deployment.product.platform.storage(new)
+            await storage.delete(new, "media/1.bin")
+            await _store(deployment, "media/new.bin", b"new")
+            await move(deployment, "file")
+            back = tenant_of(deployment)
+            expected |= {"media/new.bin": _digest(b"new")}
+            del expected["media/1.bin"]
+            assert await _files(_raw(deployment, back), back) == expected
+
+    asyncio.run(main())
+
+
+def _during(step: Step, what: Any) -> pytest.MonkeyPatch:
+    effect, patch = Mover._effect, pytest.MonkeyPatch()
+
+    async def doing(self: Mover, now: Step) -> None:
+        if now is step:
+            await what()
+        await effect(self, now)
+
+    patch.setattr(Mover, "_effect", doing)
+    return patch
+
+
+@pytest.fixture
+def patches() -> Iterator[list[pytest.MonkeyPatch]]:
+    made: list[pytest.MonkeyPatch] = []
+    yield made
+    for patch in made:
+        patch.undo()
+
+
+@pytest.mark.parametrize("step", [Step.VERIFY, Step.FENCE, Step.SWITCH, Step.OPEN])
+def test_a_file_that_is_stored_at_any_moment_of_a_move_is_there(
+    cloud: Ground, step: Step, patches: list[pytest.MonkeyPatch]
+) -> None:
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened() as deployment:
+            old = tenant_of(deployment)
+            storage = deployment.product.platform.storage(old)
+            await _store(deployment, "gone.txt", b"gone")
+            storing: list[asyncio.Task[Any]] = []
+
+            async def store() -> None:
+                """By somebody who knows the old home; it is not waited for."""
+                storing.append(
+                    asyncio.create_task(storage.write(old, "late.txt", _chunks(b"late")))
+                )
+                storing.append(asyncio.create_task(storage.delete(old, "gone.txt")))
+                await asyncio.sleep(0.05)
+
+            patches.append(_during(step, store))
+            await move(deployment, "cloud")
+            await asyncio.gather(*storing)
+            new = tenant_of(deployment)
+            assert await _files(_raw(deployment, new), new) == {"late.txt": _digest(b"late")}
+
+    asyncio.run(main())
+
+
+def test_a_file_in_parts_that_was_begun_before_a_move_is_finished_after_it(cloud: Ground) -> None:
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened() as deployment:
+            content = b"parts of it " * 30_000
+            begun = await deployment.do("media.begin_upload", name="a.bin", size=len(content))
+            await move(deployment, "cloud")
+            tenant = tenant_of(deployment)
+            storage = deployment.product.platform.storage(tenant)
+            (upload,) = await deployment.do("media.uploads")
+            assert upload.missing == begun.missing
+            row = await deployment.do("media.show_upload", upload=begun.id)
+            assert row.part_size == begun.part_size
+            async with deployment.product.platform.read(tenant) as session:
+                from mosaic_cms.content.models import MediaUpload
+
+                stored = await session.get_one(MediaUpload, begun.id)
+            assert stored.parts_id is not None
+            for number in begun.missing:
+                part = content[(number - 1) * begun.part_size : number * begun.part_size]
+                await storage.write_part(tenant, stored.parts_id, number, _chunks(part))
+            info = await storage.finish_upload(tenant, stored.parts_id)
+            assert info.digest == _digest(content)
+            assert (await _raw(deployment, tenant).stat(tenant, info.key)).digest == info.digest
+
+    asyncio.run(main())
+
+
+def test_files_that_have_no_room_in_the_cloud_stay_where_they_are(cloud: Ground) -> None:
+    cloud.tiers["cloud"] |= {"limits": {"files": 100_000}}
+
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened() as deployment:
+            old = tenant_of(deployment)
+            for number in range(3):
+                await _store(deployment, f"{number}.bin", b"x" * 40_000)
+            with pytest.raises(QuotaExceeded):
+                await move(deployment, "cloud")
+            assert tenant_of(deployment) == old
+            there = TenantContext(old.tenant_id, old.slug, old.name, "cloud", epoch=2)
+            assert await _files(_raw(deployment, there), there) == {}
+            assert len(await _files(_raw(deployment, old), old)) == 3
+
+    asyncio.run(main())
+
+
+def test_the_old_home_is_removed_once_its_time_has_come(cloud: Ground) -> None:
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened() as deployment:
+            platform = deployment.product.platform
+            old = tenant_of(deployment)
+            await _store(deployment, "a.txt", b"a")
+            await move(deployment, "cloud")
+            assert await platform.moving.sweep() == 0
+            assert await platform.persistence(old).head(old)
+            later = datetime.now(UTC) + timedelta(days=8)
+            assert await platform.moving.sweep(now=later) == 1
+            assert await platform.moving.sweep(now=later) == 0
+            assert await _files(_raw(deployment, old), old) == {}
+            new = tenant_of(deployment)
+            assert await _files(_raw(deployment, new), new) == {"a.txt": _digest(b"a")}
+            # Whoever still knows the old home finds the new one all the same.
+            await platform.write(old, _nothing, actor="test", action="test")
+            assert (await platform.heads.look(old)).epoch == 2
+
+    asyncio.run(main())
+
+
+async def _nothing(write: Any) -> None:
+    """A write that changes nothing."""

@@ -1,0 +1,81 @@
+"""A tenant moves, and nobody sees a difference."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+
+import pytest
+
+from mosaic_core.errors import DatabaseMissing
+from mosaic_core.moves import Step
+from mosaic_core.persistence import HeadStatus
+from tests.cms.commands import invoke
+from tests.cms.moves.moving import TIERS, Ground, everything, move, tenant_of
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.permutations(TIERS, 2)))
+def test_a_tenant_is_the_same_in_every_row_where_it_moved_to(
+    ground: Ground, one: str, other: str
+) -> None:
+    async def main() -> None:
+        await ground.make(one)
+        async with ground.opened() as deployment:
+            platform = deployment.product.platform
+            old = tenant_of(deployment)
+            page = await deployment.get("/deep/a/")
+            before = await everything(deployment, old)
+            done = await move(deployment, other)
+            assert done.step is Step.DONE
+            new = tenant_of(deployment)
+            assert (new.tier, new.epoch) == (other, 2)
+            assert await everything(deployment, new) == before
+            assert (await platform.persistence(old).head(old)).status is HeadStatus.MOVED
+            assert (await platform.persistence(new).head(new)).status is HeadStatus.OPEN
+            assert (await deployment.get("/deep/a/")).text == page.text
+            await deployment.add("/after/", body="Written at the new home.\n")
+            assert "at the new home" in (await deployment.get("/after/")).text
+            assert "/after/" in (await deployment.get("/search/?q=written")).text
+
+    asyncio.run(main())
+
+
+def test_a_tenant_is_moved_at_the_command_line_and_back(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(ground.make("file"))
+    monkeypatch.setenv("MOSAIC_CONFIG", str(ground.configuration()))
+    looked = json.loads(invoke("tenant", "move", "aurora", "--to", "schema", "--dry-run", "--json"))
+    assert (looked["state"], looked["misfits"]) == ("looked", [])
+    assert "never moved" in invoke("tenant", "move-status", "aurora", code=1)
+    moved = invoke("tenant", "move", "aurora", "--to", "schema")
+    assert "file → schema: it has moved; writes waited" in moved
+    assert "kept until" in invoke("tenant", "move-status", "aurora")
+    assert "on the schema tier already" in invoke(
+        "tenant", "move", "aurora", "--to", "schema", code=1
+    )
+    back = json.loads(invoke("tenant", "move", "aurora", "--to", "file", "--json"))
+    assert (back["state"], back["to_tier"]) == ("done", "file")
+    assert json.loads(invoke("doctor", "--json"))["problems"] == []
+    assert "not moving" in invoke("tenant", "move-cancel", "aurora", code=1)
+    assert "no tier 'gold'" in invoke("tenant", "move", "aurora", "--to", "gold", code=1)
+
+
+def test_a_tenant_that_moved_and_is_removed_leaves_none_of_its_homes(ground: Ground) -> None:
+    async def main() -> None:
+        await ground.make("file")
+        async with ground.opened() as deployment:
+            platform = deployment.product.platform
+            homes = [tenant_of(deployment)]
+            for tier in ("schema", "other"):
+                await move(deployment, tier)
+                homes.append(tenant_of(deployment))
+            await deployment.rule("tenants.delete", slug="aurora")
+            await deployment.rule("tenants.remove", slug="aurora", confirm="aurora")
+            for home in homes:
+                with pytest.raises(DatabaseMissing):
+                    await platform.persistence(home).head(home)
+            assert await platform.moving.moves.all(homes[0].tenant_id) == []
+
+    asyncio.run(main())
