@@ -493,7 +493,7 @@ def test_a_removal_that_fails_goes_on_later(
     async def scenario(deployment: Deployment) -> None:
         product = deployment.product
         tenant = product.platform.directory.named("steel")
-        storage = type(product.platform.storage(tenant))
+        storage = type(product.platform.storages()["storage_local"])
 
         async def refuse(*args: Any) -> None:
             raise OSError("no")
