@@ -65,9 +65,11 @@ def create_engine(url: URL, *, connections: int, wait: float) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def checkout(connection: Any, record: Any, proxy: Any) -> None:
-        # The driver has seen that the server closed it: known here without asking the server.
-        if connection.driver_connection.is_closed():
-            raise DisconnectionError("The server closed the connection.")
+        # The driver has seen that the server closed it, or that somebody who was stopped left a
+        # transaction in it: known here without asking the server.
+        driver = connection.driver_connection
+        if driver.is_closed() or driver.is_in_transaction():
+            raise DisconnectionError("The connection cannot be used any more.")
 
     return engine
 
