@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -17,7 +18,7 @@ from sqlalchemy import delete, insert, select, update
 
 from mosaic_cms.platform_tables import AuditEntry, Usage
 from mosaic_cms.traffic import BANDWIDTH, Traffic
-from mosaic_core.directory import Directory
+from mosaic_core.directory import Directory, TenantRow
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
 
@@ -116,10 +117,12 @@ class Ledger:
                 return
 
             async def fn(write: Write) -> dict[tuple[str, str, str], int]:
-                if entries:
-                    rows = [_row(entry, *seen) for entry, seen in entries.items()]
+                about = {entry.tenant_id for entry in entries} | {key[0] for key in used}
+                there = await _there(write, about) | {None}
+                rows = [_row(e, *seen) for e, seen in entries.items() if e.tenant_id in there]
+                if rows:
                     await write.session.execute(insert(AuditEntry), rows)
-                return {key: await _add(write, key, n) for key, n in used.items()}
+                return {k: await _add(write, k, n) for k, n in used.items() if k[0] in there}
 
             try:
                 written = await self._directory.write(fn, actor="system", action="ledger.flush")
@@ -158,6 +161,15 @@ def _row(entry: Entry, at: datetime, times: int) -> dict[str, object]:
         "address": entry.address[:64],
         "times": times,
     }
+
+
+async def _there(write: Write, tenant_ids: Set[str | None]) -> set[str | None]:
+    """Those that were not removed: nothing of one that was is written any more, after the
+    certificate said what there was."""
+    query = select(TenantRow.tenant_id).where(
+        TenantRow.tenant_id.in_(tenant_ids - {None}), TenantRow.slug != "-" + TenantRow.tenant_id
+    )
+    return set(await write.session.scalars(query))
 
 
 async def _add(write: Write, key: tuple[str, str, str], amount: int) -> int:

@@ -9,7 +9,7 @@ from mosaic_cms.catching_up import catch_up
 from mosaic_cms.product import Product, open_product, platform_schema, tenant_schema
 from mosaic_cms.scope import Actor
 from mosaic_core.directory import PlatformDatabase
-from mosaic_core.directory.rollouts import anybody_behind
+from mosaic_core.directory.rollouts import anything_left
 from mosaic_core.fleet import correct_revisions, migrate_fleet
 from mosaic_core.settings import Settings
 from mosaic_core.tenants import TenantContext
@@ -62,7 +62,7 @@ async def migrate_tenants(
     done = Migrated(
         migrated=[], unrendered=[], failed={}, busy={}, waiting=0, wave="", corrected=[]
     )
-    if not verify and not await _anybody_behind(settings):
+    if not verify and not await _anything_left(settings):
         return done
     async with open_product(settings) as product:
         if verify:
@@ -84,11 +84,11 @@ async def migrate_tenants(
     return done
 
 
-async def _anybody_behind(settings: Settings) -> bool:
+async def _anything_left(settings: Settings) -> bool:
     """One query, before anything is opened for it."""
     database = PlatformDatabase(settings.data_dir / "platform.db", platform_schema())
     try:
-        return await anybody_behind(database, tenant_schema().history.current)
+        return await anything_left(database, tenant_schema().history.current)
     finally:
         await database.close()
 

@@ -12,8 +12,7 @@ import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
@@ -28,8 +27,10 @@ from mosaic_core.errors import (
     DatabaseMissing,
     DatabaseNewer,
     LeaseTaken,
+    NotFound,
 )
 from mosaic_core.head import PLATFORM, TENANT, Write
+from mosaic_core.persistence import Persistence
 from mosaic_core.storage import Storage
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class Remover:
 
     async def remove_due(self) -> int:
         """Removes every tenant whose time has come; returns how many."""
-        done = 0
-        for deletion in await self._deletions.pending(datetime.now(UTC)):
+        done, now = 0, await self._product.platform.directory.clock.now()
+        for deletion in await self._deletions.pending(now):
             tenant = deletion.tenant
             if self._troubled.get(tenant.tenant_id, 0.0) > time.monotonic():
                 continue
@@ -74,8 +75,8 @@ class Remover:
                 await self.remove(deletion)
                 self._troubled.pop(tenant.tenant_id, None)
                 done += 1
-            except LeaseTaken:
-                continue  # another process is at it
+            except (LeaseTaken, NotFound):
+                continue  # another process is at it, or was
             except Exception:  # noqa: BLE001 - it stays due
                 self._troubled[tenant.tenant_id] = time.monotonic() + _PAUSE
                 _log.exception("%s could not be removed; trying again", tenant.slug)
@@ -89,6 +90,7 @@ class Remover:
 
         Raises:
             LeaseTaken: somebody is at it.
+            NotFound: it was removed or had back meanwhile.
             DatabaseError, StorageError: something cannot be reached; what is left is removed next
                 time.
         """
@@ -96,14 +98,22 @@ class Remover:
         async with leases.held(tenant, Work.DELETION, holder=str(SYSTEM), patient=patient) as lease:
             certificate: dict[str, Any] = {}
             for step in self.steps:
-                await leases.renew(lease)  # what was removed by somebody else may be there again
+                await leases.renew(lease)
+                # What somebody else removed since it was looked for may have been made again.
+                deletion = await self._deletions.again(deletion)
                 certificate = await step(deletion, lease) or certificate
             return certificate
 
     @property
     def steps(self) -> tuple[Callable[[Deletion, Lease], Awaitable[dict[str, Any] | None]], ...]:
         """What is done, in this order."""
-        return (self._survey, self._drop_databases, self._drop_files, self._forget)
+        return (
+            self._survey,
+            self._drop_databases,
+            self._drop_files,
+            self._deletions.erase,
+            self._forget,
+        )
 
     async def _survey(self, deletion: Deletion, lease: Lease) -> None:
         if deletion.found is None:
@@ -112,6 +122,7 @@ class Remover:
                 "tier": tenant.tier,
                 "epoch": tenant.epoch,
                 "database": await self._database(tenant),
+                "databases": [where async for where in self._there(tenant)],
                 "files": await _files(self._product.platform.storage(tenant), tenant),
             }
             await self._deletions.begin(deletion, lease, found)
@@ -137,15 +148,32 @@ class Remover:
         except _UNREADABLE as error:
             return {"unreadable": error.message}
 
-    async def _drop_databases(self, deletion: Deletion, lease: Lease) -> None:
-        """Every home that it has or had, wherever tenants are kept; and one that a move had just
-        begun."""
-        tenant = deletion.tenant
+    async def _homes(
+        self, tenant: TenantContext
+    ) -> AsyncIterator[tuple[str, Persistence, TenantContext]]:
+        """Every home that it may have or have had, wherever tenants are kept; and one that a move
+        had just begun."""
         moves = await self._product.platform.moving.moves.all(tenant.tenant_id)
         last = max([tenant.epoch, *(move.to_epoch for move in moves)])
-        for persistence in self._product.platform.strategies().values():
+        for name, persistence in self._product.platform.strategies().items():
             for epoch in range(1, last + 2):
-                await persistence.drop(dataclasses.replace(tenant, epoch=epoch))
+                yield name, persistence, dataclasses.replace(tenant, epoch=epoch)
+
+    async def _there(self, tenant: TenantContext) -> AsyncIterator[dict[str, Any]]:
+        """The homes in which there is something: a database that the configuration does not name
+        any more is found nowhere, and stays."""
+        async for name, persistence, home in self._homes(tenant):
+            try:
+                await persistence.head(home)
+            except DatabaseMissing:
+                continue
+            except _UNREADABLE:
+                pass
+            yield {"persistence": name, "epoch": home.epoch}
+
+    async def _drop_databases(self, deletion: Deletion, lease: Lease) -> None:
+        async for _, persistence, home in self._homes(deletion.tenant):
+            await persistence.drop(home)
 
     async def _drop_files(self, deletion: Deletion, lease: Lease) -> None:
         """Where each tier keeps them that it is on, or was."""
@@ -161,6 +189,8 @@ class Remover:
         self._product.platform.heads.forget(deletion.tenant.tenant_id)
         await self._product.identity.store.refresh()
         _log.info("%s is removed", deletion.tenant.slug)
+        if not certificate["found"].get("databases"):
+            _log.warning("no database of %s was found to be removed", deletion.tenant.slug)
         return certificate
 
     async def _let_go(self, write: Write, tenant_id: str) -> dict[str, int]:

@@ -22,6 +22,8 @@ from mosaic_core.tenants import TenantContext
 CANARY, SOME, ALL = "canaries", "1 %", "all"
 #: Stands for all tenants, whose migration is one operator's at a time. No tenant has such an id.
 _FLEET = TenantContext("fleet", "the fleet", "All tenants", "")
+#: Characters that are kept of why a tenant failed; a driver's error may quote whole rows.
+_MOST = 1000
 _log = logging.getLogger("mosaic.fleet")
 
 #: Told what goes on, how many of it are done, and of how many.
@@ -30,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class Rollout:
-    """What became of the tenants that were behind.
+    """What became of the tenants that were behind; nothing of one that was deleted meanwhile.
 
     Attributes:
         migrated: those that are not behind any more.
@@ -72,14 +74,15 @@ async def migrate_fleet(
         RolloutPaused: something went wrong, and nobody has said to go on.
     """
     history, directory = platform.schema.history, platform.directory
-    if not await directory.behind(history):
+    # With nobody behind, whoever failed before was mended or deleted: that note goes.
+    if not (await directory.behind(history) or await directory.rollouts.paused(history.current)):
         return Rollout()
     leases = directory.leases
     async with leases.held(_FLEET, Work.MIGRATION, holder=actor, patient=True):
         paused = await directory.rollouts.paused(history.current)
-        if paused is not None and not resume:
-            raise _paused(platform, paused)
         behind = await directory.behind(history)
+        if paused is not None and behind and not resume:
+            raise _paused(platform, paused)
         known = paused.failures if paused else {}
         done = await _Run(platform, one, progress, known).run(behind)
         if done.failed:
@@ -99,6 +102,7 @@ class _Run:
         progress: Progress,
         known: Mapping[str, str],
     ) -> None:
+        self._directory = platform.directory
         self._settings = platform.settings.migrate
         self._one = one
         self._progress = progress
@@ -163,12 +167,18 @@ class _Run:
         except LeaseTaken as error:
             self._done.busy[tenant.tenant_id] = error.message
         except MosaicError as error:
-            self._done.failed[tenant.tenant_id] = str(error)
+            await self._fail(tenant, str(error))
         except Exception as error:  # noqa: BLE001 - it is one tenant's, and the others' may be well
             _log.exception("the migration of %s failed", tenant.slug)
-            self._done.failed[tenant.tenant_id] = f"{type(error).__name__}: {error}"
+            await self._fail(tenant, f"{type(error).__name__}: {error}")
         else:
             self._done.migrated.append(tenant)
+
+    async def _fail(self, tenant: TenantContext, why: str) -> None:
+        """Notes what went wrong, unless the tenant was deleted meanwhile."""
+        await self._directory.refresh(now=True)
+        if self._directory.tenant(tenant.tenant_id) is not None:
+            self._done.failed[tenant.tenant_id] = why if len(why) <= _MOST else f"{why[:_MOST]}…"
 
 
 async def correct_revisions(platform: Platform, progress: Progress, *, actor: str) -> list[str]:

@@ -58,6 +58,8 @@ def delete(
     if as_json:
         print_json(done)
     elif now:
+        if not done["found"].get("databases"):
+            say(f"No database of {slug} was found. If it was given one, that is there still.")
         say(f"[green]✓[/] {slug} is removed. Its certificate:")
         say(f"  mosaic tenant certificate {done['tenant_id']}")
     else:

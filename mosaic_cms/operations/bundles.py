@@ -143,7 +143,7 @@ async def _import(
         storage=platform.storage(tenant),
         schema=platform.schema,
     )
-    await platform.directory.deletions.clear(tenant.tenant_id, actor=str(scope.actor))
+    await platform.directory.deletions.clear(tenant, lease, actor=str(scope.actor))
     done = await bundle.load(target, command.file, identity=identity, progress=scope.progress)
     own = scope.product.scope(tenant, scope.actor).during("tenants.import")
     try:

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from mosaic_cms.actions import Model, action
-from mosaic_cms.catching_up import catch_up
+from mosaic_cms.operations.site_life import RenderSites, render_sites
 from mosaic_cms.operations.tenants import NamedTenant, Nothing, TenantView, tenant_view
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_core.directory import Work
-from mosaic_core.directory.deletions import Deletion
+from mosaic_core.directory.deletions import Deletion, has_begun
 from mosaic_core.errors import Conflict, DatabaseMissing, InvalidInput
-from mosaic_core.tenants import TenantContext
+from mosaic_core.tenants import TenantContext, TenantStatus
 
 
 class MoveAddress(Model):
@@ -116,20 +116,40 @@ async def deleted_tenants(scope: PlatformScope, command: Nothing) -> list[Delete
 )
 async def recover_tenant(scope: PlatformScope, command: NamedTenant) -> TenantView:
     """Has a deleted tenant back as it was, at the current revision."""
-    product, platform = scope.product, scope.product.platform
-    deletions, leases = platform.directory.deletions, platform.directory.leases
-    deletion = await deletions.named(command.slug)
+    product, directory = scope.product, scope.product.platform.directory
     actor = str(scope.actor)
-    async with leases.held(deletion.tenant, Work.DELETION, holder=actor, patient=True) as lease:
-        await deletions.recover(deletion, lease, actor=actor)
-    tenant = platform.directory.named(command.slug)
-    for behind, revision in await platform.directory.behind(platform.schema.history):
-        if behind.tenant_id == tenant.tenant_id:
-            await catch_up(product, tenant, revision, scope.actor)
-    # What was noted of it elsewhere may be forgotten by now.
-    await platform.directory.theme_sets.prefer(tenant.tenant_id, product.kept.key)
+    deletion = await directory.deletions.named(command.slug)
+    held = directory.leases.held(deletion.tenant, Work.DELETION, holder=actor, patient=True)
+    async with held as lease:
+        deletion = await directory.deletions.again(deletion)
+        if deletion.found is not None:
+            raise has_begun(deletion)
+        await directory.deletions.recover(
+            deletion,
+            lease,
+            actor=actor,
+            revision=await _made_ready(scope, deletion),
+            # What was noted of its pages elsewhere is forgotten while it is deleted.
+            beside=directory.theme_sets.preferring(deletion.tenant.tenant_id, product.kept.key),
+        )
+    return tenant_view(scope, directory.named(command.slug))
+
+
+async def _made_ready(scope: PlatformScope, deletion: Deletion) -> str:
+    """Brings a tenant that nobody sees to the current revision, with its pages and what the
+    platform notes about it; returns the revision. It may be done again after a kill."""
+    product, platform = scope.product, scope.product.platform
+    tenant = dataclasses.replace(deletion.tenant, status=deletion.status)
+    persistence, history = platform.persistence(tenant), platform.schema.history
+    revision = await persistence.revision(tenant)
+    if revision != history.current:
+        await persistence.migrate(tenant)
+        platform.heads.forget(tenant.tenant_id)
+        if history.renders(revision) and tenant.status is TenantStatus.ACTIVE:
+            own = product.scope(tenant, scope.actor).during("tenants.recover")
+            await render_sites(own, RenderSites())
     await product.reminders.compare(tenant, mend=True)
-    return tenant_view(scope, tenant)
+    return history.current
 
 
 @action("tenants.remove", needs=Permission("delete", "tenants"), http="POST /deleted/{slug}/remove")

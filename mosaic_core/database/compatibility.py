@@ -14,6 +14,7 @@ from typing import Any
 from alembic.ddl.base import AddColumn, AlterColumn, DropColumn, RenameTable
 from alembic.script import Script
 from sqlalchemy import (
+    DDL,
     CheckConstraint,
     Column,
     Constraint,
@@ -96,8 +97,22 @@ class _Watch:
                 self.tables[index.table.name].unique([c.name for c in index.columns])
             case Delete(table=TableClause(name=name)) if name in self.tables:
                 self.odd.append(f"deletes rows of {name}")
-            case TextClause():
-                self.odd.append(f"runs SQL text, of which nothing is known: {str(element)[:60]!r}")
+            case TextClause() | DDL():
+                self._text(str(element))
+
+    def driver(
+        self, connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool
+    ) -> None:
+        """Takes a statement that comes to the driver: one that nothing was made into is text. What
+        reads is not looked at; the inspector asks so."""
+        reads = statement.lstrip().upper().startswith(("SELECT", "PRAGMA"))
+        if context.compiled is None and not reads:
+            self._text(statement)
+
+    def _text(self, statement: str) -> None:
+        told = f"runs SQL text, of which nothing is known: {statement[:60]!r}"
+        if told not in self.odd:
+            self.odd.append(told)
 
 
 def incompatibilities(history: History) -> Iterator[str]:
@@ -124,6 +139,7 @@ def incompatibilities(history: History) -> Iterator[str]:
         "sqlite://", execution_options={"schema_translate_map": {history.schema: None}}
     )
     event.listen(engine, "before_execute", watch)
+    event.listen(engine, "before_cursor_execute", watch.driver)
     with engine.connect() as connection:
         history.run(connection, ran)
     engine.dispose()

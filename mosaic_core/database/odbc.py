@@ -84,6 +84,7 @@ def create_engine(
         max_overflow=0,
         pool_timeout=wait,
         pool_recycle=_OLD,
+        hide_parameters=True,  # they are what people wrote
         connect_args={"timeout": LOGIN_TIMEOUT, "autocommit": autocommit},
     )
     listen = event.listens_for

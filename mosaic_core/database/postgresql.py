@@ -51,6 +51,7 @@ def create_engine(url: URL, *, connections: int, wait: float) -> AsyncEngine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=wait,
+        hide_parameters=True,  # they are what people wrote
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "server_settings": {

@@ -34,6 +34,7 @@ class PlatformDatabase:
             poolclass=AsyncAdaptedQueuePool,
             pool_size=4,
             async_creator=self._connect,
+            hide_parameters=True,  # they are what people wrote
             execution_options={"schema_translate_map": {"platform": None}},
         )
         sqlite.explicit_transactions(self._engine.sync_engine)

@@ -1,9 +1,5 @@
 """Deleting a tenant, in two steps: first nobody sees it any more, and it can be had back; later all
-of it is removed, and a certificate says what that was.
-
-What the platform database has of a tenant is found by its columns: every row with the tenant's id,
-and what a table declares. So a table that somebody adds is emptied too.
-"""
+of it is removed, and a certificate says what that was."""
 
 from __future__ import annotations
 
@@ -13,15 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, Text, cast, delete, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_core.database import PlatformBase, is_derived
-from mosaic_core.database.schema import is_kernel
 from mosaic_core.directory.leases import Lease
+from mosaic_core.directory.remains import erase_images, remove_rows
 from mosaic_core.directory.tables import DeletionRow, TenantRow
 from mosaic_core.errors import Conflict, NotFound
-from mosaic_core.head import PLATFORM, Write
+from mosaic_core.head import Write
 from mosaic_core.tenants import TenantContext, TenantStatus
 from mosaic_core.types import canonical_json, to_image
 
@@ -30,8 +25,10 @@ if TYPE_CHECKING:
 
 #: How long a deleted tenant can be had back.
 PATIENCE = timedelta(days=30)
-#: What says of a tenant itself that it is, or that it was deleted, or who works at it.
-_KEPT = frozenset({"tenants", "deletions", "leases"})
+#: Versions of the change log that one write looks through.
+_BATCH = 10_000
+#: Where a deletion's row notes how far that has come.
+_ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,7 @@ class Deletion:
     Attributes:
         at: when, and ``actor`` by whom.
         due: when all of it is removed.
+        status: that it had before.
         found: what there was, once its removal has begun.
     """
 
@@ -48,6 +46,7 @@ class Deletion:
     at: datetime
     actor: str
     due: datetime
+    status: TenantStatus
     found: dict[str, Any] | None
 
 
@@ -83,8 +82,20 @@ class Deletions:
         await self._directory.write(fn, actor=actor, action="tenants.delete")
         return await self.named(tenant.slug)
 
-    async def recover(self, deletion: Deletion, lease: Lease, *, actor: str) -> None:
-        """Has a tenant back as it was.
+    async def recover(
+        self,
+        deletion: Deletion,
+        lease: Lease,
+        *,
+        actor: str,
+        revision: str,
+        beside: Callable[[Write], Awaitable[None]],
+    ) -> None:
+        """Has a tenant back as it was: the last step, since from here on everybody sees it.
+
+        Args:
+            revision: that its database is at.
+            beside: notes more of it in the same write.
 
         Raises:
             Conflict: its removal has begun.
@@ -92,13 +103,12 @@ class Deletions:
 
         async def fn(write: Write) -> None:
             await lease.require(write)
-            row, tenant = await _open(write, deletion)
+            row, tenant = await _open(write.session, deletion)
             if row.found is not None:
-                raise Conflict(
-                    f"The removal of {tenant.slug!r} has begun.",
-                    hint="Import a bundle of it, if there is one.",
-                )
+                raise has_begun(deletion)
             tenant.status, tenant.changed = row.status, write.version
+            tenant.revision = revision
+            await beside(write)
             await write.session.delete(row)
 
         await self._directory.write(fn, actor=actor, action="tenants.recover")
@@ -107,7 +117,7 @@ class Deletions:
         """Nobody waits any longer until it is removed."""
 
         async def fn(write: Write) -> None:
-            row, _ = await _open(write, deletion)
+            row, _ = await _open(write.session, deletion)
             row.due = write.at
 
         await self._directory.write(fn, actor=actor, action="tenants.hasten")
@@ -117,10 +127,26 @@ class Deletions:
 
         async def fn(write: Write) -> None:
             await lease.require(write)
-            row, _ = await _open(write, deletion)
+            row, _ = await _open(write.session, deletion)
             row.found = found
 
         await self._directory.write(fn, actor="system", action="tenants.remove")
+
+    async def erase(self, deletion: Deletion, lease: Lease) -> None:
+        """Erases what the platform's change log has of a tenant, part by part, so that nobody waits
+        for long; how far it came is noted with each."""
+
+        async def fn(write: Write) -> bool:
+            await lease.require(write)
+            row, _ = await _open(write.session, deletion)
+            images, after = _erased(row)
+            to = min(after + _BATCH, write.version - 1)
+            images += await erase_images(write, row.tenant_id, after=after, to=to)
+            row.found = (row.found or {}) | {_ERASED: [images, to]}
+            return to == write.version - 1
+
+        while not await self._directory.write(fn, actor="system", action="tenants.erase"):
+            pass
 
     async def finish(
         self,
@@ -128,7 +154,8 @@ class Deletions:
         lease: Lease,
         beside: Callable[[Write, str], Awaitable[dict[str, int]]],
     ) -> dict[str, Any]:
-        """The last step: removes what the platform has of a tenant, and writes the certificate.
+        """The last step: removes what the platform has of a tenant, what its log has since
+        :meth:`erase`, and writes the certificate.
 
         Args:
             beside: removes what is not found by a column, in the same write; it tells how many rows
@@ -137,20 +164,22 @@ class Deletions:
 
         async def fn(write: Write) -> dict[str, Any]:
             await lease.require(write)
-            row, tenant = await _open(write, deletion)
+            row, tenant = await _open(write.session, deletion)
             removed = await beside(write, row.tenant_id)
-            for table, number in (await _remove_rows(write.session, row.tenant_id)).items():
+            for table, number in (await remove_rows(write.session, row.tenant_id)).items():
                 removed[table] = removed.get(table, 0) + number
-            erased = await _erase_images(write, row.tenant_id)
+            images, after = _erased(row)
+            images += await erase_images(write, row.tenant_id, after=after, to=write.version)
+            found = {name: what for name, what in (row.found or {}).items() if name != _ERASED}
             facts = {
                 "tenant_id": row.tenant_id,
                 "slug": tenant.slug,
                 "deleted_at": to_image(row.at),
                 "deleted_by": row.actor,
                 "removed_at": to_image(write.at),
-                "found": row.found,
+                "found": found,
                 "platform_rows": {name: n for name, n in sorted(removed.items()) if n},
-                "erased_images": erased,
+                "erased_images": images,
             }
             digest = hashlib.sha256(canonical_json(facts).encode()).hexdigest()
             row.certificate = facts | {"sha256": digest}
@@ -196,6 +225,15 @@ class Deletions:
             hint="'mosaic tenant list --deleted' shows those there are.",
         )
 
+    async def again(self, deletion: Deletion) -> Deletion:
+        """The same deletion as it is now.
+
+        Raises:
+            NotFound: the tenant was had back, or it is removed.
+        """
+        async with self._directory.database.session() as session:
+            return _deletion(*await _open(session, deletion))
+
     async def certificates(self, tenant_id: str) -> list[dict[str, Any]]:
         """What was removed of a tenant, the oldest first.
 
@@ -214,25 +252,69 @@ class Deletions:
             )
         return found
 
-    async def clear(self, tenant_id: str, *, actor: str) -> None:
-        """Makes room for a tenant of an id whose earlier one is gone: a bundle that is imported a
-        second time under one slug has the same."""
+    async def clear(self, tenant: TenantContext, lease: Lease, *, actor: str) -> None:
+        """Makes room for a tenant that is imported: a bundle that is imported a second time under
+        one slug has the id of the earlier one. The platform database is asked, since what is known
+        in memory leaves out deleted tenants, whose databases and files are still there.
+
+        Args:
+            lease: for the tenant's import.
+
+        Raises:
+            Conflict: there is one of this id or slug, deleted or not.
+        """
 
         async def fn(write: Write) -> None:
-            row = await write.session.get(TenantRow, tenant_id)
-            if row is not None and row.slug == f"-{tenant_id}":
+            await lease.require(write)
+            mine = (TenantRow.tenant_id == tenant.tenant_id) | (TenantRow.slug == tenant.slug)
+            for row in (await write.session.scalars(select(TenantRow).where(mine))).all():
+                if row.slug != f"-{tenant.tenant_id}":
+                    raise _in_the_way(row)
                 await write.session.delete(row)
 
         await self._directory.write(fn, actor=actor, action="tenants.clear")
 
 
-async def _open(write: Write, deletion: Deletion) -> tuple[DeletionRow, TenantRow]:
+def has_begun(deletion: Deletion) -> Conflict:
+    """Says that a tenant cannot be had back any more."""
+    return Conflict(
+        f"The removal of {deletion.tenant.slug!r} has begun.",
+        hint="Import a bundle of it, if there is one.",
+    )
+
+
+def _in_the_way(row: TenantRow) -> Conflict:
+    if row.status != TenantStatus.DELETED:
+        return Conflict(
+            f"The tenant {row.slug!r} is there already.",
+            hint="Import the bundle under another slug, with --as.",
+        )
+    return Conflict(
+        f"The tenant {row.slug!r} is deleted, and not removed yet.",
+        hint=f"Have it back with 'mosaic tenant recover {row.slug}', or import the bundle under "
+        "another slug, with --as.",
+    )
+
+
+async def _open(session: AsyncSession, deletion: Deletion) -> tuple[DeletionRow, TenantRow]:
     key = (deletion.tenant.tenant_id, deletion.at)
-    row = await write.session.get(DeletionRow, key)
-    tenant = await write.session.get(TenantRow, deletion.tenant.tenant_id)
+    row = await session.get(DeletionRow, key)
+    tenant = await session.get(TenantRow, deletion.tenant.tenant_id)
     if row is None or tenant is None or row.certificate is not None:
-        raise NotFound(f"{deletion.tenant.slug!r} is not deleted any more, or it is gone.")
+        raise _not_deleted(deletion)
+    if tenant.status != TenantStatus.DELETED:
+        raise _not_deleted(deletion)
     return row, tenant
+
+
+def _not_deleted(deletion: Deletion) -> NotFound:
+    return NotFound(f"{deletion.tenant.slug!r} is not deleted any more, or it is gone.")
+
+
+def _erased(row: DeletionRow) -> tuple[int, int]:
+    """How many images are erased, and up to which version."""
+    images, to = (row.found or {}).get(_ERASED, (0, 0))
+    return images, to
 
 
 def _deletion(row: DeletionRow, tenant: TenantRow) -> Deletion:
@@ -246,47 +328,4 @@ def _deletion(row: DeletionRow, tenant: TenantRow) -> Deletion:
         tenant.epoch,
         tenant.database_schema,
     )
-    return Deletion(context, row.at, row.actor, row.due, row.found)
-
-
-def _of_tenants() -> dict[Table, Any]:
-    """The tables that have a tenant's id, with the class of each, those first that others need."""
-    classes = {mapper.local_table: mapper.class_ for mapper in PlatformBase.registry.mappers}
-    return {
-        table: classes[table]
-        for table in PlatformBase.metadata.sorted_tables
-        if "tenant_id" in table.columns and table.name not in _KEPT and not is_kernel(table)
-    }
-
-
-async def _remove_rows(session: AsyncSession, tenant_id: str) -> dict[str, int]:
-    removed: dict[str, int] = {}
-    for table, kind in reversed(_of_tenants().items()):
-        mine = table.columns.tenant_id == tenant_id
-        if is_derived(table):
-            result: Any = await session.execute(delete(table).where(mine))
-            removed[table.name] = result.rowcount
-            continue
-        rows = (await session.scalars(select(kind).where(mine))).all()
-        for row in rows:
-            await session.delete(row)
-        await session.flush()
-        removed[table.name] = len(rows)
-    return removed
-
-
-async def _erase_images(write: Write, tenant_id: str) -> int:
-    """Erases what the change log has of rows that are gone; that they were there stays."""
-    log = PLATFORM.changes
-    entities = [table.name for table in _of_tenants() if not is_derived(table)]
-    with write.permit.kernel():
-        result: Any = await write.session.execute(
-            update(log)
-            .where(
-                log.c.entity.in_([*entities, "tenants"]),
-                log.c.image.is_not(None),
-                cast(log.c.image, Text).contains(f'"{tenant_id}"', autoescape=True),
-            )
-            .values(image=None, salt=None)
-        )
-    return int(result.rowcount)
+    return Deletion(context, row.at, row.actor, row.due, TenantStatus(row.status), row.found)

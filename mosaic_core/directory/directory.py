@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
@@ -27,9 +27,10 @@ from mosaic_core.directory.hints import Hints
 from mosaic_core.directory.leases import Lease, Leases
 from mosaic_core.directory.lookups import Lookups
 from mosaic_core.directory.rollouts import Rollouts
-from mosaic_core.directory.slugs import rename, slug_taken
+from mosaic_core.directory.slugs import rename, require_not_kept, slug_taken
 from mosaic_core.directory.tables import DomainRow, FormerSlugRow, TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
+from mosaic_core.directory.trusted_clock import TrustedClock
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import PLATFORM, Write, Writer
 from mosaic_core.head.outbox import Outbox
@@ -113,6 +114,8 @@ class Directory(Lookups):
         self.theme_sets = ThemeSets(database, self._writer)
         #: Who works at which tenant as a whole.
         self.leases = Leases(database, self._writer, lease)
+        #: What says when something is removed for good.
+        self.clock = TrustedClock(database)
         #: Which tenants were deleted.
         self.deletions = Deletions(self)
         #: Where the migration of all tenants paused.
@@ -146,17 +149,13 @@ class Directory(Lookups):
                 version = await session.scalar(select(PLATFORM.head.c.version))
                 assert version is not None
                 if version != known:
-                    rows = await session.execute(
-                        select(*_TENANT_COLUMNS).where(TenantRow.changed > known)
-                    )
-                    found = await session.execute(
-                        select(*_DOMAIN_COLUMNS).where(DomainRow.changed > known)
-                    )
-                    tenants, domains = [_tenant(row) for row in rows], list(found)
-                    slugs = await session.execute(
-                        select(*_FORMER_COLUMNS).where(FormerSlugRow.changed > known)
-                    )
-                    former = list(slugs)
+                    changed = TenantRow.changed > known
+                    rows = await session.execute(select(*_TENANT_COLUMNS).where(changed))
+                    tenants = [_tenant(row) for row in rows]
+                    # Of a tenant that changed, all: what is not there any more says nothing.
+                    whose = select(TenantRow.tenant_id).where(changed)
+                    domains = list(await session.execute(_news(_DOMAIN_COLUMNS, known, whose)))
+                    former = list(await session.execute(_news(_FORMER_COLUMNS, known, whose)))
             # One that was overtaken has nothing to say of what a later one found.
             if version > self._known or (version != known and self._looking is own):
                 self._learn(version, tenants, domains, former)
@@ -215,10 +214,9 @@ class Directory(Lookups):
         Raises:
             Conflict: the slug is taken.
         """
-        if self._former_owner(tenant.slug) is not None:
-            raise slug_taken(tenant.slug)
 
         async def fn(write: Write) -> int:
+            await require_not_kept(write, tenant.tenant_id, tenant.slug)
             write.session.add(
                 TenantRow(
                     tenant_id=tenant.tenant_id,
@@ -267,13 +265,13 @@ class Directory(Lookups):
             lease: has to be held, and is given back in the same write.
 
         Raises:
-            NotFound: the tenant is not there.
+            NotFound: the tenant is not there, or it is deleted; this process may not know yet.
             LeaseLost: somebody else has taken the lease.
         """
 
         async def fn(write: Write) -> None:
             row = await write.session.get(TenantRow, tenant_id)
-            if row is None:
+            if row is None or row.status == TenantStatus.DELETED:
                 raise NotFound(f"There is no tenant {tenant_id!r}.")
             different = {k: v for k, v in values.items() if getattr(row, k) != v}
             for name, value in different.items():
@@ -387,6 +385,12 @@ class Directory(Lookups):
             return int(await session.scalar(select(func.count()).select_from(TenantRow)) or 0)
 
 
+def _news(columns: Sequence[Any], known: int, whose: Select[Any]) -> Select[Any]:
+    """Rows that changed since, and all of some tenants."""
+    kind = columns[0].class_
+    return select(*columns).where(or_(kind.changed > known, kind.tenant_id.in_(whose)))
+
+
 def _untold() -> None:
     """For an installation of one instance."""
 
@@ -407,5 +411,6 @@ async def open_directory(
     """
     await database.require_current()
     directory = Directory(database, platform_domain, freshness, lease)
+    await directory.clock.begin()
     await directory.refresh()
     yield directory

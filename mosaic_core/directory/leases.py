@@ -265,6 +265,9 @@ class Leases:
                 break
             except (TimeoutError, MosaicError) as error:  # it may be there again in a moment
                 _log.warning("the lease of %s was not renewed: %s", lease.tenant.slug, error)
+            except Exception:  # noqa: BLE001 - whatever it is, nobody would renew it any more
+                _log.exception("the lease of %s cannot be renewed", lease.tenant.slug)
+                break
         if not lease._ended:
             lease.lost = True
             body.cancel()

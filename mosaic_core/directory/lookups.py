@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,27 +37,44 @@ class Lookups:
         """Takes what is different from what was known.
 
         Args:
-            domains: host, tenant, site, whether it is active and since when.
-            former: a slug, whose it was, and until when it is kept for them.
+            domains: host, tenant, site, whether it is active and since when; all of a tenant that
+                changed.
+            former: a slug, whose it was, and until when it is kept for them; all of a tenant that
+                changed.
         """
+        known = set()
         for tenant in tenants:  # first, since one may have taken another's slug
             before = self._tenants.pop(tenant.tenant_id, None)
             if before is not None:
                 self._slugs.pop(before.slug, None)
+                known.add(tenant.tenant_id)
+        if known:
+            self._forget(known)
         for tenant in tenants:
             if tenant.status is not TenantStatus.DELETED:
                 self._tenants[tenant.tenant_id] = tenant
                 self._slugs[tenant.slug] = TenantMatch(tenant.tenant_id)
         for host, tenant_id, site, active, since in domains:
-            had = self._domains.pop(host, None)
-            if had is not None:
-                self._domains_of[had].pop(host)
+            self._drop_domain(host)
             if active:
                 match = self._domains[host] = TenantMatch(tenant_id, site)
                 self._domains_of.setdefault(match, {})[host] = since
         self._former |= {slug: (tenant_id, until) for slug, tenant_id, until in former}
         if tenants or domains or former:
             self.generation += 1
+
+    def _forget(self, tenant_ids: Set[str]) -> None:
+        """Forgets the domains and former slugs of some tenants: a removed one has none, and nothing
+        says so but that they are not there."""
+        for host in [x for x, match in self._domains.items() if match.tenant_id in tenant_ids]:
+            self._drop_domain(host)
+        for slug in [x for x, (whose, _) in self._former.items() if whose in tenant_ids]:
+            del self._former[slug]
+
+    def _drop_domain(self, host: str) -> None:
+        had = self._domains.pop(host, None)
+        if had is not None:
+            self._domains_of[had].pop(host)
 
     @property
     def platform_domain(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, or_, select
 
 from mosaic_core.directory.database import PlatformDatabase
 from mosaic_core.directory.tables import RolloutRow, TenantRow
@@ -71,10 +71,12 @@ class Rollouts:
         await self._writer.write(fn, actor="system", action="rollouts.end")
 
 
-async def anybody_behind(database: PlatformDatabase, revision: str) -> bool:
-    """Whether any tenant is not noted at a revision: one query, and no directory is loaded."""
-    query = select(TenantRow.tenant_id).where(
+async def anything_left(database: PlatformDatabase, revision: str) -> bool:
+    """Whether any tenant is not noted at a revision, or something went wrong on the way to it: one
+    query, and no directory is loaded."""
+    behind = select(TenantRow.tenant_id).where(
         TenantRow.revision != revision, TenantRow.status != str(TenantStatus.DELETED)
     )
+    paused = select(RolloutRow.revision).where(RolloutRow.revision == revision)
     async with database.session() as session:
-        return await session.scalar(query.limit(1)) is not None
+        return bool(await session.scalar(select(or_(behind.exists(), paused.exists()))))

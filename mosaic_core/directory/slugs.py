@@ -8,7 +8,7 @@ from datetime import timedelta
 from mosaic_core.directory.tables import FormerSlugRow, TenantRow
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import Write
-from mosaic_core.tenants import check_slug
+from mosaic_core.tenants import TenantStatus, check_slug
 
 #: How long a tenant's old address leads to the new one.
 KEPT = timedelta(days=90)
@@ -19,23 +19,29 @@ def slug_taken(slug: str) -> Conflict:
     return Conflict(f"The slug {slug!r} is taken.", hint="Choose another one.")
 
 
+async def require_not_kept(write: Write, tenant_id: str, slug: str) -> FormerSlugRow | None:
+    """Raises Conflict when a slug is kept for another tenant; returns what is noted of it else."""
+    former = await write.session.get(FormerSlugRow, slug)
+    if former is not None and former.tenant_id != tenant_id and former.until > write.at:
+        raise slug_taken(slug)
+    return former
+
+
 async def rename(write: Write, tenant_id: str, slug: str) -> None:
     """Gives a tenant another slug, in a write to the platform database.
 
     Raises:
         InvalidInput: it is none.
         Conflict: another tenant has it, or had it until a while ago.
-        NotFound: the tenant is not there.
+        NotFound: the tenant is not there, or it is deleted.
     """
     check_slug(slug)
     row = await write.session.get(TenantRow, tenant_id)
-    if row is None:
+    if row is None or row.status == TenantStatus.DELETED:
         raise NotFound(f"There is no tenant {tenant_id!r}.")
     if row.slug == slug:
         return
-    former = await write.session.get(FormerSlugRow, slug)
-    if former is not None and former.tenant_id != tenant_id and former.until > write.at:
-        raise slug_taken(slug)
+    former = await require_not_kept(write, tenant_id, slug)
     if former is not None:
         former.until, former.changed = write.at, write.version
     old = await write.session.get(FormerSlugRow, row.slug)

@@ -192,6 +192,12 @@ class ThemeSets:
     async def prefer(self, tenant_id: str, key: str) -> None:
         """Has a tenant claimed before others: somebody saw a page of it that is of another set.
         One that somebody claimed is left alone."""
+        await self._writer.write(
+            self.preferring(tenant_id, key), actor="system", action="themes.prefer"
+        )
+
+    def preferring(self, tenant_id: str, key: str) -> Callable[[Write], Awaitable[None]]:
+        """The write to the platform database that does so."""
 
         async def fn(write: Write) -> None:
             mine = (RenderedRow.tenant_id == tenant_id, RenderedRow.theme_set != key)
@@ -201,7 +207,7 @@ class ThemeSets:
             unclaimed = update(RenderedRow).where(*mine, RenderedRow.again <= write.at)
             await write.session.execute(unclaimed.values(again=_LONG_AGO))
 
-        await self._writer.write(fn, actor="system", action="themes.prefer")
+        return fn
 
     async def _first(self, query: Select[Any]) -> Any:
         async with self._database.session() as session:

@@ -18,7 +18,7 @@ VERA = Actor("account", "vera", Role.VIEWER, address="192.0.2.9")
 
 
 def entry(number: int = 0) -> Entry:
-    return Entry("t", "account:vera", f"pages.{number}", "refused", "why", "192.0.2.9")
+    return Entry(None, "account:vera", f"pages.{number}", "refused", "why", "192.0.2.9")
 
 
 async def rows(deployment: Deployment, table: type) -> list[object]:
@@ -61,14 +61,15 @@ def test_processes_count_together(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         directory = deployment.product.platform.directory
         one, other = Ledger(directory), Ledger(directory)
+        steel = directory.named("steel").tenant_id
         for _ in range(3):
-            await one.spend("t", "api_requests")
+            await one.spend(steel, "api_requests")
         await one.flush()
-        assert await other.spend("t", "api_requests") == 4
+        assert await other.spend(steel, "api_requests") == 4
         await other.flush()
-        await one.spend("t", "api_requests")
+        await one.spend(steel, "api_requests")
         await one.flush()
-        assert await one.spend("t", "api_requests") == 6
+        assert await one.spend(steel, "api_requests") == 6
         (row,) = await rows(deployment, Usage)
         assert row.amount == 5  # type: ignore[attr-defined]
 
@@ -81,7 +82,7 @@ def test_what_cannot_be_written_waits(
     async def scenario(deployment: Deployment) -> None:
         ledger, directory = deployment.product.ledger, deployment.product.platform.directory
         ledger.note(entry())
-        await ledger.spend("t", "api_requests")
+        await ledger.spend(directory.named("steel").tenant_id, "api_requests")
 
         async def full(*args: object, **options: object) -> None:
             raise DatabaseError("The disk is full.")
@@ -93,6 +94,23 @@ def test_what_cannot_be_written_waits(
         await ledger.flush()
         assert len(await rows(deployment, AuditEntry)) == 1
         assert len(await rows(deployment, Usage)) == 1
+
+    deployments(scenario)
+
+
+def test_nothing_is_written_of_a_tenant_that_is_gone(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        ledger, directory = deployment.product.ledger, deployment.product.platform.directory
+        gone, there = (directory.named(slug).tenant_id for slug in ("steel", "bread"))
+        for tenant_id in (gone, there):
+            ledger.note(dataclasses.replace(entry(), tenant_id=tenant_id))
+            await ledger.spend(tenant_id, "api_requests")
+        await deployment.rule("tenants.delete", slug="steel")
+        await deployment.rule("tenants.remove", slug="steel", confirm="steel")
+        await ledger.flush()
+        for table in (AuditEntry, Usage):
+            found = {row.tenant_id for row in await rows(deployment, table)}  # type: ignore[attr-defined]
+            assert (gone in found, there in found) == (False, True)
 
     deployments(scenario)
 

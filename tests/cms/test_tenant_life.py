@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from mosaic_cms.identity.tables import ApiKey, KeyUse, Membership, SessionRow
 from mosaic_cms.rights import Role
 from mosaic_cms.scope import Actor
 from mosaic_core.database import PlatformBase
-from mosaic_core.directory import Work
+from mosaic_core.database.clock import database_now
+from mosaic_core.directory import Work, trusted_clock
 from mosaic_core.directory.tables import DeletionRow, FormerSlugRow
 from mosaic_core.errors import Conflict, InvalidInput, LeaseTaken, NotFound
 from mosaic_core.head import PLATFORM, Write
@@ -113,9 +116,33 @@ def test_other_instances_learn_of_it(deployments: Deployments) -> None:
             assert (await two.get("/", "steel.mosaic.test")).status_code == 308
             await one.rule("tenants.delete", slug="iron")
             await one.rule("tenants.remove", slug="iron", confirm="iron")
+            await one.rule("tenants.create", slug="steel", name="New")  # kept for nobody any more
+            await one.rule("tenants.delete", slug="steel")
             await two.product.platform.directory.refresh(now=True)  # it saw neither step
             for host in ("iron", "steel"):
                 assert (await two.get("/", f"{host}.mosaic.test")).status_code == 404
+
+    asyncio.run(both())
+
+
+def test_what_a_removed_tenant_had_is_free_at_once_everywhere(deployments: Deployments) -> None:
+    root = deployments.copy()
+
+    async def both() -> None:
+        late = {"platform": {"freshness": 60.0}}
+        async with opened(root) as one, opened(root, **late) as two:
+            directory = two.product.platform.directory
+            await one.rule("tenants.rename", slug="bread", new="bakery")
+            with pytest.raises(Conflict, match="is taken"):  # which it has not heard of
+                await two.rule("tenants.create", slug="bread", name="New")
+            await directory.refresh(now=True)
+            assert directory.tenant_of_domain("[2001:db8::7]") is not None
+            await one.rule("tenants.delete", slug="bakery")
+            await one.rule("tenants.remove", slug="bakery", confirm="bakery")
+            await directory.refresh(now=True)
+            assert directory.tenant_of_domain("[2001:db8::7]") is None
+            await two.rule("tenants.create", slug="bread", name="New")
+            assert "New" in (await two.get("/", "bread.mosaic.test")).text
 
     asyncio.run(both())
 
@@ -240,8 +267,10 @@ async def lived_in(deployment: Deployment) -> str:
 
 
 def test_nothing_of_a_removed_tenant_is_left_but_its_certificate(
-    deployments: Deployments, tmp_path: Path
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mosaic_core.directory.deletions._BATCH", 9)
+
     async def scenario(deployment: Deployment) -> None:
         platform = deployment.product.platform
         tenant_id = await lived_in(deployment)
@@ -273,11 +302,13 @@ def test_nothing_of_a_removed_tenant_is_left_but_its_certificate(
         assert content["found"]["files"]["count"] >= 1
         assert content["found"]["database"]["rows"]["pages"] >= 4
         assert len(content["found"]["database"]["digest"]) == 64
+        assert content["found"]["databases"] == [{"persistence": "tenancy_sqlite", "epoch": 1}]
         assert content["platform_rows"]["memberships"] == 1
         assert content["platform_rows"]["key_uses"] == 1
         assert content["platform_rows"]["mails"] == 1
         assert await rows_with(deployment, "new@example.com") == {}
-        assert content["erased_images"] > 0
+        assert content["erased_images"] > 10
+        assert "erased" not in content["found"]
 
         for slug, answer in others.items():
             assert (await deployment.get("/", f"{slug}.mosaic.test")).text == answer.text
@@ -346,6 +377,7 @@ def test_a_tenant_whose_database_is_gone_can_be_removed(deployments: Deployments
         await deployment.rule("tenants.delete", slug="steel")
         done = await deployment.rule("tenants.remove", slug="steel", confirm="steel")
         assert "unreadable" in done.content["found"]["database"]
+        assert done.content["found"]["databases"] == []  # none is certified
 
     deployments(scenario)
 
@@ -369,13 +401,99 @@ def test_a_bundle_of_a_removed_tenant_can_be_imported_again_and_again(
     deployments(scenario)
 
 
+def test_a_bundle_of_a_deleted_tenant_is_not_imported_over_it(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        file = tmp_path / "steel.mosaic"
+        await deployment.do("tenants.export", "steel", file=file)
+        await deployment.rule("tenants.import", file=file, slug="copy")
+        await deployment.rule("tenants.rename", slug="copy", new="moved")
+        await deployment.add("/since/", "moved", body="Since then.")
+        await deployment.rule("tenants.delete", slug="moved")
+        for slug in ("copy", "moved"):  # its id, its slug
+            with pytest.raises(Conflict, match="'moved' is deleted") as refused:
+                await deployment.rule("tenants.import", file=file, slug=slug)
+            assert "mosaic tenant recover moved" in refused.value.hint
+        await deployment.rule("tenants.recover", slug="moved")
+        assert "Since then." in (await deployment.get("/since/", "moved.mosaic.test")).text
+
+    deployments(scenario)
+
+
+def test_a_deleted_tenant_is_not_opened_by_who_does_not_know_that_it_is(
+    deployments: Deployments,
+) -> None:
+    root = deployments.copy()
+
+    async def both() -> None:
+        late = {"platform": {"freshness": 60.0}}
+        async with opened(root) as one, opened(root, **late) as two:
+            directory = two.product.platform.directory
+            tenant = directory.named("steel")
+            await one.rule("tenants.delete", slug="steel")
+            with pytest.raises(NotFound):
+                await directory.change(tenant.tenant_id, actor="t", action="t", status="active")
+            with pytest.raises(NotFound):
+                await directory.rename(tenant.tenant_id, "iron", actor="t")
+            (shown,) = await one.rule("tenants.deleted")
+            assert shown.slug == "steel"
+            assert (await one.get("/", "steel.mosaic.test")).status_code == 404
+
+    asyncio.run(both())
+
+
+def test_a_clock_that_is_far_ahead_removes_nothing(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = deployments.copy()
+
+    async def process(work: Callable[[Deployment], Awaitable[None]]) -> None:
+        async with opened(root) as deployment:
+            await work(deployment)
+
+    async def delete(deployment: Deployment) -> None:
+        await deployment.rule("tenants.delete", slug="steel")
+
+    async def look(deployment: Deployment) -> None:
+        assert await deployment.product.remover.remove_due() == 0
+        assert (await deployment.rule("tenants.recover", slug="steel")).status == "active"
+
+    asyncio.run(process(delete))
+    ahead = 1000 * int(timedelta(days=400).total_seconds())
+    monkeypatch.setattr(trusted_clock, "database_now", lambda: database_now() + ahead)
+    asyncio.run(process(look))
+    assert "what is to be removed for good waits" in caplog.text
+
+
+def test_a_tenant_that_was_made_again_is_not_removed_by_who_comes_late(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        file, remover = tmp_path / "steel.mosaic", deployment.product.remover
+        await deployment.do("tenants.export", "steel", file=file)
+        await deployment.rule("tenants.import", file=file, slug="copy")
+        await deployment.rule("tenants.delete", slug="copy")
+        deletion = await deployment.product.platform.directory.deletions.named("copy")
+        late = dataclasses.replace(deletion, found={})  # one that looked when it had begun
+        await deployment.rule("tenants.remove", slug="copy", confirm="copy")
+        with pytest.raises(NotFound, match="gone"):
+            await remover.remove(late)
+        await deployment.rule("tenants.import", file=file, slug="copy")
+        with pytest.raises(NotFound, match="gone"):
+            await remover.remove(late)
+        assert (await deployment.get("/visit/", "copy.mosaic.test")).status_code == 200
+
+    deployments(scenario)
+
+
 def test_a_removal_that_fails_goes_on_later(
     deployments: Deployments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(deployment: Deployment) -> None:
         product = deployment.product
         tenant = product.platform.directory.named("steel")
-        storage = type(product.platform.storage(tenant))
+        storage = type(product.platform.storages()["storage_local"])
 
         async def refuse(*args: Any) -> None:
             raise OSError("no")

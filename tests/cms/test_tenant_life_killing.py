@@ -14,7 +14,7 @@ from tests.cms.deployment import Deployment, Deployments, opened
 from tests.cms.test_tenant_life import lived_in, rows_with
 from tests.killing import nursery
 
-SOME = {"remove": (5, 11), "create": (3,)}
+SOME = {"remove": (5, 11), "create": (3,), "recover": (6,)}
 #: So that nobody waits long for what a killed process held.
 SOON = {"platform": {"lease": 2.0}}
 
@@ -30,6 +30,22 @@ async def create(root: Path) -> None:
     """What is killed."""
     async with opened(root, **SOON) as deployment:
         await deployment.rule("tenants.create", slug="new", name="New")
+
+
+async def recover(root: Path) -> None:
+    """What is killed."""
+    async with opened(root, **SOON) as deployment:
+        await deployment.rule("tenants.recover", slug="aurora")
+
+
+async def forgotten(deployment: Deployment) -> None:
+    """It is deleted, and nobody knows of anything that is noted about it."""
+    directory = deployment.product.platform.directory
+    tenant = directory.named("aurora")
+    await deployment.do("pages.schedule", path="/visit/", at="2090-01-01 09:00")
+    await deployment.rule("tenants.delete", slug="aurora")
+    await directory.agenda.settle(tenant.tenant_id, None)
+    await directory.theme_sets.forget(tenant.tenant_id)
 
 
 async def wrong(deployment: Deployment) -> list[str]:
@@ -69,6 +85,15 @@ async def created(deployment: Deployment) -> None:
     assert (await deployment.get("/", "new.mosaic.test")).status_code == 200
 
 
+async def recovered(deployment: Deployment) -> None:
+    """It is deleted still and can be had back, or it is there with all that is to be noted."""
+    if deployment.product.platform.directory.tenant_of_slug("aurora") is None:
+        assert (await deployment.get("/visit/", "museum.example")).status_code == 404
+        await deployment.rule("tenants.recover", slug="aurora")
+    assert await wrong(deployment) == []
+    assert (await deployment.get("/visit/", "museum.example")).status_code == 200
+
+
 def in_deployment(root: Path, work: Callable[[Deployment], Awaitable[object]]) -> object:
     async def main() -> object:
         async with opened(root, **SOON) as deployment:
@@ -77,7 +102,7 @@ def in_deployment(root: Path, work: Callable[[Deployment], Awaitable[object]]) -
     return asyncio.run(main())
 
 
-@pytest.mark.parametrize("what", ["remove", "create"])
+@pytest.mark.parametrize("what", ["remove", "create", "recover"])
 @pytest.mark.parametrize(
     "every",
     [
@@ -91,6 +116,8 @@ def test_a_tenant_is_whole_or_gone_on_with(
 ) -> None:
     made, root = deployments.copy(), tmp_path / "again"
     tenant_id = str(in_deployment(made, lived_in))
+    if what == "recover":
+        in_deployment(made, forgotten)
 
     def fresh() -> Path:
         shutil.rmtree(root, ignore_errors=True)
@@ -98,7 +125,10 @@ def test_a_tenant_is_whole_or_gone_on_with(
         return root
 
     async def look(deployment: Deployment) -> None:
-        await (removed(deployment, tenant_id) if what == "remove" else created(deployment))
+        if what == "remove":
+            await removed(deployment, tenant_id)
+        else:
+            await (created(deployment) if what == "create" else recovered(deployment))
 
     with nursery(__name__, what) as processes:
         for folder in processes.kills(fresh, None if every else SOME[what]):

@@ -106,6 +106,8 @@ def test_what_is_added_does_not_hurt_older_code(tmp_path: Path, body: str) -> No
             "has a new rule for boxes: (note) has to differ from row to row",
         ),
         ("op.execute(\"UPDATE boxes SET name = ''\")", "runs SQL text"),
+        ("op.execute(sa.DDL('DROP TABLE boxes'))", "runs SQL text"),
+        ("op.get_bind().exec_driver_sql('DROP TABLE boxes')", "runs SQL text"),
         (
             'op.execute(sa.delete(sa.Table("boxes", sa.MetaData(), schema="tenant")))',
             "deletes rows of boxes",

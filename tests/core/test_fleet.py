@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mosaic_core.directory import PlatformDatabase, Work
-from mosaic_core.directory.rollouts import anybody_behind
+from mosaic_core.directory.rollouts import anything_left
 from mosaic_core.errors import DatabaseDamaged, LeaseTaken, RolloutPaused
 from mosaic_core.fleet import Rollout, correct_revisions, migrate_fleet
 from mosaic_core.platform import Platform, open_platform, platform_history
@@ -222,15 +222,67 @@ async def test_tenants_are_served_by_older_code_until_all_are_done(tmp_path: Pat
 async def test_a_tenant_that_is_not_there_is_no_tenant_behind(tmp_path: Path) -> None:
     async with fleet(tmp_path, 1) as platform:
         database = platform.directory.database
-        assert await anybody_behind(database, NEW)
+        assert await anything_left(database, NEW)
         await platform.directory.change(
             tenant(1).tenant_id, actor="t", action="t", name="Still there"
         )
         values = {"actor": "t", "action": "t", "status": str(TenantStatus.DELETED)}
         with pytest.raises(Exception, match="deleted"):
             await platform.directory.change(tenant(1).tenant_id, **values)
-        assert not await anybody_behind(database, NEW)
+        assert not await anything_left(database, NEW)
         assert (await Migrating(platform).run()).whole
+
+
+async def delete(platform: Platform, number: int) -> None:
+    there, directory = tenant(number), platform.directory
+    async with directory.leases.held(there, Work.DELETION, holder="t") as lease:
+        await directory.deletions.mark(there, lease, actor="t")
+
+
+@in_a_loop
+async def test_a_tenant_that_is_deleted_meanwhile_is_left_out_and_pauses_nobody(
+    tmp_path: Path,
+) -> None:
+    async with fleet(tmp_path, 3, canaries=["t1"], concurrency=1) as platform:
+        work = Migrating(platform)
+
+        async def one(there: TenantContext, revision: str) -> None:
+            if there.slug == "t1":  # the first; all were listed before
+                await delete(platform, 2)
+            await work.one(there, revision)
+
+        done = await migrate_fleet(platform, one, actor="t", progress=lambda *_: None)
+        assert work.order == ["t1", "t2", "t3"]
+        assert [there.slug for there in done.migrated] == ["t1", "t3"]
+        assert done.whole
+
+
+@in_a_loop
+async def test_what_failed_and_is_gone_does_not_keep_the_next_from_being_migrated(
+    tmp_path: Path,
+) -> None:
+    async with fleet(tmp_path, 1) as platform:
+        await Migrating(platform, "t1").run()
+        await delete(platform, 1)
+        assert await anything_left(platform.directory.database, NEW)
+        assert (await Migrating(platform).run()).whole
+        assert not await anything_left(platform.directory.database, NEW)
+        assert await platform.directory.rollouts.paused(NEW) is None
+
+
+@in_a_loop
+async def test_of_a_long_reason_the_beginning_is_kept(tmp_path: Path) -> None:
+    async with fleet(tmp_path, 1) as platform:
+
+        async def broken(tenant: TenantContext, revision: str) -> None:
+            raise ValueError("broken " + "x" * 100_000)
+
+        await migrate_fleet(platform, broken, actor="t", progress=lambda *_: None)
+        paused = await platform.directory.rollouts.paused(NEW)
+        assert paused is not None
+        (why,) = paused.failures.values()
+        assert why.startswith("ValueError: broken x")
+        assert len(why) < 2000
 
 
 @in_a_loop

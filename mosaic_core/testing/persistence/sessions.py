@@ -131,6 +131,15 @@ class SessionContract(Contract[Persistence]):
         assert await names_of(persistence, tenant) == ["first"]
 
     @contract_test
+    async def test_an_error_does_not_tell_what_people_wrote(self, persistence: Persistence) -> None:
+        tenant = await self.tenant(persistence)
+        statement = text("SELECT 1 FROM toys WHERE name = :one AND name = :two")
+        with pytest.raises(Exception, match="two") as caught:
+            async with persistence.session(tenant) as session:
+                await session.execute(statement, {"one": "dear diary"})
+        assert "diary" not in str(caught.value)
+
+    @contract_test
     async def test_even_a_write_changes_nothing_behind_the_log_s_back(
         self, persistence: Persistence
     ) -> None:

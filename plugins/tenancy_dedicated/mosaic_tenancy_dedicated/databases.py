@@ -57,7 +57,7 @@ class TenantDatabases:
             for slug, given in settings.given.items()
         }
         self._server = self._backend.server(url, wait=settings.wait)
-        self._pools = Pools(self._make_pool, settings.idle)
+        self._pools = Pools(self._given, self._make_pool, settings.idle)
         #: Who makes or removes a database does so alone, in this process.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 

@@ -100,6 +100,7 @@ class TenantFiles:
             "sqlite+aiosqlite://",
             poolclass=NullPool,
             async_creator=self._connect,
+            hide_parameters=True,  # they are what people wrote
             execution_options={"schema_translate_map": {"tenant": None}},
         )
         sqlite.explicit_transactions(self._engine.sync_engine)

@@ -178,6 +178,25 @@ def test_whoever_lost_it_is_stopped_and_writes_nothing(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_work_is_stopped_when_nobody_renews_its_lease_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(directory: Directory) -> None:
+        async def broken(lease: Lease) -> None:
+            raise ZeroDivisionError
+
+        async def move() -> None:
+            async with directory.leases.held(ONE, Work.MOVE, holder="the mover"):
+                await asyncio.sleep(60)
+                raise AssertionError("it went on")
+
+        monkeypatch.setattr(directory.leases, "renew", broken)
+        with pytest.raises(LeaseLost):
+            await move()
+
+    run(tmp_path, scenario)
+
+
 def test_a_write_happens_with_the_newest_token_or_not_at_all(tmp_path: Path) -> None:
     async def scenario(directory: Directory) -> None:
         await directory.add(ONE, "r", actor="tester")

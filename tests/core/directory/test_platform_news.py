@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import StatementError
+
 from mosaic_core.directory import Directory, PlatformDatabase
 from mosaic_core.platform import platform_history
 from tests.core.head.toys import toy_tenant
@@ -57,6 +61,19 @@ def test_what_was_learned_is_what_a_new_look_finds(tmp_path: Path) -> None:
             await directory.refresh(now=True)
             assert [directory.named(tenant.slug) for tenant in tenants] == tenants
             assert len(directory) == len(tenants)
+        await one.database.close()
+
+    asyncio.run(main())
+
+
+def test_an_error_does_not_tell_what_was_noted(tmp_path: Path) -> None:
+    async def main() -> None:
+        one, _ = await _two(tmp_path)
+        statement = text("SELECT 1 FROM tenants WHERE name = :one AND name = :two")
+        with pytest.raises(StatementError, match="two") as caught:
+            async with one.database.session() as session:
+                await session.execute(statement, {"one": "dear diary"})
+        assert "diary" not in str(caught.value)
         await one.database.close()
 
     asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -151,6 +152,23 @@ def test_a_database_that_the_operator_gives_is_used_and_stays(databases: Databas
 
     asyncio.run(main())
     assert databases.names() == [f"{databases.prefix}_{other.tenant_id}_1", name]
+
+
+def test_under_another_slug_a_given_database_is_looked_for_anew(databases: Databases) -> None:
+    tenant = make_tenant(slug="acme")
+    name = f"{databases.prefix}own"
+    databases.postgres.run(f'CREATE DATABASE "{name}"')
+    given = {slug: databases.postgres.url(name) for slug in ("acme", "apex")}
+
+    async def main() -> None:
+        async with databases.opened(given=given) as strategy:
+            await strategy.provision(tenant)
+            await strategy.head(dataclasses.replace(tenant, slug="apex"))  # is there as well
+            with pytest.raises(DatabaseMissing):
+                await strategy.head(dataclasses.replace(tenant, slug="other"))
+            await strategy.head(tenant)
+
+    asyncio.run(main())
 
 
 def test_a_server_that_is_not_there_is_named_without_the_password(databases: Databases) -> None:
