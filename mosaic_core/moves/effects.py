@@ -29,6 +29,7 @@ class Effects:
 
     Args:
         shared: whether another home that is kept has its files where one has them.
+        remove: removes the database of the target, which nobody lives in.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Effects:
         target: Home,
         schema: TenantSchema,
         shared: Callable[[Home], Awaitable[bool]],
+        remove: Callable[[], Awaitable[None]],
         progress: Progress,
     ) -> None:
         self._source = source
         self._target = target
         self._schema = schema
         self._shared = shared
+        self._remove = remove
         self._progress = progress
         self._files = FileCopies(source, target)
         #: The target is as it was made.
@@ -75,7 +78,7 @@ class Effects:
 
     async def _provision(self) -> None:
         target, self._fresh = self._target, True
-        await target.persistence.drop(target.tenant)
+        await self._remove()
         await target.require()
         head = first_head(target.tenant.tenant_id, target.tenant.epoch)
         rows = [Rows(TENANT.head, [head | {"status": HeadStatus.FENCED}])]
@@ -159,9 +162,9 @@ class Effects:
 
     async def _discard(self) -> None:
         target = self._target
-        await target.require()
-        await target.persistence.drop(target.tenant)
+        await self._remove()
         if not self._files.stays and not await self._shared(target):
+            await target.require()
             await target.storage.drop(target.tenant)
 
 

@@ -15,8 +15,10 @@ from mosaic_core.errors import DatabaseDamaged, LeaseLost, MosaicError, WriteTim
 from mosaic_core.moves.effects import Effects
 from mosaic_core.moves.home import Home
 from mosaic_core.moves.progress import Noted
+from mosaic_core.moves.removing import remove_database
 from mosaic_core.moves.states import Move, Step
 from mosaic_core.moves.store import MoveCancelled, Moves
+from mosaic_core.persistence import HeadStatus
 
 _log = logging.getLogger("mosaic.moves")
 #: Seconds for which a fence is up at most, before it is lifted and put up again later, and how
@@ -56,7 +58,11 @@ class Mover:
         self._target = target
         self._moves = moves
         progress = Noted(self._note, watch)
-        self._effects = Effects(source, target, schema, shared, progress)
+
+        async def remove() -> None:
+            await remove_database(target, moves, lease, HeadStatus.FENCED)
+
+        self._effects = Effects(source, target, schema, shared, remove, progress)
         self._fences = 0
 
     async def run(self) -> Move:

@@ -24,6 +24,14 @@ class MoveCancelled(Conflict):
     """Somebody asked that a move be undone."""
 
 
+def lived_in(home: TenantContext) -> Conflict:
+    """Says that a home is not to be removed."""
+    return Conflict(
+        f"{home.slug!r} lives in its home of epoch {home.epoch}, which is not removed.",
+        hint="Somebody else ended the move; 'mosaic tenant move-status' shows it.",
+    )
+
+
 class Moves:
     """The moves of all tenants.
 
@@ -193,6 +201,26 @@ class Moves:
             row.tier, row.epoch, row.changed = move.to_tier, move.to_epoch, write.version
 
         return await self.record(move, lease, move.step.next, beside=switched)
+
+    async def at_unused(
+        self, home: TenantContext, lease: Lease, effect: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Does something to a home that its tenant does not live in. It is done inside a write to
+        the platform database, so nobody takes the lease meanwhile, and no switch goes there.
+
+        Raises:
+            LeaseLost: somebody has taken the lease.
+            Conflict: the tenant lives there.
+        """
+
+        async def fn(write: Write) -> None:
+            await lease.require(write)
+            row = await write.session.get(TenantRow, home.tenant_id)
+            if row is not None and row.epoch == home.epoch:
+                raise lived_in(home)
+            await effect()
+
+        await self._directory.note(fn, actor="system", action="moves.remove")
 
     async def gone(self, move: Move) -> None:
         """What a move left is not there any more."""
