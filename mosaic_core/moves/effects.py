@@ -63,7 +63,7 @@ class Effects:
             Step.FOLLOW: self._follow,
             Step.FENCE: self._fence,
             Step.FINISH: self._finish,
-            Step.SWITCH: self._require_fence,
+            Step.SWITCH: self._look_again,
             Step.RETIRE: self._retire,
             Step.OPEN: self._open,
             Step.REOPEN: self._reopen,
@@ -78,6 +78,7 @@ class Effects:
 
     async def _provision(self) -> None:
         target, self._fresh = self._target, True
+        await self._require_current(self._source)
         await self._remove()
         await target.require()
         head = first_head(target.tenant.tenant_id, target.tenant.epoch)
@@ -88,8 +89,16 @@ class Effects:
         if not self._fresh:  # a copy that was broken off is begun anew
             await self._provision()
         self._fresh = False
+        await self._require_current(self._source, self._target)
         await self._source.set_status(HeadStatus.FOLLOWED, before=_TAKES_WRITES)
         await copy_rows(self._source, self._target, self._schema, self._progress)
+
+    async def _require_current(self, *homes: Home) -> None:
+        """What is copied is what this code knows of: all there is, at the code's own revision."""
+        for home in homes:
+            revision = await home.persistence.revision(home.tenant)
+            subject = f"The database of {home.tenant.slug!r} (epoch {home.tenant.epoch})"
+            self._schema.history.require_current(revision, subject)
 
     async def _level_files(self) -> None:
         await self._files.level(self._progress)
@@ -129,6 +138,7 @@ class Effects:
     async def _finish(self) -> None:
         """Nobody writes: what is carried over now is all there is."""
         await self._require_fence()
+        await self._require_current(self._source, self._target)
         await self._files.level(_quiet)
         await catch_up(self._source, self._target, self._schema)
         async with self._source.session() as one, self._target.session() as other:
@@ -138,6 +148,11 @@ class Effects:
                 f"The two homes of {self._source.tenant.slug!r} do not agree at their end.",
                 hint="Something else writes to one of them: run 'mosaic doctor'.",
             )
+
+    async def _look_again(self) -> None:
+        """Whoever switches need not be who finished."""
+        await self._require_fence()
+        await self._require_current(self._source, self._target)
 
     async def _require_fence(self) -> None:
         """It was up all the time, or what was carried over may not be all."""

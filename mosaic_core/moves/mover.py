@@ -57,6 +57,7 @@ class Mover:
         self._source = source
         self._target = target
         self._moves = moves
+        self._revision = schema.history.current
         progress = Noted(self._note, watch)
 
         async def remove() -> None:
@@ -120,7 +121,7 @@ class Mover:
     async def _recorded(self, step: Step, **values: Any) -> None:
         """Notes that a step is done."""
         if step is Step.SWITCH:
-            self.move = await self._moves.switch(self.move, self._lease)
+            self.move = await self._moves.switch(self.move, self._lease, self._revision)
             return
         if step is Step.FENCE:
             values["fenced_at"] = datetime.now(UTC)

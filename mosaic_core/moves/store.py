@@ -14,7 +14,7 @@ from mosaic_core.directory.leases import lost
 from mosaic_core.errors import Conflict, NotFound, TenantMoved
 from mosaic_core.head import Write
 from mosaic_core.moves.states import BACK, Move, MoveRow, Step
-from mosaic_core.tenants import TenantContext
+from mosaic_core.tenants import TenantContext, TenantStatus
 from mosaic_core.types import new_id
 
 _ENDED = (Step.DONE, Step.UNDONE)
@@ -63,8 +63,15 @@ class Moves:
             return [Move.of(row) for row in await session.scalars(found)]
 
     async def unended(self) -> list[Move]:
-        """Moves that somebody has to go on with, the oldest first."""
-        query = select(MoveRow).where(MoveRow.step.not_in(_ENDED)).order_by(MoveRow.id)
+        """Moves that somebody has to go on with, the oldest first. That of a tenant in the bin
+        waits until it comes back."""
+        there = TenantRow.status != str(TenantStatus.DELETED)
+        query = (
+            select(MoveRow)
+            .join(TenantRow, TenantRow.tenant_id == MoveRow.tenant_id)
+            .where(MoveRow.step.not_in(_ENDED), there)
+            .order_by(MoveRow.id)
+        )
         async with self._directory.database.session() as session:
             return [Move.of(row) for row in await session.scalars(query)]
 
@@ -185,8 +192,11 @@ class Moves:
         write = self._directory.note if beside is None else self._directory.write
         return await write(fn, actor=move.actor, action=f"moves.{move.step}")
 
-    async def switch(self, move: Move, lease: Lease) -> Move:
+    async def switch(self, move: Move, lease: Lease, revision: str) -> Move:
         """The directory says the new home, and the move that it does, in one.
+
+        Args:
+            revision: at which the new home's database stands.
 
         Raises:
             MoveCancelled: somebody asked just before that it be undone.
@@ -199,6 +209,7 @@ class Moves:
             if row.epoch != move.from_epoch:
                 raise TenantMoved("The tenant is not where the move began.", hint="Look again.")
             row.tier, row.epoch, row.changed = move.to_tier, move.to_epoch, write.version
+            row.revision = revision
 
         return await self.record(move, lease, move.step.next, beside=switched)
 

@@ -195,5 +195,23 @@ def test_the_old_home_is_removed_once_its_time_has_come(cloud: Ground) -> None:
     asyncio.run(main())
 
 
+def test_who_knows_an_old_home_only_removes_no_files_that_are_in_use_again(cloud: Ground) -> None:
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened(freshness=60.0) as deployment, cloud.opened() as other:
+            await _store(other, "a.txt", b"a")
+            await move(other, "cloud")
+            await deployment.product.platform.directory.refresh(now=True)
+            assert tenant_of(deployment).tier == "cloud"
+            await move(other, "file")  # the files are where they were before
+            later = datetime.now(UTC) + timedelta(days=8)
+            await deployment.product.platform.moving.sweep(now=later)
+            home = tenant_of(other)
+            assert await _files(_raw(other, home), home) == {"a.txt": _digest(b"a")}
+            assert (await other.get("/deep/a/")).status_code == 200
+
+    asyncio.run(main())
+
+
 async def _nothing(write: Any) -> None:
     """A write that changes nothing."""
