@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, func, insert, select, update
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from mosaic_core.database.ordering import ordered, streamed
@@ -15,10 +15,8 @@ from mosaic_core.errors import DatabaseDamaged
 from mosaic_core.head.tables import TENANT
 from mosaic_core.moves.home import Home, head_of
 from mosaic_core.moves.progress import Progress
-from mosaic_core.moves.rows import differing, tables_of
+from mosaic_core.moves.rows import differing, tables_of, together
 
-#: Rows that are put in at once, and about how many bytes of them.
-_TOGETHER, _MUCH = 1000, 4_000_000
 #: What of a head is its tenant's, and goes with it; the rest is the home's own.
 _CARRIED = ("version", "published", "digest", "base_version")
 
@@ -38,16 +36,9 @@ async def copy_rows(source: Home, target: Home, schema: TenantSchema, progress: 
         done = 0
         for table, count in zip(tables, counts, strict=True):
             copied = 0
-            waiting: list[dict[str, Any]] = []
-            size = 0
-            async for row in streamed(session, ordered(table)):
-                waiting.append(dict(row))
-                size += _size(row)
-                if len(waiting) == _TOGETHER or size >= _MUCH:
-                    copied += await _put(target, table, waiting)
-                    waiting, size = [], 0
-                    await progress("rows", done + copied, total)
-            copied += await _put(target, table, waiting)
+            async for rows in together(streamed(session, ordered(table))):
+                copied += await _put(target, table, rows)
+                await progress("rows", done + copied, total)
             if copied != count:  # a row that points to itself, by way of others
                 raise DatabaseDamaged(
                     f"{count - copied} rows of {table.name} stand in a circle.",
@@ -95,16 +86,8 @@ async def _count(session: AsyncSession, table: Table) -> int:
     return await session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def _size(row: RowMapping) -> int:
-    """About how many bytes a row has."""
-    return sum(
-        len(value if isinstance(value, str | bytes) else repr(value)) for value in row.values()
-    )
-
-
 async def _put(target: Home, table: Table, rows: Sequence[dict[str, Any]]) -> int:
-    if rows:
-        async with target.putting() as connection:
-            await connection.execute(insert(table), rows)
+    async with target.putting() as connection:
+        await connection.execute(insert(table), rows)
     await asyncio.sleep(0)  # a file is read and written without ever waiting: others want to
     return len(rows)
