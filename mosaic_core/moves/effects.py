@@ -12,6 +12,7 @@ from mosaic_core.errors import DatabaseDamaged
 from mosaic_core.head.tables import TENANT, first_head
 from mosaic_core.moves.copying import copy_rows
 from mosaic_core.moves.files import FileCopies
+from mosaic_core.moves.fit import Fit
 from mosaic_core.moves.home import Home, head_of
 from mosaic_core.moves.progress import Progress
 from mosaic_core.moves.replay import catch_up
@@ -28,6 +29,7 @@ class Effects:
     """The steps between two homes.
 
     Args:
+        fit: looks whether the tenant still fits.
         shared: whether another home that is kept has its files where one has them.
         remove: removes the database of the target, which nobody lives in.
     """
@@ -37,6 +39,7 @@ class Effects:
         source: Home,
         target: Home,
         schema: TenantSchema,
+        fit: Fit,
         shared: Callable[[Home], Awaitable[bool]],
         remove: Callable[[], Awaitable[None]],
         progress: Progress,
@@ -44,6 +47,7 @@ class Effects:
         self._source = source
         self._target = target
         self._schema = schema
+        self._fit = fit
         self._shared = shared
         self._remove = remove
         self._progress = progress
@@ -123,6 +127,7 @@ class Effects:
 
     async def _follow(self) -> None:
         """Catches up until hardly anything is left for the time in which nobody can write."""
+        await self._fit.require(self._source.tenant, self._target.tenant.tier)
         before = (*_TAKES_WRITES, HeadStatus.FENCED)
         await self._source.set_status(HeadStatus.FOLLOWED, before=before)
         for _ in range(_PASSES):

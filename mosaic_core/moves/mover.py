@@ -13,6 +13,7 @@ from mosaic_core.database import TenantSchema
 from mosaic_core.directory import Lease
 from mosaic_core.errors import DatabaseDamaged, LeaseLost, MosaicError, WriteTimeout
 from mosaic_core.moves.effects import Effects
+from mosaic_core.moves.fit import Fit
 from mosaic_core.moves.home import Home
 from mosaic_core.moves.progress import Noted
 from mosaic_core.moves.removing import remove_database
@@ -36,6 +37,7 @@ class Mover:
 
     Args:
         source, target: the two homes.
+        fit: looks whether the tenant still fits.
         shared: whether another home that is kept has its files where one has them.
         watch: told how far it has come.
     """
@@ -49,6 +51,7 @@ class Mover:
         *,
         moves: Moves,
         schema: TenantSchema,
+        fit: Fit,
         shared: Callable[[Home], Awaitable[bool]],
         watch: Callable[[str, int, int], None],
     ) -> None:
@@ -57,13 +60,14 @@ class Mover:
         self._source = source
         self._target = target
         self._moves = moves
+        self._fit = fit
         self._revision = schema.history.current
         progress = Noted(self._note, watch)
 
         async def remove() -> None:
             await remove_database(target, moves, lease, HeadStatus.FENCED)
 
-        self._effects = Effects(source, target, schema, shared, remove, progress)
+        self._effects = Effects(source, target, schema, fit, shared, remove, progress)
         self._fences = 0
 
     async def run(self) -> Move:
@@ -121,7 +125,7 @@ class Mover:
     async def _recorded(self, step: Step, **values: Any) -> None:
         """Notes that a step is done."""
         if step is Step.SWITCH:
-            self.move = await self._moves.switch(self.move, self._lease, self._revision)
+            self.move = await self._moves.switch(self.move, self._lease, self._revision, self._fit)
             return
         if step is Step.FENCE:
             values["fenced_at"] = datetime.now(UTC)

@@ -17,6 +17,7 @@ from mosaic_core.directory.leases import lost
 from mosaic_core.errors import Conflict, LeaseTaken, MosaicError
 from mosaic_core.head import Heads
 from mosaic_core.moves.files import place_of
+from mosaic_core.moves.fit import Anything, Fit
 from mosaic_core.moves.home import Home
 from mosaic_core.moves.mover import Mover
 from mosaic_core.moves.removing import remove_database
@@ -62,6 +63,8 @@ class Moving:
         self._persistence = persistence
         self._storage = storage
         self.moves = Moves(directory, kept)
+        #: Looks once more whether a tenant fits, before it is too late.
+        self.fit: Fit = Anything()
 
     async def move(
         self,
@@ -203,6 +206,7 @@ class Moving:
             self._home(move, lease, move.to_tier, move.to_epoch),
             moves=self.moves,
             schema=self._schema,
+            fit=self.fit,
             shared=lambda home: self._shared(move, home, lease),
             watch=watch,
         )

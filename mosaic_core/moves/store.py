@@ -13,6 +13,7 @@ from mosaic_core.directory import Directory, Lease, TenantRow
 from mosaic_core.directory.leases import lost
 from mosaic_core.errors import Conflict, NotFound, TenantMoved
 from mosaic_core.head import Write
+from mosaic_core.moves.fit import Fit
 from mosaic_core.moves.states import BACK, Move, MoveRow, Step
 from mosaic_core.tenants import TenantContext, TenantStatus
 from mosaic_core.types import new_id
@@ -192,7 +193,7 @@ class Moves:
         write = self._directory.note if beside is None else self._directory.write
         return await write(fn, actor=move.actor, action=f"moves.{move.step}")
 
-    async def switch(self, move: Move, lease: Lease, revision: str) -> Move:
+    async def switch(self, move: Move, lease: Lease, revision: str, fit: Fit) -> Move:
         """The directory says the new home, and the move that it does, in one.
 
         Args:
@@ -200,6 +201,7 @@ class Moves:
 
         Raises:
             MoveCancelled: somebody asked just before that it be undone.
+            Conflict: it does not fit any more.
         """
 
         async def switched(write: Write) -> None:
@@ -208,6 +210,7 @@ class Moves:
             row = await write.session.get_one(TenantRow, move.tenant_id)
             if row.epoch != move.from_epoch:
                 raise TenantMoved("The tenant is not where the move began.", hint="Look again.")
+            await fit.require_at_switch(write, move.tenant_id, move.to_tier)
             row.tier, row.epoch, row.changed = move.to_tier, move.to_epoch, write.version
             row.revision = revision
 

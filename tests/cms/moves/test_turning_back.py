@@ -136,6 +136,44 @@ def test_what_has_no_room_on_another_tier_is_told_before_anything_is_done(ground
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("step", "what"), [(Step.FOLLOW, "sites"), (Step.FOLLOW, "domains"), (Step.SWITCH, "domains")]
+)
+def test_what_is_added_meanwhile_and_has_no_room_there_keeps_a_tenant_where_it_is(
+    ground: Ground, step: Step, what: str
+) -> None:
+    ground.tiers["small"] = {
+        "persistence": "tenancy_sqlite",
+        "storage": "storage_local",
+        "limits": {"sites": 1, "custom_domains": False, "branding_required": True},
+    }
+
+    async def main() -> None:
+        await ground.make()
+        async with ground.opened() as deployment:
+            effect, directory = Mover._effect, deployment.product.platform.directory
+
+            async def adding(self: Mover, doing: Step) -> None:
+                if doing is step and what == "sites":
+                    await deployment.do("sites.create", key="second", title="Second")
+                elif doing is step:
+                    tenant_id = tenant_of(deployment).tenant_id
+                    await directory.add_domain(tenant_id, "aurora.example", actor="test")
+                await effect(self, doing)
+
+            given = {"slug": "aurora", "tier": "small"}
+            looked = await deployment.rule("tenants.move", **given, dry_run=True)
+            assert looked.misfits == ()
+            assert looked.changes == ("Its pages show the platform's name.",)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Mover, "_effect", adding)
+                with pytest.raises(Conflict, match=f"does not fit the small tier: {what}"):
+                    await deployment.rule("tenants.move", **given, wait=True)
+            await _stays(deployment)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("where", ["nowhere", "nobody"])
 def test_a_server_that_is_not_there_or_lets_nobody_in_keeps_the_tenant_where_it_is(
     ground: Ground, where: str
