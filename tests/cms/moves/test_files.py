@@ -125,13 +125,17 @@ def test_a_file_that_is_stored_at_any_moment_of_a_move_is_there(
     asyncio.run(main())
 
 
-def test_a_file_in_parts_that_was_begun_before_a_move_is_finished_after_it(cloud: Ground) -> None:
+@pytest.mark.parametrize("tiers", [("cloud",), ("cloud", "other", "cloud")])
+def test_a_file_in_parts_that_was_begun_before_moves_is_finished_after_them(
+    cloud: Ground, tiers: tuple[str, ...]
+) -> None:
     async def main() -> None:
         await cloud.make()
         async with cloud.opened() as deployment:
             content = b"parts of it " * 30_000
             begun = await deployment.do("media.begin_upload", name="a.bin", size=len(content))
-            await move(deployment, "cloud")
+            for tier in tiers:
+                await move(deployment, tier)
             tenant = tenant_of(deployment)
             storage = deployment.product.platform.storage(tenant)
             (upload,) = await deployment.do("media.uploads")
