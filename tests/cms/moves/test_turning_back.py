@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mosaic_cms.incoming import Incoming
 from mosaic_core.directory import Work
 from mosaic_core.errors import (
     Conflict,
@@ -20,6 +21,7 @@ from mosaic_core.errors import (
 from mosaic_core.moves import Mover, Step
 from mosaic_core.persistence import HeadStatus
 from tests.cms.deployment import Deployment
+from tests.cms.media.sending import send
 from tests.cms.moves.killing import cancelling_at
 from tests.cms.moves.moving import Ground, everything, move, tenant_of
 
@@ -120,6 +122,9 @@ def test_what_has_no_room_on_another_tier_is_told_before_anything_is_done(ground
         async with ground.opened() as deployment:
             await deployment.do("sites.create", key="second", title="Second")
             await deployment.do("networks.set", block=("192.0.2.0/24",))
+            sent = await send(deployment, b"much longer than what it is now", "a.txt")
+            given = {"media": sent.media.reference, "content": Incoming.of(b"less\n")}
+            await deployment.do("media.replace", **given)
             directory = deployment.product.platform.directory
             tenant = tenant_of(deployment)
             await directory.add_domain(tenant.tenant_id, "aurora.example", actor="test")
@@ -127,8 +132,8 @@ def test_what_has_no_room_on_another_tier_is_told_before_anything_is_done(ground
                 "tenants.move", slug="aurora", tier="small", dry_run=True
             )
             found = {one.what: one.has for one in looked.misfits}
-            assert found.keys() == {"sites", "database", "domains", "networks"}
-            assert (found["sites"], found["domains"]) == (2, 1)
+            assert found.keys() == {"sites", "database", "files", "file", "domains", "networks"}
+            assert (found["sites"], found["file"], found["domains"]) == (2, 31, 1)
             with pytest.raises(Conflict, match="sites: 2, and 1 fit"):
                 await deployment.rule("tenants.move", slug="aurora", tier="small", wait=True)
             assert await deployment.product.platform.moving.moves.of(tenant.tenant_id) is None
