@@ -14,7 +14,7 @@ demo:  ## Three sites on this machine; PORT=8765 make demo moves the port.
 	@$(BIN)/mosaic demo
 
 test:  ## All tests but the long versions.
-	@PYTHON=$(PYTHON) tools/setup browser identity redis azurite
+	@PYTHON=$(PYTHON) tools/setup browser identity redis azurite odbc
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not campaign" $(ARGS)
 
 check:  ## Format, lint, types, import contracts, generated docs, migrations.
@@ -32,7 +32,7 @@ bench:  ## The figures, as a table and in bench/results.json; ONLY=name runs one
 	$(BIN)/python -m bench $(ONLY)
 
 campaign:  ## The long versions: full counts of kills and searches.
-	@PYTHON=$(PYTHON) tools/setup browser identity redis azurite
+	@PYTHON=$(PYTHON) tools/setup browser identity redis azurite odbc
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m campaign --timeout 3600 $(ARGS)
 
 lock:  ## Pins the newest versions in requirements.lock.

@@ -183,6 +183,8 @@ class Harness:
         host = f"{slug}.{_DOMAIN}"
         for path in _SITE_PATHS:
             yield Call("a visit", "GET", host, path)
+        for path in self._api.plugins.paths():
+            yield Call("a route", "GET", host, path, (("x-api-key", self._keys[slug]),))
         for shape in self._api.shapes:
             if shape.method == "GET" and not shape.in_path:
                 yield self._call(shape, self._keys[slug], {}, host)
@@ -192,6 +194,8 @@ class Harness:
         for host in (f"{OURS}.{_DOMAIN}", _DOMAIN, f"nobody.{_DOMAIN}"):
             for path in _SITE_PATHS:
                 yield Call("a visit", "GET", host, path)
+            for path in self._api.plugins.paths():
+                yield Call("a route", "GET", host, path)
             for name in names:
                 target = quote(name if name.startswith("/") else f"/{name}/")
                 yield Call("a visit", "GET", host, target)
@@ -203,6 +207,10 @@ class Harness:
         """Every action, in the name of our owner and of nobody, about what is theirs."""
         ours = self._keys[OURS]
         theirs = self._product.platform.directory.named(THEIRS).tenant_id
+        for path in self._api.plugins.paths():
+            shown = ("x-api-key", ours)
+            yield Call("a route", "GET", f"{THEIRS}.{_DOMAIN}", path, (shown,))
+            yield Call("a route", "GET", _DOMAIN, path, (shown, ("x-tenant-id", theirs)))
         for shape in self._api.shapes:
             if not shape.action.name.startswith(self._only):
                 continue

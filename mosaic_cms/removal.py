@@ -141,19 +141,26 @@ class Remover:
         """Every home that it has or had, wherever tenants are kept; and one that a move had just
         begun."""
         tenant = deletion.tenant
+        moves = await self._product.platform.moving.moves.all(tenant.tenant_id)
+        last = max([tenant.epoch, *(move.to_epoch for move in moves)])
         for persistence in self._product.platform.strategies().values():
-            for epoch in range(1, tenant.epoch + 2):
+            for epoch in range(1, last + 2):
                 await persistence.drop(dataclasses.replace(tenant, epoch=epoch))
 
     async def _drop_files(self, deletion: Deletion, lease: Lease) -> None:
+        """Where each tier keeps them that it is on, or was."""
+        tenant = deletion.tenant
+        moves = await self._product.platform.moving.moves.all(tenant.tenant_id)
+        tiers = {tenant.tier, *(tier for move in moves for tier in (move.from_tier, move.to_tier))}
         for storage in self._product.platform.storages().values():
-            await storage.drop(deletion.tenant)
+            for tier in sorted(tiers):
+                await storage.drop(dataclasses.replace(tenant, tier=tier))
 
     async def _forget(self, deletion: Deletion, lease: Lease) -> dict[str, Any]:
         certificate = await self._deletions.finish(deletion, lease, self._let_go)
         self._product.platform.heads.forget(deletion.tenant.tenant_id)
         await self._product.identity.store.refresh()
-        _log.warning("%s is removed", deletion.tenant.slug)
+        _log.info("%s is removed", deletion.tenant.slug)
         return certificate
 
     async def _let_go(self, write: Write, tenant_id: str) -> dict[str, int]:

@@ -23,8 +23,10 @@ contract (tenancy, storage, …) needs :mod:`mosaic_core` alone. A plugin that a
         return [greet]
 """
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.blocks.base import (
@@ -50,6 +52,18 @@ from mosaic_core.head import Write
 from mosaic_core.hooks import HOOK_API, ThemeFolder, hookimpl
 from mosaic_core.tenants import Limits, TenantContext
 from mosaic_core.testing.asgi import Findings
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from mosaic_cms.api.plugin_routes import Call
+
+
+def call_of(request: Request) -> Call:
+    """See :func:`mosaic_cms.api.plugin_routes.call_of`: who sent a request to a plugin's route."""
+    from mosaic_cms.api import plugin_routes
+
+    return plugin_routes.call_of(request)
 
 
 def check_isolation(folder: Path, **options: Any) -> Findings:
@@ -91,6 +105,7 @@ __all__ = [
     "Words",
     "Write",
     "action",
+    "call_of",
     "check_isolation",
     "hookimpl",
 ]

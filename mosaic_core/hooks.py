@@ -223,13 +223,16 @@ class ProductHooks:
 
     @hookspec
     def mosaic_routes(self) -> list[Any]:
-        """Provisional. Routes of the product's own hosts.
+        """Routes below ``/api/``, on every host: what is no action, such as another protocol.
+
+        Each is a Starlette ``Route`` in a folder of the plugin's own. Its endpoint performs actions
+        for whoever asks (``mosaic_cms.sdk.call_of``).
 
         Example::
 
             @hookimpl
             def mosaic_routes():
-                return [Route("/status", status_page)]
+                return [Route("/api/calendar/week.ics", this_week)]
         """
         raise NotImplementedError
 

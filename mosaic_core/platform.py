@@ -22,7 +22,7 @@ from mosaic_core.directory import (
     open_directory,
     slug_taken,
 )
-from mosaic_core.errors import ConfigurationError, InvalidMail, NotFound
+from mosaic_core.errors import ConfigurationError, InvalidMail, LeaseTaken, NotFound
 from mosaic_core.head import Heads, Write, first_rows
 from mosaic_core.homes import Homes
 from mosaic_core.identity import IdentityProvider, ways_of
@@ -253,6 +253,12 @@ class Platform:
             there = self.directory.tenant(tenant.tenant_id)
             if there is None:
                 raise NotFound(f"The tenant {tenant.slug!r} is deleted.")
+            move = await self.moving.moves.of(there.tenant_id)
+            if move is not None and not move.step.ended:  # its process was killed
+                raise LeaseTaken(
+                    f"{there.slug!r} is on its way to the {move.to_tier} tier.",
+                    hint="Wait until it has come there: 'mosaic tenant move-status' shows it.",
+                )
             revision = await self.persistence(there).migrate(there)
             self.heads.forget(there.tenant_id)
             if then is not None:

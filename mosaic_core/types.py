@@ -21,7 +21,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 #: SQL Server's binary order over code points, so that comparisons equal SQLite's and PostgreSQL's.
-_MSSQL_BINARY = "Latin1_General_100_BIN2"
+MSSQL_BINARY = "Latin1_General_100_BIN2"
+_MSSQL_MOST = 4000
 #: An escaped NUL whose backslash is not itself escaped.
 _JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -86,7 +87,11 @@ class Text(MosaicType):
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.TEXT(collation="C"))
         if dialect.name == "mssql":
-            return dialect.type_descriptor(mssql.NVARCHAR(self.length, collation=_MSSQL_BINARY))
+            # It counts in halves of surrogate pairs, and knows no more than 4000 of them by number.
+            halves = 2 * self.length if self.length is not None else None
+            if halves is not None and halves > _MSSQL_MOST:
+                halves = None
+            return dialect.type_descriptor(mssql.NVARCHAR(halves, collation=MSSQL_BINARY))
         return dialect.type_descriptor(sa.Unicode(self.length))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
@@ -199,7 +204,7 @@ class Json(MosaicType):
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sqlite.TEXT())
         if dialect.name == "mssql":
-            return dialect.type_descriptor(mssql.NVARCHAR(None, collation=_MSSQL_BINARY))
+            return dialect.type_descriptor(mssql.NVARCHAR(None, collation=MSSQL_BINARY))
         return dialect.type_descriptor(sa.UnicodeText())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
@@ -243,6 +248,8 @@ class Uuid(MosaicType):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sqlite.TEXT())
+        if dialect.name == "mssql":  # its UNIQUEIDENTIFIER puts the last bytes first in order
+            return dialect.type_descriptor(mssql.VARBINARY(16))  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(sa.Uuid(as_uuid=True))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
@@ -250,11 +257,15 @@ class Uuid(MosaicType):
             return None
         if not isinstance(value, uuid.UUID):
             raise TypeError(f"a UUID column takes uuid.UUID, not {type(value).__name__}")
+        if dialect.name == "mssql":
+            return value.bytes
         return str(value) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> uuid.UUID | None:
         if value is None or type(value) is uuid.UUID:
             return value
+        if isinstance(value, bytes | bytearray):
+            return uuid.UUID(bytes=bytes(value))
         # A driver may have a class of its own for it, and other classes are other values to some.
         return uuid.UUID(int=value.int) if isinstance(value, uuid.UUID) else uuid.UUID(value)
 
@@ -312,6 +323,8 @@ class Bytes(MosaicType):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sqlite.BLOB())
+        if dialect.name == "mssql":
+            return dialect.type_descriptor(mssql.VARBINARY("max"))  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(sa.LargeBinary())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:

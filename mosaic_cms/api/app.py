@@ -23,6 +23,7 @@ from mosaic_cms.api.account_pages import AccountPages
 from mosaic_cms.api.browsers import Browsers
 from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
 from mosaic_cms.api.cors import Cors
+from mosaic_cms.api.plugin_routes import PluginRoutes
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
@@ -51,7 +52,7 @@ _SHOW = "Show who you are: a token, a key or a session."
 
 
 class Api:
-    """Answers requests below ``/api/v1`` and for the public keys of tokens."""
+    """Answers requests below ``/api/v1``, for the public keys of tokens, and plugins' own."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
@@ -60,12 +61,14 @@ class Api:
         self._cors = Cors(product)
         self.shapes = shapes_of(product.actions)
         pages = PlatformPages(product.platform.settings.platform.name)
+        self.plugins = PluginRoutes(product, self._callers, self._refused)
         self._app = Starlette(
             routes=[
                 *About(product, self.shapes).routes(),
                 *self._routes(),
                 *Browsers(product, self._callers, pages, self._failed).routes(PREFIX),
                 *AccountPages(product, self._callers, pages, self._failed).routes(),
+                *self.plugins.routes(),
             ],
             exception_handlers={HTTPException: _unrouted},
         )
@@ -74,7 +77,7 @@ class Api:
         """Whether a request is for the API, on whichever host, or for a page of one's account, on
         the platform's own."""
         path = scope["path"]
-        if path.startswith(f"{PREFIX}/") or path in {PREFIX, JWKS}:
+        if path.startswith(f"{PREFIX}/") or path in {PREFIX, JWKS} or self.plugins.are_at(path):
             return True
         try:
             return AccountPages.are_at(path) and self._callers.is_home(Request(scope))
@@ -114,12 +117,9 @@ class Api:
             if caller is not None:
                 self._note(shape, caller, error)
             response = self._problem(request, error)
-        except Denied as error:
-            unknown = caller is not None and caller.principal is None
-            told = Unauthenticated(error.message, hint=_SHOW) if unknown else error
-            response = self._problem(request, told)
         except Exception as error:  # noqa: BLE001 - a caller gets a reference, the log the cause
-            response = self._failed(request, error)
+            known = caller is None or caller.principal is not None
+            response = self._refused(request, error, known)
         for name, value in SAFETY.items():
             response.headers.setdefault(name, value)
         if caller is not None:
@@ -254,6 +254,12 @@ class Api:
             reference = secrets.token_hex(6)
             _log.error("%s %s: %s", reference, error.code, error)
         return problems.answer(error, request.scope["path"], reference)
+
+    def _refused(self, request: Request, error: Exception, known: bool) -> Response:
+        """The same; who is not known may show who they are."""
+        if isinstance(error, Denied) and not known:
+            error = Unauthenticated(error.message, hint=_SHOW)
+        return self._failed(request, error)
 
     def _failed(self, request: Request, error: Exception) -> Response:
         if isinstance(error, MosaicError):

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Dialect, Table, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, StatementError
+from sqlalchemy import URL, Dialect, Table, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from mosaic_core.errors import (
-    ConfigurationError,
     Conflict,
     DatabaseBusy,
     DatabaseDamaged,
@@ -65,29 +64,13 @@ def create_engine(url: URL, *, connections: int, wait: float) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def checkout(connection: Any, record: Any, proxy: Any) -> None:
-        # The driver has seen that the server closed it: known here without asking the server.
-        if connection.driver_connection.is_closed():
-            raise DisconnectionError("The server closed the connection.")
+        # The driver has seen that the server closed it, or that somebody who was stopped left a
+        # transaction in it: known here without asking the server.
+        driver = connection.driver_connection
+        if driver.is_closed() or driver.is_in_transaction():
+            raise DisconnectionError("The connection cannot be used any more.")
 
     return engine
-
-
-def parse_url(text: str, setting: str) -> URL:
-    """The URL of a database, with the driver that this is written for.
-
-    Raises:
-        ConfigurationError: it is none; the message has nothing of what was given.
-    """
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        url = URL.create("none")
-    if url.drivername not in {"postgresql", "postgres", "postgresql+asyncpg"} or not url.database:
-        raise ConfigurationError(
-            f"{setting} is no URL of a PostgreSQL database.",
-            hint="Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE.",
-        )
-    return url.set(drivername="postgresql+asyncpg")
 
 
 def where(url: URL) -> str:

@@ -66,8 +66,7 @@ class Effects:
             Step.VERIFY: self._verify,
             Step.FOLLOW: self._follow,
             Step.FENCE: self._fence,
-            Step.FINISH: self._finish,
-            Step.SWITCH: self._look_again,
+            Step.SWITCH: self._finish,
             Step.RETIRE: self._retire,
             Step.OPEN: self._open,
             Step.REOPEN: self._reopen,
@@ -141,32 +140,19 @@ class Effects:
         self.fenced = time.monotonic()
 
     async def _finish(self) -> None:
-        """Nobody writes: what is carried over now is all there is."""
-        await self._require_fence()
+        """Nobody writes: what is carried over now is all there is. That the directory says so is
+        written with the step."""
         await self._require_current(self._source, self._target)
         await self._files.level(_quiet)
         await catch_up(self._source, self._target, self._schema)
         async with self._source.session() as one, self._target.session() as other:
             old, new = await head_of(one), await head_of(other)
-        if (old["version"], old["digest"]) != (new["version"], new["digest"]):
+        agree = (old["version"], old["digest"]) == (new["version"], new["digest"])
+        if old["status"] != HeadStatus.FENCED or not agree:
             raise DatabaseDamaged(
-                f"The two homes of {self._source.tenant.slug!r} do not agree at their end.",
+                f"The two homes of {self._source.tenant.slug!r} do not agree at their end, or the "
+                "fence was not up.",
                 hint="Something else writes to one of them: run 'mosaic doctor'.",
-            )
-
-    async def _look_again(self) -> None:
-        """Whoever switches need not be who finished."""
-        await self._require_fence()
-        await self._require_current(self._source, self._target)
-
-    async def _require_fence(self) -> None:
-        """It was up all the time, or what was carried over may not be all."""
-        async with self._source.session() as session:
-            head = await head_of(session)
-        if head["status"] != HeadStatus.FENCED:
-            raise DatabaseDamaged(
-                f"The fence of {self._source.tenant.slug!r} is not up.",
-                hint="Something else changed its head: run 'mosaic doctor'.",
             )
 
     async def _retire(self) -> None:

@@ -27,9 +27,9 @@ _log = logging.getLogger("mosaic.moves")
 FENCE, FENCES = 8.0, 3
 #: How often a step is tried that meets something that passes, and the pause after the first.
 _TRIES, _PAUSE = 5, 0.2
-_FENCED = (Step.FENCE, Step.FINISH, Step.SWITCH)
+_FENCED = (Step.FENCE, Step.SWITCH)
 #: Somebody may wait for their end; the switch itself looks whether it is still wanted.
-_HURRIED = (Step.FINISH, Step.SWITCH, Step.RETIRE, Step.OPEN)
+_HURRIED = (Step.SWITCH, Step.RETIRE, Step.OPEN)
 
 
 class Mover:

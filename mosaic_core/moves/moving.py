@@ -104,10 +104,13 @@ class Moving:
                 f"{tenant.slug!r} is on the {tier} tier already.", hint="Name another one."
             )
         target = dataclasses.replace(home, tier=tier)
-        # Before anything is noted: what it lives in can be copied, and there is where to.
-        await self._persistence(home).head(home)
-        found = await self._persistence(home).revision(home)
-        self._schema.history.require_current(found, f"The database of {home.slug!r}")
+        # Before anything is noted: what it lives in can be read, all of it is known to this code
+        # (which may serve a tenant that is ahead), and there is where it is to live.
+        persistence = self._persistence(home)
+        await persistence.head(home)
+        self._schema.history.require_current(
+            await persistence.revision(home), f"The database of {home.slug!r}"
+        )
         self._persistence(target), self._storage(target)
         return await self.moves.begin(home, tier, actor=actor)
 

@@ -7,7 +7,6 @@ the copy gets what is there, and goes from one version to another in one transac
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +22,7 @@ from mosaic_core.moves.home import Home, head_of
 from mosaic_core.moves.progress import Progress
 from mosaic_core.moves.rows import (
     Key,
+    Slices,
     deleting,
     differing,
     differing_at,
@@ -115,20 +115,20 @@ async def _apply(
 ) -> None:
     """Takes the stale rows away and puts in what is there; what points where is looked at when all
     of it is done."""
+    slices = Slices()
     for name in reversed(tables):
         for statement in deleting(tables[name], stale.keys.get(name, ())):
             await target.execute(statement)
+            await slices.end()
     for name, table in tables.items():
         async for rows in together(rows_at(session, table, stale.keys.get(name, ()))):
             await target.execute(insert(table), rows)
-            await asyncio.sleep(0)
 
 
 async def _log(session: AsyncSession, target: AsyncConnection, level: int) -> None:
     """The log's own rows: those that came, and what was erased of the last that was there."""
     async for rows in together(streamed(session, _since(_LOG.c.version > level))):
         await target.execute(insert(_LOG), rows)
-        await asyncio.sleep(0)
     # An autosave erases the image that the one before it left.
     erased = and_(_LOG.c.version == level, _LOG.c.salt.is_(None))
     for version, seq in await session.execute(select(_LOG.c.version, _LOG.c.seq).where(erased)):

@@ -33,9 +33,8 @@ class Step(enum.StrEnum):
     FOLLOW = "follow"
     #: The old home takes no writes.
     FENCE = "fence"
-    #: Catch up for the last time; both heads are equal.
-    FINISH = "finish"
-    #: The directory says the new home. From here on there is no way back but another move.
+    #: Catch up for the last time, so that both heads are equal; then the directory says the new
+    #: home. From there on there is no way back but another move.
     SWITCH = "switch"
     #: The old home says that the tenant has moved, for ever.
     RETIRE = "retire"

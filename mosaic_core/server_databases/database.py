@@ -17,33 +17,39 @@ from weakref import WeakValueDictionary
 from sqlalchemy import URL, Connection, Select, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from mosaic_core.database import TenantSchema, postgresql
-from mosaic_core.errors import Conflict, DatabaseDamaged, DatabaseError, DatabaseMissing
+from mosaic_core.database import TenantSchema
+from mosaic_core.errors import (
+    ConfigurationError,
+    Conflict,
+    DatabaseDamaged,
+    DatabaseError,
+    DatabaseMissing,
+)
 from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, install_guard
 from mosaic_core.head.guard import migrating
 from mosaic_core.head.log import migrate as migrate_with_log
 from mosaic_core.persistence import HeadState, HeadStatus, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.server_databases import looking
-from mosaic_core.server_databases.making import MARK, Making, foreign_keys
-from mosaic_core.server_databases.naming import Home
+from mosaic_core.server_databases.backend import Backend, Statements, Transaction
+from mosaic_core.server_databases.naming import MARK, Home
 from mosaic_core.server_databases.prepared import Prepared
 from mosaic_core.server_databases.quota import Quota
 from mosaic_core.server_databases.search import Searches
-from mosaic_core.server_databases.search_index import IndexedHistory
 from mosaic_core.server_databases.whole import whole
 from mosaic_core.tenants import Tier
 
 #: A migration may have gigabytes to go through.
 _MIGRATING = WriteLimits(function=1800.0)
-_ROLE, _ALONE, _DEFERRED = "mosaic_role", "mosaic_alone", "mosaic_deferred"
-_READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+#: The execution option that says what a connection's transactions are for.
+_TRANSACTION = "mosaic_transaction"
 
 
 class ServerDatabase:
     """Does what :class:`mosaic_core.persistence.Persistence` asks for, for homes of one database.
 
     Args:
+        backend: what its kind of server does in its own way.
         url: with the driver; of a user who may make schemas there, and roles if ``roles``.
         schema: the tables of a home.
         tiers: for the limits of their databases.
@@ -51,10 +57,14 @@ class ServerDatabase:
         wait: seconds to wait for one.
         roles: each home has a role of its own, and its statements run as that: the database itself
             refuses what reaches into another home.
+
+    Raises:
+        ConfigurationError: there are no such roles on its kind of server.
     """
 
     def __init__(
         self,
+        backend: Backend,
         url: URL,
         schema: TenantSchema,
         tiers: Mapping[str, Tier],
@@ -63,16 +73,24 @@ class ServerDatabase:
         wait: float,
         roles: bool = False,
     ) -> None:
+        if roles and not backend.has_roles:
+            raise ConfigurationError(
+                f"The server at {backend.where(url)} has no roles for single tenants.",
+                hint="Leave out roles in [plugins.tenancy_sqlschema], or use PostgreSQL.",
+            )
+        self._backend = backend
         self._schema = schema
         self._roles = roles
-        self._server = postgresql.where(url)
-        self._engine = postgresql.create_engine(url, connections=connections, wait=wait)
+        self._server = backend.where(url)
+        self._engine = backend.create_engine(url, connections=connections, wait=wait)
         install_guard(self._engine.sync_engine)
-        event.listen(self._engine.sync_engine, "begin", _begin)
-        event.listen(self._engine.sync_engine, "commit", _commit)
-        self._making = Making(schema, self._engine.dialect, roles=roles)
+        event.listen(self._engine.sync_engine, "begin", self._begin)
+        event.listen(self._engine.sync_engine, "commit", self._commit)
+        dialect = self._engine.dialect
+        self._making = backend.making(schema, dialect, roles=roles)
         self._quota = Quota(tiers)
-        self._searches = Searches(schema.metadata, self._engine.dialect, self.raw, roles=roles)
+        index = backend.search_index(schema.metadata, dialect, roles=roles)
+        self._searches = Searches(index, self.raw)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._writes = asyncio.Semaphore(max(connections // 2, 1))
         self._prepared: dict[Select[Any], Prepared] = {}
@@ -88,7 +106,8 @@ class ServerDatabase:
     @asynccontextmanager
     async def session(self, home: Home) -> AsyncIterator[AsyncSession]:
         await self._prove(home)
-        async with self._session(home, **_READING, **self._role(home)) as session:
+        transaction = Transaction(reads=True, role=self._role(home))
+        async with self._session(home, transaction, **self._backend.reading) as session:
             yield session
 
     @asynccontextmanager
@@ -99,27 +118,32 @@ class ServerDatabase:
             await self._prove(home)
             if not reserve:
                 await self._quota.require(home.name, home.tenant, lambda: self.size(home))
-            options = {_ALONE: home.name, **({} if deferred else self._role(home))}
             if deferred:  # as the owner of the tables
-                options[_DEFERRED] = home.name
-            async with self._session(home, **options) as session:
+                async with self._driver(home) as driver:
+                    tables = tuple(await self._backend.tables(driver, home.name))
+                transaction = Transaction(alone=home.name, deferred=home.name, tables=tables)
+            else:
+                transaction = Transaction(alone=home.name, role=self._role(home))
+            async with self._session(home, transaction) as session:
                 yield session
 
-    def _role(self, home: Home) -> dict[str, Any]:
-        return {_ROLE: home.name} if self._roles else {}
+    def _role(self, home: Home) -> str | None:
+        return home.name if self._roles else None
 
     @asynccontextmanager
-    async def _session(self, home: Home, **options: Any) -> AsyncIterator[AsyncSession]:
+    async def _session(
+        self, home: Home, transaction: Transaction, **options: Any
+    ) -> AsyncIterator[AsyncSession]:
         with self._translating(home):
             async with (
-                self._connected(home, **options) as connection,
+                self._connected(home, **{_TRANSACTION: transaction}, **options) as connection,
                 AsyncSession(connection, expire_on_commit=False) as session,
             ):
                 yield session
 
     @asynccontextmanager
     async def _connected(self, home: Home, **options: Any) -> AsyncIterator[AsyncConnection]:
-        with postgresql.translating(home.subject, self._server):
+        with self._backend.translating(home.subject, self._server):
             connection = await self._engine.connect()
         try:
             await connection.execution_options(
@@ -130,20 +154,19 @@ class ServerDatabase:
             await connection.close()
 
     @asynccontextmanager
-    async def raw(self, home: Home, *, writable: bool = False) -> AsyncIterator[Any]:
+    async def raw(self, home: Home, *, writable: bool = False) -> AsyncIterator[Statements]:
         """A connection of the driver's own, in a transaction: for text that has the home's name
-        compiled in. A transaction that cannot write sees one snapshot."""
-        kind = {} if writable else {"isolation": "repeatable_read", "readonly": True}
-        async with self._driver(home) as driver, driver.transaction(**kind):
-            if self._roles and not writable:
-                await driver.execute(f"SET LOCAL ROLE {postgresql.quoted(home.name)}")
+        compiled in. One that cannot write sees one snapshot, where the server makes it easy."""
+        role = None if writable else self._role(home)
+        transaction = Transaction(reads=not writable, role=role)
+        async with self._driver(home) as driver, self._backend.transaction(driver, transaction):
             yield driver
 
     @asynccontextmanager
-    async def _driver(self, home: Home) -> AsyncIterator[Any]:
+    async def _driver(self, home: Home) -> AsyncIterator[Statements]:
         with self._translating(home):
             async with self._connected(home) as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
+                driver = await self._statements(connection)
                 try:
                     yield driver
                 except BaseException:
@@ -151,10 +174,14 @@ class ServerDatabase:
                         await connection.invalidate()
                     raise
 
+    async def _statements(self, connection: AsyncConnection) -> Statements:
+        raw = await connection.get_raw_connection()
+        return self._backend.statements(raw.driver_connection)
+
     @contextmanager
     def _translating(self, home: Home) -> Iterator[None]:
         try:
-            with postgresql.translating(home.subject):
+            with self._backend.translating(home.subject):
                 yield
         except DatabaseMissing:
             self._forget(home)
@@ -171,7 +198,7 @@ class ServerDatabase:
         if home.name in self._proved:
             return
         async with self.raw(home) as driver:
-            await looking.prove(driver, home.name, home.tenant, self._schema.history)
+            await looking.prove(self._backend, driver, home.name, home.tenant, self._schema.history)
         self._proved.add(home.name)
 
     def _forget(self, home: Home) -> None:
@@ -188,7 +215,8 @@ class ServerDatabase:
             raise DatabaseDamaged(
                 f"{home.subject} has no head row.", hint="Restore the database from a backup."
             )
-        return HeadState(row["version"], row["published"], HeadStatus(row["status"]), row["epoch"])
+        version, published, status, epoch = row
+        return HeadState(version, published, HeadStatus(status), epoch)
 
     async def published(
         self, home: Home, query: Select[Any], parameters: Mapping[str, Any]
@@ -207,8 +235,8 @@ class ServerDatabase:
     async def size(self, home: Home) -> int:
         """Bytes of the tables, their indexes and long values, on the server's disk."""
         await self._prove(home)
-        (row,) = await self._fetch(home, looking.SIZE, home.name)
-        return int(row[0])
+        async with self._driver(home) as driver:
+            return await self._backend.size(driver, home.name)
 
     async def _fetch(self, home: Home, sql: str, *values: Any) -> list[Any]:
         """The rows of one statement that reads: a transaction of its own, unless it has a role."""
@@ -230,11 +258,12 @@ class ServerDatabase:
         try:
             with self._translating(home):
                 async with self._connected(home, **migrating()) as connection:
-                    await self._making.make(connection, home.name, home.tenant, rows)
+                    driver = await self._statements(connection)
+                    await self._making.make(connection, driver, home.name, home.tenant, rows)
                     await connection.commit()
         except Conflict:
             async with self._driver(home) as driver:
-                if not await looking.exists(driver, home.name):
+                if not await self._backend.exists(driver, home.name):
                     raise
             raise Conflict(f"{home.subject} exists already.", hint="Drop it first.") from None
 
@@ -246,14 +275,15 @@ class ServerDatabase:
         @asynccontextmanager
         async def begin(*, reserve: bool) -> AsyncIterator[AsyncSession]:
             # As the owner of the tables, and beyond the tier's limit.
-            async with self._session(home, **{_ALONE: home.name}) as session:
+            async with self._session(home, Transaction(alone=home.name)) as session:
                 yield session
 
         async with self._turn(home), self._writes:
             self._forget(home)
             writer = Writer(TENANT, home.tenant.tenant_id, begin, limits=_MIGRATING)
-            history = IndexedHistory(self._schema.history, home.name, roles=self._roles)
-            schema = replace(self._schema, history=history)
+            history = self._schema.history
+            indexed = self._backend.history(history, home.name, roles=self._roles)
+            schema = replace(self._schema, history=indexed)
             return await migrate_with_log(writer, TENANT, schema, home.subject)
 
     async def compact(self, home: Home) -> None:
@@ -262,61 +292,50 @@ class ServerDatabase:
             await self._prove(home)
             await self._searches.respell(home)
             async with self._driver(home) as driver:
-                for table in await looking.tables(driver, home.name):
-                    await driver.execute(f"VACUUM (FULL, ANALYZE) {table}")
+                await self._backend.compact(driver, home.name)
             self._quota.forget(home.name)
 
     async def drop(self, home: Home) -> None:
-        name = postgresql.quoted(home.name)
         async with self._turn(home):
             self._forget(home)
-            async with self._driver(home) as driver, driver.transaction():
-                await driver.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
-                if self._roles:
-                    await driver.execute(f"DROP ROLE IF EXISTS {name}")
+            async with self.raw(home, writable=True) as driver:
+                await self._backend.drop(driver, home.name, roles=self._roles)
 
     async def check(self, home: Home) -> list[Problem]:
         try:
             self._proved.discard(home.name)
             await self._prove(home)
             async with self.raw(home) as driver:
-                return await looking.check(driver, home.name, self._schema)
+                return await looking.check(self._backend, driver, home.name, self._schema)
         except DatabaseError as error:
             return [Problem(home.name, error.message, error.hint)]
 
     async def schemas(self, prefix: str) -> list[tuple[str, str | None]]:
-        """The names of the schemas that begin so, and their comments."""
-        with postgresql.translating("The database of the tenants", self._server):
+        """The names of the schemas that begin so, and what was stamped on them."""
+        subject = "The database of the tenants"
+        with self._backend.translating(subject, self._server):
             connection = await self._engine.connect()
         try:
-            with postgresql.translating("The database of the tenants"):
-                driver: Any = (await connection.get_raw_connection()).driver_connection
-                return [tuple(row) for row in await driver.fetch(looking.SCHEMAS, prefix)]
+            with self._backend.translating(subject):
+                driver = await self._statements(connection)
+                return list(await self._backend.schemas(driver, prefix))
         finally:
             await connection.close()
 
+    def removal(self, name: str) -> str:
+        """What somebody runs to remove a home that is no tenant's."""
+        return self._backend.removal(name)
 
-def _begin(connection: Connection) -> None:
-    """What a transaction begins with, which ends with it: the turn at writing among processes (the
-    lock on the head comes only with what moves it), and the tenant's role."""
-    options = connection.get_execution_options()
-    statements = []
-    if _ALONE in options:
-        key = postgresql.literal(f"write {options[_ALONE]}")
-        statements.append(f"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))")
-    if _ROLE in options:
-        statements.append(f"SET LOCAL ROLE {postgresql.quoted(options[_ROLE])}")
-    if _DEFERRED in options:
-        statements.append(foreign_keys(options[_DEFERRED], "DEFERRABLE INITIALLY DEFERRED"))
-    _run(connection, statements)
+    def _begin(self, connection: Connection) -> None:
+        _run(connection, self._backend.beginning(_transaction(connection)))
+
+    def _commit(self, connection: Connection) -> None:
+        _run(connection, self._backend.ending(_transaction(connection)))
 
 
-def _commit(connection: Connection) -> None:
-    """What was deferred is looked at, and looked at at once from then on."""
-    name = connection.get_execution_options().get(_DEFERRED)
-    if name is not None:
-        immediate = foreign_keys(name, "NOT DEFERRABLE")
-        _run(connection, ["SET CONSTRAINTS ALL IMMEDIATE", immediate])
+def _transaction(connection: Connection) -> Transaction:
+    found: Transaction = connection.get_execution_options().get(_TRANSACTION, Transaction())
+    return found
 
 
 def _run(connection: Connection, statements: list[str]) -> None:

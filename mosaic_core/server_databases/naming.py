@@ -11,6 +11,8 @@ from mosaic_core.tenants import TenantContext
 
 #: With a prefix of 12 and an epoch of 6 characters, within the 63 bytes of PostgreSQL's names.
 _ID = re.compile(r"[a-z0-9]{1,40}\Z")
+#: Stands for the schema in what is compiled once; no name has a capital letter.
+MARK = "MOSAIC_SCHEMA"
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 

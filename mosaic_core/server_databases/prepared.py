@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Dialect, Select
 
 from mosaic_core.errors import InvalidInput
-from mosaic_core.server_databases.making import MARK
+from mosaic_core.server_databases.naming import MARK
 
 Processor = Callable[[Any], Any]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from mosaic_core.database.postgresql import quoted
 from mosaic_core.persistence import Problem
 from mosaic_core.server_databases.database import ServerDatabase
 from mosaic_core.server_databases.naming import Names, age
@@ -24,8 +23,7 @@ async def stray_schemas(
                     f"No tenant of the directory has this schema, made {age(comment)}.",
                     "A process was killed before it made the tenant known. The schema is "
                     "never read: if no tenant is being made right now and platform.db is not "
-                    f"from an old backup, run DROP SCHEMA {quoted(name)} CASCADE there, "
-                    f"and DROP ROLE IF EXISTS {quoted(name)}",
+                    f"from an old backup, run {database.removal(name)}",
                 )
             )
     return found

@@ -22,7 +22,7 @@ from mosaic_core.testing.services import make_services
 P = TypeVar("P")
 S = TypeVar("S", bound="Contract[Any]")
 
-#: Seconds that one test of a suite may take.
+#: Seconds that one test of a suite may take, unless it says otherwise.
 LIMIT = 60.0
 
 
@@ -33,6 +33,8 @@ class Contract(Generic[P]):
     provider: ClassVar[Provider[Any]]
     #: The database that it is run on, for the test's id; empty where there is one only.
     database: ClassVar[str] = ""
+    #: Seconds that one test may take.
+    limit: ClassVar[float] = LIMIT
     #: What would stand in ``[plugins.<name>]``.
     settings: Mapping[str, Any] = {}
 
@@ -64,7 +66,7 @@ def contract_test(test: Callable[[S, Any], Awaitable[None]]) -> Callable[[S, str
     @functools.wraps(test)
     def run(self: S, provider_name: str, tmp_path: Path) -> None:
         async def main() -> None:
-            async with asyncio.timeout(LIMIT), self.open(self.services) as opened:
+            async with asyncio.timeout(self.limit), self.open(self.services) as opened:
                 await test(self, opened)
 
         self.services = self.make_services(tmp_path)

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from mosaic_cms.sdk import Model, Permission, TenantScope, action, check_isolation
+from mosaic_cms.sdk import Model, Permission, TenantScope, action, call_of, check_isolation
 from mosaic_core.testing.asgi import Call, check_asgi_isolation
 from tests.cms.plugs import plugins_with
 
@@ -104,6 +107,19 @@ def test_a_plugin_that_leaks_is_named(
     offer: dict[str, Any] = {"mosaic_actions": lambda: [leaky]}
     with pytest.raises(AssertionError, match=words):
         check_isolation(tmp_path, loaded=plugins_with(monkeypatch, leaky=offer), only="leaky.")
+
+
+def test_a_route_that_leaks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    async def titles(request: Request) -> JSONResponse:
+        pages = await call_of(request).perform("pages.list", {})
+        seen.extend(page.title for page in pages)
+        return JSONResponse(seen)
+
+    offer: dict[str, Any] = {"mosaic_routes": lambda: [Route("/api/titles", titles)]}
+    with pytest.raises(AssertionError, match=r"a route: GET \S+/api/titles gave"):
+        check_isolation(tmp_path, loaded=plugins_with(monkeypatch, titles=offer), only="titles.")
 
 
 CANARY = "canary-of-theirs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -115,8 +116,6 @@ def test_other_instances_learn_of_it(deployments: Deployments) -> None:
             await two.product.platform.directory.refresh(now=True)  # it saw neither step
             for host in ("iron", "steel"):
                 assert (await two.get("/", f"{host}.mosaic.test")).status_code == 404
-
-    import asyncio
 
     asyncio.run(both())
 

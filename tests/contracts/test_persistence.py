@@ -9,6 +9,7 @@ from mosaic_tenancy_sqlite import plugin as sqlite
 from mosaic_tenancy_sqlschema import plugin as sqlschema
 
 from mosaic_core.testing.persistence import PersistenceContract
+from tests.mssql import SQLServer
 from tests.postgres import PostgreSQL
 
 
@@ -59,3 +60,46 @@ class TestDatabases(PersistenceContract):
         self.settings = {"url": postgres.url(), "prefix": prefix}
         yield
         postgres.remove_databases(f"{prefix}_")
+
+
+class TestSchemasOnSQLServer(PersistenceContract):
+    provider = sqlschema.mosaic_persistence()
+    database = "mssql"
+
+    @pytest.fixture(autouse=True)
+    def on_the_server(self, sql_server: SQLServer) -> Iterator[None]:
+        """In one database; what each test finds there begins with a prefix of its own."""
+        prefix = f"t{secrets.token_hex(5)}"
+        self.settings = {"url": sql_server.url, "prefix": prefix}
+        yield
+        sql_server.remove_schemas(f"{prefix}_")
+
+
+class TestSchemasOnSQLServerWithHardlyAnyRoom(PersistenceContract):
+    """Two connections, so that they are waited for all the time."""
+
+    provider = sqlschema.mosaic_persistence()
+    database = "mssql"
+
+    @pytest.fixture(autouse=True)
+    def on_the_server(self, sql_server: SQLServer) -> Iterator[None]:
+        prefix = f"t{secrets.token_hex(5)}"
+        self.settings = {"url": sql_server.url, "prefix": prefix, "connections": 2}
+        yield
+        sql_server.remove_schemas(f"{prefix}_")
+
+
+@pytest.mark.timeout(900)
+class TestDatabasesOnSQLServer(PersistenceContract):
+    """It takes seconds to make a database there, and one test makes dozens."""
+
+    provider = dedicated.mosaic_persistence()
+    database = "mssql"
+    limit = 600.0
+
+    @pytest.fixture(autouse=True)
+    def on_the_server(self, sql_server: SQLServer) -> Iterator[None]:
+        prefix = f"t{secrets.token_hex(5)}"
+        self.settings = {"url": sql_server.url, "prefix": prefix}
+        yield
+        sql_server.remove_databases(f"{prefix}_")

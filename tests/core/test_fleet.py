@@ -186,6 +186,15 @@ async def test_a_tenant_that_is_being_moved_is_left_alone_and_no_failure(tmp_pat
 
 
 @in_a_loop
+async def test_nor_is_one_touched_whose_mover_was_killed(tmp_path: Path) -> None:
+    async with fleet(tmp_path, 2) as platform:
+        await platform.moving.moves.begin(tenant(1), "large", actor="tester")
+        done = await Migrating(platform).run()
+        assert [one.slug for one in done.migrated] == ["t2"]
+        assert "on its way to the large tier" in done.busy[tenant(1).tenant_id]
+
+
+@in_a_loop
 async def test_two_operators_do_not_race(tmp_path: Path) -> None:
     async with fleet(tmp_path, 6, concurrency=1) as one, fleet(tmp_path, concurrency=1) as two:
         works = Migrating(one), Migrating(two)

@@ -16,20 +16,21 @@ from sqlalchemy import URL, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
-from mosaic_core.database.postgresql import parse_url, quoted
 from mosaic_core.errors import DatabaseError
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.server_databases import (
+    Backend,
     Home,
     Names,
-    Server,
     ServerDatabase,
     age,
+    backend_of,
     stray_schemas,
     whole,
 )
 from mosaic_core.tenants import TenantContext, Tier
+from mosaic_tenancy_dedicated.identity import token
 from mosaic_tenancy_dedicated.plugin import DedicatedSettings
 from mosaic_tenancy_dedicated.pools import Pools
 
@@ -48,12 +49,14 @@ class TenantDatabases:
         self._schema = schema
         self._tiers = tiers
         self._names = Names(settings.prefix)
-        url = parse_url(settings.url.get_secret_value(), _SETTING.format("url"))
+        self._backend, url = backend_of(
+            settings.url.get_secret_value(), _SETTING.format("url"), token
+        )
         self._given = {
-            slug: parse_url(given.get_secret_value(), _SETTING.format(f"given.{slug}"))
+            slug: backend_of(given.get_secret_value(), _SETTING.format(f"given.{slug}"), token)
             for slug, given in settings.given.items()
         }
-        self._server = Server(url, wait=settings.wait)
+        self._server = self._backend.server(url, wait=settings.wait)
         self._pools = Pools(self._make_pool, settings.idle)
         #: Who makes or removes a database does so alone, in this process.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -66,10 +69,12 @@ class TenantDatabases:
         return Home(tenant, self._names.of(tenant))
 
     def _make_pool(self, home: Home) -> ServerDatabase:
-        return self._opened(self._given.get(home.tenant.slug) or self._server.url(home))
+        given = self._given.get(home.tenant.slug)
+        return self._opened(*(given or (self._backend, self._server.url(home))))
 
-    def _opened(self, url: URL) -> ServerDatabase:
+    def _opened(self, backend: Backend, url: URL) -> ServerDatabase:
         return ServerDatabase(
+            backend,
             url,
             self._schema,
             self._tiers,
@@ -185,17 +190,19 @@ class TenantDatabases:
                         f"No tenant of the directory has this database, made {age(comment)}.",
                         "A process was killed before it made the tenant known. The database is "
                         "never read: if no tenant is being made right now and platform.db is not "
-                        f"from an old backup, run DROP DATABASE {quoted(name)} there",
+                        f'from an old backup, run DROP DATABASE "{name}" there',
                     )
                 )
-        for slug, url in self._given.items():
-            found += await self._strays_in(slug, url, known)
+        for slug, (backend, url) in self._given.items():
+            database = self._opened(backend, url)
+            found += await self._strays_in(slug, database, known)
         return found
 
-    async def _strays_in(self, slug: str, url: URL, known: Collection[str]) -> list[Problem]:
+    async def _strays_in(
+        self, slug: str, database: ServerDatabase, known: Collection[str]
+    ) -> list[Problem]:
         """The homes in a database that the operator gave; one that cannot be looked at does not
         keep the others from being."""
-        database = self._opened(url)
         try:
             return await stray_schemas(database, self._names, known)
         except DatabaseError as error:

@@ -10,11 +10,11 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
-from mosaic_core.database.postgresql import parse_url
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
-from mosaic_core.server_databases import Home, Names, ServerDatabase, stray_schemas
+from mosaic_core.server_databases import Home, Names, ServerDatabase, backend_of, stray_schemas
 from mosaic_core.tenants import TenantContext, Tier
+from mosaic_tenancy_sqlschema.identity import token
 from mosaic_tenancy_sqlschema.plugin import SchemaSettings
 
 
@@ -27,8 +27,12 @@ class TenantSchemas:
         self, settings: SchemaSettings, schema: TenantSchema, tiers: Mapping[str, Tier]
     ) -> None:
         self._names = Names(settings.prefix)
+        backend, url = backend_of(
+            settings.url.get_secret_value(), "[plugins.tenancy_sqlschema] url", token
+        )
         self._database = ServerDatabase(
-            parse_url(settings.url.get_secret_value(), "[plugins.tenancy_sqlschema] url"),
+            backend,
+            url,
             schema,
             tiers,
             connections=settings.connections,

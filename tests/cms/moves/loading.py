@@ -39,8 +39,12 @@ class Crowd:
     reads: int = 0
     longest: float = 0.0
 
+    over: bool = False
+
     async def read(self, deployment: Deployment, pause: float) -> None:
         for path in itertools.cycle(PAGES):
+            if self.over:
+                return
             try:
                 answer = await deployment.get(path)
                 if answer.status_code != 200 or PAGES[path] not in answer.text:
@@ -52,18 +56,24 @@ class Crowd:
 
     async def write(self, deployment: Deployment, name: str, pause: float) -> None:
         for number in itertools.count():
-            source, began = f"/{name}/{number}/", time.monotonic()
+            if self.over:
+                return
+            source = f"/{name}/{number}/"
             try:
-                await deployment.do("redirects.set", source=source, target="/deep/")
+                await self._do(deployment, "redirects.set", source=source, target="/deep/")
                 self.acknowledged.append(source)
                 if number % 5 == 0:
                     body = f"See [the top](/top/), the {number}th time, says {name}.\n"
-                    await deployment.do("pages.edit", path="/deep/a/", body=body)
-                    await deployment.do("pages.publish", path="/deep/a/")
+                    await self._do(deployment, "pages.edit", path="/deep/a/", body=body)
+                    await self._do(deployment, "pages.publish", path="/deep/a/")
             except Exception as error:
                 self.failures.append(f"{source}: {error!r}")
-            self.longest = max(self.longest, time.monotonic() - began)
             await asyncio.sleep(pause)
+
+    async def _do(self, deployment: Deployment, name: str, **given: str) -> None:
+        began = time.monotonic()
+        await deployment.do(name, **given)
+        self.longest = max(self.longest, time.monotonic() - began)
 
 
 @asynccontextmanager
@@ -80,9 +90,8 @@ async def crowd(
     try:
         yield made
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        made.over = True
+        await asyncio.gather(*tasks)
 
 
 async def assert_once(deployment: Deployment, crowd: Crowd) -> None:

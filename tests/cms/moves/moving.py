@@ -35,6 +35,8 @@ class Ground:
     tiers: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: One that was made before, of a tenant in a file.
     made: Path | None = None
+    #: Seconds; long enough for two slow cores.
+    lease: float = 15.0
     #: Where schemas are made, if elsewhere.
     url: str | None = None
     #: Other plugins, and tables of their settings.
@@ -53,7 +55,7 @@ class Ground:
                     "storage_local",
                     *self.plugins,
                 ),
-                "lease": 2.0,
+                "lease": self.lease,
             },
             "plugins": {
                 "tenancy_sqlschema": {"url": self.url or url, "prefix": self.prefix},

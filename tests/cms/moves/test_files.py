@@ -96,7 +96,7 @@ def patches() -> Iterator[list[pytest.MonkeyPatch]]:
         patch.undo()
 
 
-@pytest.mark.parametrize("step", [Step.VERIFY, Step.FENCE, Step.FINISH, Step.SWITCH, Step.OPEN])
+@pytest.mark.parametrize("step", [Step.VERIFY, Step.FENCE, Step.SWITCH, Step.OPEN])
 def test_a_file_that_is_stored_at_any_moment_of_a_move_is_there(
     cloud: Ground, step: Step, patches: list[pytest.MonkeyPatch]
 ) -> None:

@@ -70,7 +70,7 @@ def test_whoever_finds_a_move_at_any_point_brings_it_to_its_end(ground: Ground) 
 
     async def main() -> None:
         await ground.make("file")
-        async with ground.opened(lease=10.0) as deployment:
+        async with ground.opened() as deployment:
             for step, point in ALL:
                 await _one(deployment, step, point)
             await _well(deployment)
@@ -81,7 +81,7 @@ def test_whoever_finds_a_move_at_any_point_brings_it_to_its_end(ground: Ground) 
         before = await everything(deployment, here)
         with pytest.MonkeyPatch.context() as patch:
             if step in BACK:
-                cancelling_at(patch, Step.FINISH)
+                cancelling_at(patch, Step.SWITCH)
             dying_at(patch, step, point, _die)
             with pytest.raises(Died):
                 await move(deployment, there)
@@ -98,7 +98,7 @@ def _killed(ground: Ground, step: Step, point: str) -> None:
         "step": step,
         "point": point,
         "tier": "schema",
-        "cancel": Step.FINISH if step in BACK else "",
+        "cancel": Step.SWITCH if step in BACK else "",
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.cms.moves.killing", json.dumps(given)],
@@ -126,6 +126,7 @@ def _a_killed_move_comes_to_its_end(ground: Ground, step: Step, point: str) -> N
             await _settled(deployment, before, "file" if undone else "schema", undone=undone)
             await _well(deployment)
 
+    ground.lease = 3.0  # whoever goes on waits for its end
     asyncio.run(ground.make("file"))
     asyncio.run(look())
 

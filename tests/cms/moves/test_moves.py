@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from mosaic_core.errors import DatabaseMissing
 from mosaic_core.moves import Step
 from mosaic_core.persistence import HeadStatus
 from tests.cms.commands import invoke
@@ -59,3 +60,22 @@ def test_a_tenant_is_moved_at_the_command_line_and_back(
     assert json.loads(invoke("doctor", "--json"))["problems"] == []
     assert "not moving" in invoke("tenant", "move-cancel", "aurora", code=1)
     assert "no tier 'gold'" in invoke("tenant", "move", "aurora", "--to", "gold", code=1)
+
+
+def test_a_tenant_that_moved_and_is_removed_leaves_none_of_its_homes(ground: Ground) -> None:
+    async def main() -> None:
+        await ground.make("file")
+        async with ground.opened() as deployment:
+            platform = deployment.product.platform
+            homes = [tenant_of(deployment)]
+            for tier in ("schema", "other"):
+                await move(deployment, tier)
+                homes.append(tenant_of(deployment))
+            await deployment.rule("tenants.delete", slug="aurora")
+            await deployment.rule("tenants.remove", slug="aurora", confirm="aurora")
+            for home in homes:
+                with pytest.raises(DatabaseMissing):
+                    await platform.persistence(home).head(home)
+            assert await platform.moving.moves.all(homes[0].tenant_id) == []
+
+    asyncio.run(main())

@@ -237,7 +237,7 @@ def test_what_cannot_be_carried_over_in_time_lets_people_write_first(ground: Gro
             effect, seen = Mover._effect, []
 
             async def slow(self: Mover, doing: Step) -> None:
-                if doing is Step.FINISH:
+                if doing is Step.SWITCH:
                     seen.append(doing)
                     if len(seen) < 3:
                         await asyncio.sleep(60)
@@ -268,7 +268,7 @@ def test_whoever_stops_a_move_leaves_no_fence_behind(ground: Ground) -> None:
 
             async def waits(self: Mover, doing: Step) -> None:
                 await effect(self, doing)
-                if doing is Step.FINISH:
+                if doing is Step.SWITCH:
                     stuck.set()
                     await asyncio.sleep(60)
 

@@ -113,7 +113,7 @@ def test_a_large_tenant_moves_every_way_under_load(ground: Ground, instances: in
         await ground.make()
         async with AsyncExitStack() as stack:
             deployments = [
-                await stack.enter_async_context(ground.opened(lease=15.0)) for _ in range(instances)
+                await stack.enter_async_context(ground.opened()) for _ in range(instances)
             ]
             for other in deployments[1:]:
                 other.product.platform.directory._freshness = 3600.0

@@ -363,3 +363,20 @@ def test_a_session_s_text_is_refused_before_it_reaches_the_server(schemas: Schem
                     await session.execute(text("SET search_path TO pg_catalog"))
 
     asyncio.run(main())
+
+
+def test_a_connection_in_which_somebody_left_a_transaction_is_not_lent_again(
+    schemas: Schemas,
+) -> None:
+    """As whoever is stopped in the moment in which it begins does."""
+
+    async def main() -> None:
+        async with schemas.opened(connections=2) as strategy:
+            tenant = await _tenant(strategy, "one")
+            for _ in range(4):
+                async with strategy._database._driver(strategy._home(tenant)) as driver:
+                    await driver.execute("BEGIN")
+                assert await names_of(strategy, tenant) == ["one"]
+                assert (await strategy.head(tenant)).version == 1
+
+    asyncio.run(main())

@@ -7,20 +7,19 @@ before the one commit.
 # ruff: noqa: S608 - what is put into SQL is the mark for a name
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
-from sqlalchemy import Dialect, Table, insert
+from sqlalchemy import Dialect, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mosaic_core.database import TenantSchema, postgresql
-from mosaic_core.head import TENANT
 from mosaic_core.persistence import Rows
-from mosaic_core.server_databases.naming import stamp
+from mosaic_core.server_databases.backend import Statements
+from mosaic_core.server_databases.naming import MARK, stamp
+from mosaic_core.server_databases.tables import tables_of
 from mosaic_core.tenants import TenantContext
 
-#: Stands for the schema in what is compiled once; no name has a capital letter.
-MARK = "MOSAIC_SCHEMA"
 #: Alembic's own table (alembic.runtime.migration), which it would make itself.
 _REVISIONS = (
     f'CREATE TABLE "{MARK}".alembic_version (version_num VARCHAR(32) NOT NULL, '
@@ -38,7 +37,6 @@ class Making:
 
     @cached_property
     def _script(self) -> str:
-        tables = list(_tables(self._schema))
         revisions = ", ".join(
             f"({postgresql.literal(one)})" for one in self._schema.history.current.split(",")
         )
@@ -48,7 +46,7 @@ class Making:
         )
         statements = [
             f'CREATE SCHEMA "{MARK}"',
-            *postgresql.creation(tables, MARK, self._dialect),
+            *postgresql.creation(tables_of(self._schema), MARK, self._dialect),
             _REVISIONS,
             f'INSERT INTO "{MARK}".alembic_version VALUES {revisions}',
             f'INSERT INTO "{MARK}".migrations (revision, required) VALUES {applied}',
@@ -61,6 +59,7 @@ class Making:
     async def make(
         self,
         connection: AsyncConnection,
+        driver: Statements,
         name: str,
         tenant: TenantContext,
         rows: Sequence[Rows],
@@ -69,9 +68,9 @@ class Making:
 
         Args:
             connection: whose schemas are translated, and which may change all tables.
+            driver: the same one.
         """
         await connection.begin()
-        raw = await connection.get_raw_connection()
         if self._roles:  # roles are the whole server's, and two at a time are an error there
             await _alone(connection)
         comment = postgresql.literal(stamp(tenant))
@@ -79,9 +78,7 @@ class Making:
         # Without parameters, the driver takes many statements at once, in the transaction that
         # SQLAlchemy begins with its first own.
         await connection.exec_driver_sql("SELECT 1")
-        await raw.driver_connection.execute(  # type: ignore[union-attr]
-            f"{script};\nCOMMENT ON SCHEMA {postgresql.quoted(name)} IS {comment}"
-        )
+        await driver.execute(f"{script};\nCOMMENT ON SCHEMA {postgresql.quoted(name)} IS {comment}")
         for one in rows:
             if one.values:
                 await connection.execute(insert(one.table), [dict(row) for row in one.values])
@@ -114,11 +111,3 @@ def foreign_keys(name: str, timing: str) -> str:
           END LOOP;
         END $$
     """
-
-
-def _tables(schema: TenantSchema) -> Iterable[Table]:
-    """Every table of a home: the kernel's, which may be declared elsewhere, and the schema's."""
-    kernel = (TENANT.head, TENANT.changes, TENANT.outbox, TENANT.migrations)
-    yield from kernel
-    names = {table.name for table in kernel}
-    yield from (table for table in schema.metadata.sorted_tables if table.name not in names)

@@ -27,7 +27,8 @@ from mosaic_core.database.postgresql import literal, quoted
 from mosaic_core.search import MOST_TEXT, Searchable, searched_table
 from mosaic_core.search.spelling import SPELLED
 from mosaic_core.search.words import MOST_WORD, fold, is_spaceless, separated
-from mosaic_core.server_databases.making import MARK, grants
+from mosaic_core.server_databases.naming import MARK
+from mosaic_core.server_databases.postgresql.making import grants
 
 #: A ``tsvector`` has at most 1 MB and positions to 16383 (postgresql.org/docs/current/
 #: textsearch-limitations.html); so many groups of three letters fit in any script.

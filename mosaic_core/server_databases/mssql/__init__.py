@@ -1,0 +1,1 @@
+"""Homes on SQL Server and Azure SQL."""
