@@ -19,6 +19,7 @@ from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.publishing import RENDER, Publisher
 from mosaic_cms.declared import declared_in
+from mosaic_cms.fitting import TierFit
 from mosaic_cms.identity import key_uses, session_uses
 from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
@@ -179,6 +180,7 @@ class Product:
         self.identity = Identity(platform)
         self.networks = NetworkLists(self.identity.store)
         self.ledger = Ledger(platform.directory)
+        self.fit = platform.moving.fit = TierFit(platform)
         self.throttle = Throttle(platform, self.ledger)
         self.noted = Noted(
             Part("the ledger", self.ledger.flush, EVERY),

@@ -163,13 +163,14 @@ class FollowingStorage:
         """Does something with an upload where it was begun: where its tenant lives, or lived until
         lately; and where that is."""
         home = self._homes.of(tenant)
-        try:
-            return await attempt(self._at(home), home), home
-        except FileMissing:
-            before = await self._before(home)
-            if before is None:
-                raise
-            return await attempt(self._at(before), before), before
+        while True:
+            try:
+                return await attempt(self._at(home), home), home
+            except FileMissing:
+                before = await self._before(home)
+                if before is None:
+                    raise
+                home = before
 
     # Following
 

@@ -83,6 +83,9 @@ def move_cancel(slug: Slug, as_json: AsJson = False) -> None:
 def _tell_fit(view: Any) -> None:
     if not view.misfits:
         say(f"[green]✓[/] {view.slug} fits the {view.to_tier} tier.")
+    for one in view.changes:
+        say(f"  {one}")
+    if not view.misfits:
         return
     rows = [(one.what, f"{one.has:,}", f"{one.most:,}", one.mend) for one in view.misfits]
     title = f"{view.slug} does not fit the {view.to_tier} tier"

@@ -6,14 +6,13 @@ import uuid
 from datetime import datetime
 
 from pydantic import Field
-from sqlalchemy import func, select
 
 from mosaic_cms.actions import Model, action
-from mosaic_cms.content.models import Media, Site
+from mosaic_cms.fitting import Misfit, require_none
 from mosaic_cms.operations.tenants import NamedTenant
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import PlatformScope
-from mosaic_core.errors import Conflict, InvalidInput, NotFound
+from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.moves import BACK, Move, Step
 from mosaic_core.tenants import TenantContext
 
@@ -32,20 +31,6 @@ class MoveTenant(Model):
     wait: bool = False
 
 
-class Misfit(Model):
-    """Something of a tenant that a tier has no room for.
-
-    Attributes:
-        what: sites, database, files, file, domains, sign-in or networks.
-        has: how many there are, or bytes; ``most`` that fit.
-    """
-
-    what: str
-    has: int
-    most: int
-    mend: str
-
-
 class MoveView(Model):
     """A move as it stands.
 
@@ -56,6 +41,7 @@ class MoveView(Model):
         seconds_left: of what is gone through now, by how fast it went so far.
         pause: milliseconds for which writes waited.
         misfits: what the other tier has no room for; such a move is not begun.
+        changes: what is different on the other tier and keeps nobody from moving there.
         kept_until: until when the old home is kept.
     """
 
@@ -73,6 +59,7 @@ class MoveView(Model):
     kept_until: datetime | None = None
     error: str = ""
     misfits: tuple[Misfit, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 _MOVE, _SEE = Permission("update", "tenants"), Permission("read", "tenants")
@@ -85,7 +72,7 @@ async def move_tenant(scope: PlatformScope, command: MoveTenant) -> MoveView:
     platform = scope.product.platform
     await platform.directory.refresh(now=True)
     tenant = platform.directory.named(command.slug)
-    tiers = platform.settings.tiers
+    tiers, fit = platform.settings.tiers, scope.product.fit
     if command.tier not in tiers:
         raise InvalidInput(
             f"There is no tier {command.tier!r}.",
@@ -95,7 +82,7 @@ async def move_tenant(scope: PlatformScope, command: MoveTenant) -> MoveView:
     if going is not None and not going.step.ended and going.to_tier == command.tier:
         misfits: tuple[Misfit, ...] = ()  # it was looked at when it was begun
     else:
-        misfits = await _misfits(scope, tenant, command.tier)
+        misfits = await fit.misfits(tenant, command.tier)
     if command.dry_run:
         return MoveView(
             slug=tenant.slug,
@@ -103,13 +90,9 @@ async def move_tenant(scope: PlatformScope, command: MoveTenant) -> MoveView:
             to_tier=command.tier,
             state="looked",
             misfits=misfits,
+            changes=fit.changes(tenant, command.tier),
         )
-    if misfits:
-        raise Conflict(
-            f"{tenant.slug!r} does not fit the {command.tier} tier: "
-            f"{'; '.join(_told(one) for one in misfits)}.",
-            hint=f"{misfits[0].mend} 'mosaic tenant move --dry-run' looks again.",
-        )
+    require_none(tenant.slug, command.tier, misfits)
     actor = str(scope.actor)
     if not command.wait:
         return _view(tenant, await platform.moving.begin(tenant, command.tier, actor=actor))
@@ -138,59 +121,6 @@ async def cancel_move(scope: PlatformScope, command: NamedTenant) -> MoveView:
     await directory.refresh(now=True)
     tenant = directory.named(command.slug)
     return _view(tenant, await scope.product.platform.moving.cancel(tenant, actor=str(scope.actor)))
-
-
-async def _misfits(scope: PlatformScope, tenant: TenantContext, tier: str) -> tuple[Misfit, ...]:
-    """What of a tenant another tier has no room for."""
-    product, platform = scope.product, scope.product.platform
-    limits = platform.settings.tiers[tier].limits
-    async with platform.read(tenant) as session:
-        sites = await session.scalar(select(func.count()).select_from(Site)) or 0
-        largest = await session.scalar(select(func.max(Media.size))) or 0
-    records = await platform.directory.records()
-    domains = next(r.domains for r in records if r.tenant.tenant_id == tenant.tenant_id)
-    issuers = await product.identity.tenant_issuers.show(tenant.tenant_id)
-    await product.networks.refresh()
-    lists = product.networks.of(tenant.tenant_id)
-    storage = platform.storage(tenant)
-    sizes = (
-        ("sites", sites, limits.sites, "Remove a site."),
-        (
-            "database",
-            await platform.persistence(tenant).size(tenant),
-            limits.database,
-            "Delete something and compact it.",
-        ),
-        ("files", await storage.usage(tenant), limits.files, "Delete some files for good."),
-        ("file", largest, limits.file, "Delete the largest files for good."),
-        (
-            "domains",
-            len(domains),
-            None if limits.custom_domains else 0,
-            "Remove its domains.",
-        ),
-        (
-            "sign-in",
-            int(issuers is not None),
-            None if limits.own_issuer else 0,
-            "Remove its own issuer.",
-        ),
-        (
-            "networks",
-            int(lists is not None),
-            None if limits.network_lists else 0,
-            "Take its lists of networks away.",
-        ),
-    )
-    return tuple(
-        Misfit(what=what, has=has, most=int(most), mend=mend)
-        for what, has, most, mend in sizes
-        if most is not None and has > int(most)
-    )
-
-
-def _told(one: Misfit) -> str:
-    return f"{one.what}: {one.has:,}, and {one.most:,} fit"
 
 
 def _view(tenant: TenantContext, move: Move) -> MoveView:

@@ -28,8 +28,11 @@ class Watched:
     def saw(self, state: HeadState, as_of: float) -> None:
         """Takes what was true at ``as_of`` (monotonic seconds), unless something newer is known.
 
-        The time decides, not the version: a tenant that was restored from a backup goes back.
+        The time decides, not the version: a tenant that was restored from a backup goes back. A
+        home that it has left has nothing to say: epochs only grow.
         """
+        if state.epoch < self.state.epoch:
+            return
         if as_of >= self._as_of:
             self.state, self.published, self._as_of = state, state.published, as_of
 

@@ -81,17 +81,17 @@ def _change(operation: str, state: InstanceState[Any], row: Any, permit: Permit)
     table = mapper.local_table
     if not isinstance(table, Table):
         return None
+    if operation == UPDATE and state.identity != tuple(mapper.primary_key_from_instance(row)):
+        raise UnloggedWrite(
+            f"The primary key of {table.name} {state.identity} was changed.",
+            hint="Delete the row and add another one.",
+        )
     if is_derived(table):
         return _derived(table, state, row) if permit.followed else None
     image: dict[str, Any] = {}
     for column in table.columns:
         value = getattr(row, mapper.get_property_by_column(column).key)
         image[column.name] = column.type.to_image(value)
-    if operation == UPDATE and state.identity != tuple(mapper.primary_key_from_instance(row)):
-        raise UnloggedWrite(
-            f"The primary key of {table.name} {state.identity} was changed.",
-            hint="Delete the row and add another one.",
-        )
     identity = entity_id(table, image)
     return Change(operation, table.name, identity, None if operation == DELETE else image)
 

@@ -85,6 +85,8 @@ class _Job(Generic[T]):
     committing: bool = False
     #: Nobody waits for the result any more.
     abandoned: bool = False
+    #: When it had its turn first, or saw a fence last: what passes is tried again from then on.
+    since: float | None = None
 
 
 class _NotCommitted(WriteTimeout):
@@ -183,7 +185,8 @@ class Writer:
                     return await self._behind_fence(job, started)
             except MosaicError as error:
                 tries += 1
-                late = tries >= self._limits.tries or loop.time() - started > self._limits.again
+                since = started if job.since is None else job.since
+                late = tries >= self._limits.tries or loop.time() - since > self._limits.again
                 if job.abandoned or late or not error.transient:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311
@@ -191,11 +194,15 @@ class Writer:
     async def _behind_fence(self, job: _Job[T], started: float) -> T:
         """Tries once; while the head is fenced, again and again. The others of this process wait
         for their turn meanwhile: one who asks is enough."""
+        loop = asyncio.get_running_loop()
+        if job.since is None:
+            job.since = loop.time()
         while True:
             try:
                 return await self._try(job)
             except TenantFenced:
-                late = asyncio.get_running_loop().time() - started > self._limits.fence
+                job.since = loop.time()
+                late = job.since - started > self._limits.fence
                 if job.abandoned or late:
                     raise
                 await asyncio.sleep(0.05)

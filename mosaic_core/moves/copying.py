@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, func, insert, select, update
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from mosaic_core.database.ordering import ordered, streamed
@@ -14,10 +14,8 @@ from mosaic_core.errors import DatabaseDamaged
 from mosaic_core.head.tables import TENANT
 from mosaic_core.moves.home import Home, head_of
 from mosaic_core.moves.progress import Progress
-from mosaic_core.moves.rows import Slices, differing, tables_of
+from mosaic_core.moves.rows import differing, tables_of, together
 
-#: Rows that are put in at once, and about how many bytes of them.
-_TOGETHER, _MUCH = 250, 1_000_000
 #: What of a head is its tenant's, and goes with it; the rest is the home's own.
 _CARRIED = ("version", "published", "digest", "base_version")
 
@@ -34,20 +32,12 @@ async def copy_rows(source: Home, target: Home, schema: TenantSchema, progress: 
         counts = [await _count(session, table) for table in tables]
         total = sum(counts)
         await progress("rows", 0, total)
-        done, slices = 0, Slices()
+        done = 0
         for table, count in zip(tables, counts, strict=True):
             copied = 0
-            waiting: list[dict[str, Any]] = []
-            size = 0
-            async for row in streamed(session, ordered(table)):
-                waiting.append(dict(row))
-                size += _size(row)
-                await slices.end()
-                if len(waiting) == _TOGETHER or size >= _MUCH:
-                    copied += await _put(target, table, waiting)
-                    waiting, size = [], 0
-                    await progress("rows", done + copied, total)
-            copied += await _put(target, table, waiting)
+            async for rows in together(streamed(session, ordered(table))):
+                copied += await _put(target, table, rows)
+                await progress("rows", done + copied, total)
             if copied != count:  # a row that points to itself, by way of others
                 raise DatabaseDamaged(
                     f"{count - copied} rows of {table.name} stand in a circle.",
@@ -95,15 +85,7 @@ async def _count(session: AsyncSession, table: Table) -> int:
     return await session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def _size(row: RowMapping) -> int:
-    """About how many bytes a row has."""
-    return sum(
-        len(value if isinstance(value, str | bytes) else repr(value)) for value in row.values()
-    )
-
-
 async def _put(target: Home, table: Table, rows: Sequence[dict[str, Any]]) -> int:
-    if rows:
-        async with target.putting() as connection:
-            await connection.execute(insert(table), rows)
+    async with target.putting() as connection:
+        await connection.execute(insert(table), rows)
     return len(rows)

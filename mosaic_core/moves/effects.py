@@ -12,6 +12,7 @@ from mosaic_core.errors import DatabaseDamaged
 from mosaic_core.head.tables import TENANT, first_head
 from mosaic_core.moves.copying import copy_rows
 from mosaic_core.moves.files import FileCopies
+from mosaic_core.moves.fit import Fit
 from mosaic_core.moves.home import Home, head_of
 from mosaic_core.moves.progress import Progress
 from mosaic_core.moves.replay import catch_up
@@ -28,7 +29,9 @@ class Effects:
     """The steps between two homes.
 
     Args:
+        fit: looks whether the tenant still fits.
         shared: whether another home that is kept has its files where one has them.
+        remove: removes the database of the target, which nobody lives in.
     """
 
     def __init__(
@@ -36,13 +39,17 @@ class Effects:
         source: Home,
         target: Home,
         schema: TenantSchema,
+        fit: Fit,
         shared: Callable[[Home], Awaitable[bool]],
+        remove: Callable[[], Awaitable[None]],
         progress: Progress,
     ) -> None:
         self._source = source
         self._target = target
         self._schema = schema
+        self._fit = fit
         self._shared = shared
+        self._remove = remove
         self._progress = progress
         self._files = FileCopies(source, target)
         #: The target is as it was made.
@@ -74,7 +81,8 @@ class Effects:
 
     async def _provision(self) -> None:
         target, self._fresh = self._target, True
-        await target.persistence.drop(target.tenant)
+        await self._require_current(self._source)
+        await self._remove()
         await target.require()
         head = first_head(target.tenant.tenant_id, target.tenant.epoch)
         rows = [Rows(TENANT.head, [head | {"status": HeadStatus.FENCED}])]
@@ -84,8 +92,16 @@ class Effects:
         if not self._fresh:  # a copy that was broken off is begun anew
             await self._provision()
         self._fresh = False
+        await self._require_current(self._source, self._target)
         await self._source.set_status(HeadStatus.FOLLOWED, before=_TAKES_WRITES)
         await copy_rows(self._source, self._target, self._schema, self._progress)
+
+    async def _require_current(self, *homes: Home) -> None:
+        """What is copied is what this code knows of: all there is, at the code's own revision."""
+        for home in homes:
+            revision = await home.persistence.revision(home.tenant)
+            subject = f"The database of {home.tenant.slug!r} (epoch {home.tenant.epoch})"
+            self._schema.history.require_current(revision, subject)
 
     async def _level_files(self) -> None:
         await self._files.level(self._progress)
@@ -110,6 +126,7 @@ class Effects:
 
     async def _follow(self) -> None:
         """Catches up until hardly anything is left for the time in which nobody can write."""
+        await self._fit.require(self._source.tenant, self._target.tenant.tier)
         before = (*_TAKES_WRITES, HeadStatus.FENCED)
         await self._source.set_status(HeadStatus.FOLLOWED, before=before)
         for _ in range(_PASSES):
@@ -125,6 +142,7 @@ class Effects:
     async def _finish(self) -> None:
         """Nobody writes: what is carried over now is all there is. That the directory says so is
         written with the step."""
+        await self._require_current(self._source, self._target)
         await self._files.level(_quiet)
         await catch_up(self._source, self._target, self._schema)
         async with self._source.session() as one, self._target.session() as other:
@@ -150,9 +168,9 @@ class Effects:
 
     async def _discard(self) -> None:
         target = self._target
-        await target.require()
-        await target.persistence.drop(target.tenant)
+        await self._remove()
         if not self._files.stays and not await self._shared(target):
+            await target.require()
             await target.storage.drop(target.tenant)
 
 

@@ -13,10 +13,13 @@ from mosaic_core.database import TenantSchema
 from mosaic_core.directory import Lease
 from mosaic_core.errors import DatabaseDamaged, LeaseLost, MosaicError, WriteTimeout
 from mosaic_core.moves.effects import Effects
+from mosaic_core.moves.fit import Fit
 from mosaic_core.moves.home import Home
 from mosaic_core.moves.progress import Noted
+from mosaic_core.moves.removing import remove_database
 from mosaic_core.moves.states import Move, Step
 from mosaic_core.moves.store import MoveCancelled, Moves
+from mosaic_core.persistence import HeadStatus
 
 _log = logging.getLogger("mosaic.moves")
 #: Seconds for which a fence is up at most, before it is lifted and put up again later, and how
@@ -34,6 +37,7 @@ class Mover:
 
     Args:
         source, target: the two homes.
+        fit: looks whether the tenant still fits.
         shared: whether another home that is kept has its files where one has them.
         watch: told how far it has come.
     """
@@ -47,6 +51,7 @@ class Mover:
         *,
         moves: Moves,
         schema: TenantSchema,
+        fit: Fit,
         shared: Callable[[Home], Awaitable[bool]],
         watch: Callable[[str, int, int], None],
     ) -> None:
@@ -55,8 +60,14 @@ class Mover:
         self._source = source
         self._target = target
         self._moves = moves
+        self._fit = fit
+        self._revision = schema.history.current
         progress = Noted(self._note, watch)
-        self._effects = Effects(source, target, schema, shared, progress)
+
+        async def remove() -> None:
+            await remove_database(target, moves, lease, HeadStatus.FENCED)
+
+        self._effects = Effects(source, target, schema, fit, shared, remove, progress)
         self._fences = 0
 
     async def run(self) -> Move:
@@ -114,7 +125,7 @@ class Mover:
     async def _recorded(self, step: Step, **values: Any) -> None:
         """Notes that a step is done."""
         if step is Step.SWITCH:
-            self.move = await self._moves.switch(self.move, self._lease)
+            self.move = await self._moves.switch(self.move, self._lease, self._revision, self._fit)
             return
         if step is Step.FENCE:
             values["fenced_at"] = datetime.now(UTC)

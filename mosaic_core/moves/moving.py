@@ -7,27 +7,33 @@ import dataclasses
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
 from mosaic_core.database import TenantSchema
 from mosaic_core.directory import Directory, Lease, Work
 from mosaic_core.directory.leases import lost
-from mosaic_core.errors import Conflict, LeaseTaken, MosaicError, NotFound
+from mosaic_core.errors import Conflict, LeaseTaken, MosaicError
 from mosaic_core.head import Heads
 from mosaic_core.moves.files import place_of
+from mosaic_core.moves.fit import Anything, Fit
 from mosaic_core.moves.home import Home
 from mosaic_core.moves.mover import Mover
-from mosaic_core.moves.states import BACK, Move, Step
+from mosaic_core.moves.removing import remove_database
+from mosaic_core.moves.states import BACK, FORWARD, Move, Step
 from mosaic_core.moves.store import Moves
-from mosaic_core.persistence import Persistence
+from mosaic_core.persistence import HeadStatus, Persistence
 from mosaic_core.storage import Storage
 from mosaic_core.tenants import TenantContext
 
 _log = logging.getLogger("mosaic.moves")
 #: Seconds between two looks for moves that nobody goes on with, and for what is left of old ones.
 LOOK, SWEEP = 2.0, 600.0
+#: Moves that a process goes on with at a time.
+_TOGETHER = 4
+#: What is done in these steps asks for all that the tenant's database has.
+_COPYING = FORWARD[: FORWARD.index(Step.FENCE)]
 
 
 def _unseen(what: str, done: int, of: int) -> None:
@@ -57,6 +63,8 @@ class Moving:
         self._persistence = persistence
         self._storage = storage
         self.moves = Moves(directory, kept)
+        #: Looks once more whether a tenant fits, before it is too late.
+        self.fit: Fit = Anything()
 
     async def move(
         self,
@@ -87,6 +95,7 @@ class Moving:
 
         Raises:
             Conflict: the tenant lives there, or is moving.
+            DatabaseBehind, DatabaseNewer: it is not at the revision that is copied.
         """
         await self._directory.refresh(now=True)
         home = self._directory.tenant(tenant.tenant_id) or tenant
@@ -130,34 +139,63 @@ class Moving:
         swept = float("-inf")
         loop = asyncio.get_running_loop()
         while True:
-            try:
-                await self.go_on()
-                if loop.time() - swept > SWEEP:
-                    swept = loop.time()
-                    await self.sweep()
-            except Exception:  # noqa: BLE001 - whatever it is, the next look tries again
-                _log.exception("moves could not be looked for; trying again")
+            await self._whatever_happens(self.go_on)
+            if loop.time() - swept > SWEEP:
+                swept = loop.time()
+                await self._whatever_happens(self.sweep)
             await asyncio.sleep(LOOK)
 
+    @staticmethod
+    async def _whatever_happens(look: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await look()
+        except Exception:  # noqa: BLE001 - whatever it is, the next look tries again
+            _log.exception("moves could not be looked for; trying again")
+
     async def go_on(self) -> int:
-        """Takes up each move that nobody else goes on with; how many came to an end."""
-        ended = 0
-        for move in await self.moves.unended():
-            tenant = self._directory.tenant(move.tenant_id)
-            if tenant is None:
-                await self._directory.refresh(now=True)
-                tenant = self._directory.tenant(move.tenant_id)
-            if tenant is None:
-                continue
-            try:
-                async with self._leased(tenant) as lease:
-                    await self._run(await self.moves.get(move.id), lease, _unseen)
-                ended += 1
-            except LeaseTaken:
-                continue
-            except MosaicError as error:
-                _log.warning("the move of %s: %s", tenant.slug, error)
-        return ended
+        """Takes up each move that nobody else goes on with, some at a time; how many came to an
+        end."""
+        moves = await self.moves.unended()
+        if any(self._directory.tenant(move.tenant_id) is None for move in moves):
+            await self._directory.refresh(now=True)
+        turns = asyncio.Semaphore(_TOGETHER)
+
+        async def one(move: Move) -> bool:
+            async with turns:
+                return await self._take_up(move)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(move)) for move in moves]
+        return sum(task.result() for task in tasks)
+
+    async def _take_up(self, move: Move) -> bool:
+        """Goes on with a move until it ends; whatever comes of it, the others go on."""
+        tenant = self._directory.tenant(move.tenant_id)
+        if tenant is None:
+            return False
+        try:
+            if await self._beyond(move, tenant):
+                return False
+            async with self._leased(tenant) as lease:
+                await self._run(await self.moves.get(move.id), lease, _unseen)
+            return True
+        except LeaseTaken:
+            return False
+        except MosaicError as error:
+            _log.warning("the move of %s: %s", tenant.slug, error)
+        except Exception:  # noqa: BLE001 - it may be this tenant's alone
+            _log.exception("the move of %s could not go on", tenant.slug)
+        return False
+
+    async def _beyond(self, move: Move, tenant: TenantContext) -> bool:
+        """Whether a tenant is ahead of this code, which would copy what it knows of and no more;
+        newer code goes on with such a move."""
+        if move.step not in _COPYING:
+            return False
+        home = dataclasses.replace(tenant, tier=move.from_tier, epoch=move.from_epoch)
+        found = await self._persistence(home).revision(home)
+        known = self._schema.history.applied
+        return any(name not in known for name in filter(None, found.split(",")))
 
     def _leased(self, tenant: TenantContext) -> AbstractAsyncContextManager[Lease]:
         holder = f"process {os.getpid()} on {socket.gethostname()}"
@@ -171,6 +209,7 @@ class Moving:
             self._home(move, lease, move.to_tier, move.to_epoch),
             moves=self.moves,
             schema=self._schema,
+            fit=self.fit,
             shared=lambda home: self._shared(move, home, lease),
             watch=watch,
         )
@@ -201,33 +240,43 @@ class Moving:
 
     async def sweep(self, *, now: datetime | None = None) -> int:
         """Removes old homes whose time has come; how many."""
+        now = now or datetime.now(UTC)
         removed = 0
-        for move in await self.moves.leftover(now or datetime.now(UTC)):
+        for move in await self.moves.leftover(now):
             tenant = self._directory.tenant(move.tenant_id)
             if tenant is None:
                 continue
             try:
                 async with self._leased(tenant) as lease:
-                    await self._remove(tenant, move, lease)
-                removed += 1
+                    removed += await self._remove(move, lease, now)
             except LeaseTaken:
                 continue
             except MosaicError as error:
                 _log.warning("an old home of %s stays: %s", tenant.slug, error)
+            except Exception:  # noqa: BLE001 - it may be this tenant's alone
+                _log.exception("an old home of %s stays", tenant.slug)
         return removed
 
-    async def _remove(self, tenant: TenantContext, move: Move, lease: Lease) -> None:
-        done = move.step is Step.DONE
-        tier, epoch = (move.from_tier, move.from_epoch) if done else (move.to_tier, move.to_epoch)
-        if epoch == tenant.epoch:
-            raise NotFound("A home that somebody lives in is not removed.")
-        old = self._home(move, lease, tier, epoch)
-        await old.require()
-        await old.persistence.drop(old.tenant)
-        now = self._home(move, lease, tenant.tier, tenant.epoch)
-        if place_of(old) != place_of(now) and not await self._shared(move, old, lease):
+    async def _remove(self, seen: Move, lease: Lease, now: datetime) -> bool:
+        """Removes what a move left, unless somebody did. Until the lease was had, all may have
+        changed: the tenant may live where its files are by now."""
+        self._directory.expire()
+        await self._directory.refresh(now=True)
+        tenant, move = self._directory.tenant(seen.tenant_id), await self.moves.get(seen.id)
+        if tenant is None or move.kept_until is None or move.kept_until > now:
+            return False
+        if move.step is Step.DONE:
+            old = self._home(move, lease, move.from_tier, move.from_epoch)
+            await remove_database(old, self.moves, lease, HeadStatus.MOVED)
+        else:
+            old = self._home(move, lease, move.to_tier, move.to_epoch)
+            await remove_database(old, self.moves, lease, HeadStatus.FENCED)
+        here = self._home(move, lease, tenant.tier, tenant.epoch)
+        if place_of(old) != place_of(here) and not await self._shared(move, old, lease):
+            await old.require()
             await old.storage.drop(old.tenant)
         await self.moves.gone(move)
+        return True
 
     async def _shared(self, move: Move, old: Home, lease: Lease) -> bool:
         """Whether another home that is kept has its files in the same place."""

@@ -13,14 +13,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from mosaic_core.database.ordering import ROWS, streamed
+from mosaic_core.database.ordering import streamed
 from mosaic_core.database.schema import TenantSchema
 from mosaic_core.head import chain
 from mosaic_core.head.tables import TENANT
 from mosaic_core.moves.copying import carry, compare_rows, unlike
 from mosaic_core.moves.home import Home, head_of
 from mosaic_core.moves.progress import Progress
-from mosaic_core.moves.rows import Key, Slices, deleting, differing, key_of, rows_at, tables_of
+from mosaic_core.moves.rows import (
+    Key,
+    Slices,
+    deleting,
+    differing,
+    differing_at,
+    key_of,
+    rows_at,
+    tables_of,
+    together,
+)
 
 _LOG = TENANT.changes
 _SKIPPED = {chain.CHECKPOINT, chain.MIGRATE}
@@ -111,22 +121,14 @@ async def _apply(
             await target.execute(statement)
             await slices.end()
     for name, table in tables.items():
-        async for rows in rows_at(session, table, stale.keys.get(name, ())):
-            if rows:
-                await target.execute(insert(table), rows)
-            await slices.end()
+        async for rows in together(rows_at(session, table, stale.keys.get(name, ()))):
+            await target.execute(insert(table), rows)
 
 
 async def _log(session: AsyncSession, target: AsyncConnection, level: int) -> None:
     """The log's own rows: those that came, and what was erased of the last that was there."""
-    waiting: list[dict[str, Any]] = []
-    async for row in streamed(session, _since(_LOG.c.version > level)):
-        waiting.append(dict(row))
-        if len(waiting) == ROWS:
-            await target.execute(insert(_LOG), waiting)
-            waiting = []
-    if waiting:
-        await target.execute(insert(_LOG), waiting)
+    async for rows in together(streamed(session, _since(_LOG.c.version > level))):
+        await target.execute(insert(_LOG), rows)
     # An autosave erases the image that the one before it left.
     erased = and_(_LOG.c.version == level, _LOG.c.salt.is_(None))
     for version, seq in await session.execute(select(_LOG.c.version, _LOG.c.seq).where(erased)):
@@ -146,15 +148,5 @@ async def _compare(
         return
     async with target.session() as there:
         for name, keys in stale.keys.items():
-            table = tables[name]
-            if await _rows(session, table, keys) != await _rows(there, table, keys):
-                raise unlike(table, len(keys))
-
-
-async def _rows(session: AsyncSession, table: Table, keys: set[Key]) -> dict[Key, Any]:
-    names = [column.name for column in table.primary_key.columns]
-    return {
-        tuple(row[name] for name in names): row
-        async for rows in rows_at(session, table, keys)
-        for row in rows
-    }
+            if found := await differing_at(session, there, tables[name], keys):
+                raise unlike(tables[name], found)

@@ -13,12 +13,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Delete, RowMapping, Table, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from mosaic_core.database.ordering import ROWS
+from mosaic_core.database.ordering import ROWS, streamed
 from mosaic_core.database.schema import TenantSchema, is_derived, logged_tables
 from mosaic_core.head.tables import TENANT
 from mosaic_core.types import Integer
 
 Key = tuple[Any, ...]
+#: Rows that are put in at once, and about how many bytes of them.
+_TOGETHER, _MUCH = 250, 1_000_000
 #: Seconds after which others get a turn.
 _SLICE = 0.002
 
@@ -61,13 +63,38 @@ def key_of(table: Table, entity_id: str, *, derived: bool = False) -> Key:
     )
 
 
+async def together(rows: AsyncIterator[RowMapping]) -> AsyncIterator[list[dict[str, Any]]]:
+    """Rows to put in, so many at a time that neither they nor their bytes are too many."""
+    waiting: list[dict[str, Any]] = []
+    size, slices = 0, Slices()
+    async for row in rows:
+        waiting.append(dict(row))
+        size += _size(row)
+        await slices.end()
+        if len(waiting) == _TOGETHER or size >= _MUCH:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
+
+
 async def rows_at(
     session: AsyncSession, table: Table, keys: Collection[Key]
-) -> AsyncIterator[list[dict[str, Any]]]:
-    """The rows with these keys, as far as there are any, some at a time."""
+) -> AsyncIterator[RowMapping]:
+    """The rows with these keys, as far as there are any."""
     for some in _in_batches(keys):
-        found = await session.execute(select(table).where(_among(table, some)))
-        yield [dict(row) for row in found.mappings()]
+        async for row in streamed(session, select(table).where(_among(table, some))):
+            yield row
+
+
+async def differing_at(
+    source: AsyncSession, target: AsyncSession, table: Table, keys: Collection[Key]
+) -> int:
+    """How many of the rows with these keys one of two homes has not, or has otherwise."""
+    found = 0
+    for some in _in_batches(keys):
+        found += len(await differing(source, target, table, _among(table, some)))
+    return found
 
 
 def deleting(table: Table, keys: Collection[Key]) -> Iterator[Delete]:
@@ -112,6 +139,13 @@ async def differing(
 async def _next(rows: AsyncIterator[RowMapping], names: Iterable[str]) -> tuple[Key, Any] | None:
     row = await anext(rows, None)
     return None if row is None else (tuple(row[name] for name in names), dict(row))
+
+
+def _size(row: RowMapping) -> int:
+    """About how many bytes a row has."""
+    return sum(
+        len(value if isinstance(value, str | bytes) else repr(value)) for value in row.values()
+    )
 
 
 def _in_batches(keys: Iterable[Key]) -> Iterator[list[Key]]:

@@ -13,8 +13,9 @@ from mosaic_core.directory import Directory, Lease, TenantRow
 from mosaic_core.directory.leases import lost
 from mosaic_core.errors import Conflict, NotFound, TenantMoved
 from mosaic_core.head import Write
+from mosaic_core.moves.fit import Fit
 from mosaic_core.moves.states import BACK, Move, MoveRow, Step
-from mosaic_core.tenants import TenantContext
+from mosaic_core.tenants import TenantContext, TenantStatus
 from mosaic_core.types import new_id
 
 _ENDED = (Step.DONE, Step.UNDONE)
@@ -22,6 +23,14 @@ _ENDED = (Step.DONE, Step.UNDONE)
 
 class MoveCancelled(Conflict):
     """Somebody asked that a move be undone."""
+
+
+def lived_in(home: TenantContext) -> Conflict:
+    """Says that a home is not to be removed."""
+    return Conflict(
+        f"{home.slug!r} lives in its home of epoch {home.epoch}, which is not removed.",
+        hint="Somebody else ended the move; 'mosaic tenant move-status' shows it.",
+    )
 
 
 class Moves:
@@ -55,8 +64,15 @@ class Moves:
             return [Move.of(row) for row in await session.scalars(found)]
 
     async def unended(self) -> list[Move]:
-        """Moves that somebody has to go on with, the oldest first."""
-        query = select(MoveRow).where(MoveRow.step.not_in(_ENDED)).order_by(MoveRow.id)
+        """Moves that somebody has to go on with, the oldest first. That of a tenant in the bin
+        waits until it comes back."""
+        there = TenantRow.status != str(TenantStatus.DELETED)
+        query = (
+            select(MoveRow)
+            .join(TenantRow, TenantRow.tenant_id == MoveRow.tenant_id)
+            .where(MoveRow.step.not_in(_ENDED), there)
+            .order_by(MoveRow.id)
+        )
         async with self._directory.database.session() as session:
             return [Move.of(row) for row in await session.scalars(query)]
 
@@ -177,11 +193,15 @@ class Moves:
         write = self._directory.note if beside is None else self._directory.write
         return await write(fn, actor=move.actor, action=f"moves.{move.step}")
 
-    async def switch(self, move: Move, lease: Lease) -> Move:
+    async def switch(self, move: Move, lease: Lease, revision: str, fit: Fit) -> Move:
         """The directory says the new home, and the move that it does, in one.
+
+        Args:
+            revision: at which the new home's database stands.
 
         Raises:
             MoveCancelled: somebody asked just before that it be undone.
+            Conflict: it does not fit any more.
         """
 
         async def switched(write: Write) -> None:
@@ -190,9 +210,31 @@ class Moves:
             row = await write.session.get_one(TenantRow, move.tenant_id)
             if row.epoch != move.from_epoch:
                 raise TenantMoved("The tenant is not where the move began.", hint="Look again.")
+            await fit.require_at_switch(write, move.tenant_id, move.to_tier)
             row.tier, row.epoch, row.changed = move.to_tier, move.to_epoch, write.version
+            row.revision = revision
 
         return await self.record(move, lease, move.step.next, beside=switched)
+
+    async def at_unused(
+        self, home: TenantContext, lease: Lease, effect: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Does something to a home that its tenant does not live in. It is done inside a write to
+        the platform database, so nobody takes the lease meanwhile, and no switch goes there.
+
+        Raises:
+            LeaseLost: somebody has taken the lease.
+            Conflict: the tenant lives there.
+        """
+
+        async def fn(write: Write) -> None:
+            await lease.require(write)
+            row = await write.session.get(TenantRow, home.tenant_id)
+            if row is not None and row.epoch == home.epoch:
+                raise lived_in(home)
+            await effect()
+
+        await self._directory.note(fn, actor="system", action="moves.remove")
 
     async def gone(self, move: Move) -> None:
         """What a move left is not there any more."""

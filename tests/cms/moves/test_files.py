@@ -125,13 +125,17 @@ def test_a_file_that_is_stored_at_any_moment_of_a_move_is_there(
     asyncio.run(main())
 
 
-def test_a_file_in_parts_that_was_begun_before_a_move_is_finished_after_it(cloud: Ground) -> None:
+@pytest.mark.parametrize("tiers", [("cloud",), ("cloud", "other", "cloud")])
+def test_a_file_in_parts_that_was_begun_before_moves_is_finished_after_them(
+    cloud: Ground, tiers: tuple[str, ...]
+) -> None:
     async def main() -> None:
         await cloud.make()
         async with cloud.opened() as deployment:
             content = b"parts of it " * 30_000
             begun = await deployment.do("media.begin_upload", name="a.bin", size=len(content))
-            await move(deployment, "cloud")
+            for tier in tiers:
+                await move(deployment, tier)
             tenant = tenant_of(deployment)
             storage = deployment.product.platform.storage(tenant)
             (upload,) = await deployment.do("media.uploads")
@@ -191,6 +195,24 @@ def test_the_old_home_is_removed_once_its_time_has_come(cloud: Ground) -> None:
             # Whoever still knows the old home finds the new one all the same.
             await platform.write(old, _nothing, actor="test", action="test")
             assert (await platform.heads.look(old)).epoch == 2
+
+    asyncio.run(main())
+
+
+def test_who_knows_an_old_home_only_removes_no_files_that_are_in_use_again(cloud: Ground) -> None:
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened(freshness=60.0) as deployment, cloud.opened() as other:
+            await _store(other, "a.txt", b"a")
+            await move(other, "cloud")
+            await deployment.product.platform.directory.refresh(now=True)
+            assert tenant_of(deployment).tier == "cloud"
+            await move(other, "file")  # the files are where they were before
+            later = datetime.now(UTC) + timedelta(days=8)
+            await deployment.product.platform.moving.sweep(now=later)
+            home = tenant_of(other)
+            assert await _files(_raw(other, home), home) == {"a.txt": _digest(b"a")}
+            assert (await other.get("/deep/a/")).status_code == 200
 
     asyncio.run(main())
 

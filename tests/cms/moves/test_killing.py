@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ import pytest
 import time_machine
 
 from mosaic_cms.cli.health import examine_databases
-from mosaic_core.errors import LeaseLost
+from mosaic_core.directory import Work
+from mosaic_core.errors import Conflict, LeaseLost
+from mosaic_core.head import TENANT, first_head
 from mosaic_core.moves import BACK, Mover, Step
-from mosaic_core.persistence import HeadStatus
+from mosaic_core.persistence import HeadStatus, Rows
+from mosaic_core.tenants import TenantContext
 from tests.cms.deployment import Deployment
 from tests.cms.moves.killing import POINTS, cancelling_at, dying_at
 from tests.cms.moves.moving import Ground, everything, move, tenant_of
@@ -204,5 +208,80 @@ def test_the_doctor_names_a_move_that_nobody_goes_on_with(ground: Ground) -> Non
             (problem,) = found.problems
             assert "move to the other tier stands at provision" in problem.what
             assert "tenant move aurora --to other" in problem.mend
+
+    asyncio.run(main())
+
+
+def test_a_mover_that_was_held_up_before_it_makes_the_new_home_leaves_it_to_who_lives_there(
+    ground: Ground,
+) -> None:
+    async def main() -> None:
+        await ground.make("file")
+        async with ground.opened(lease=60.0) as deployment, ground.opened(lease=60.0) as other:
+            platform = other.product.platform
+            effect, late = Mover._effect, []
+
+            async def held_up(self: Mover, doing: Step) -> None:
+                if not late:
+                    late.append(doing)
+                    await self._moves._directory.leases.release(self._lease)
+                    assert await platform.moving.go_on() == 1
+                await effect(self, doing)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Mover, "_effect", held_up)
+                with pytest.raises(LeaseLost):
+                    await move(deployment, "other")
+            assert late == [Step.PROVISION]
+            assert tenant_of(other).tier == "other"
+            await other.do("redirects.set", source="/after/", target="/deep/")
+            assert (await other.get("/after/")).status_code == 301
+
+    asyncio.run(main())
+
+
+def test_nobody_takes_up_a_move_while_a_home_of_it_is_removed(ground: Ground) -> None:
+    async def main() -> None:
+        await ground.make("file")
+        async with ground.opened() as deployment, ground.opened() as other:
+            leases, moving = other.product.platform.directory.leases, asyncio.Event()
+            persistence = deployment.product.platform.persistence(tenant_of(deployment))
+            drop, taking = persistence.drop, list[asyncio.Task[Any]]()
+
+            async def slow(tenant: TenantContext) -> None:
+                somebody = replace(tenant, tenant_id="somebody")
+                taken = leases.take(somebody, Work.MOVE, holder="a test")
+                taking.append(asyncio.create_task(taken))
+                await asyncio.sleep(0.3)
+                assert not taking[0].done()
+                moving.set()
+                await drop(tenant)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(persistence, "drop", slow)
+                assert (await move(deployment, "other")).step is Step.DONE
+            assert moving.is_set()
+            await asyncio.gather(*taking)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("said", [HeadStatus.OPEN, HeadStatus.MOVED])
+def test_a_home_that_says_that_somebody_lives_or_lived_in_it_is_not_made_anew(
+    ground: Ground, said: HeadStatus
+) -> None:
+    async def main() -> None:
+        await ground.make("file")
+        async with ground.opened() as deployment:
+            platform, tenant = deployment.product.platform, tenant_of(deployment)
+            begun = await deployment.rule("tenants.move", slug="aurora", tier="other")
+            there = replace(tenant, tier="other", epoch=2)
+            head = first_head(tenant.tenant_id, 2) | {"status": said}
+            await platform.persistence(there).provision(there, [Rows(TENANT.head, [head])])
+            with pytest.raises(Conflict, match="is not removed"):
+                await move(deployment, "other")
+            assert (await platform.persistence(there).head(there)).status is said
+            assert (await platform.moving.moves.get(begun.id)).step is Step.UNDONE
+            assert tenant_of(deployment) == tenant
 
     asyncio.run(main())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mosaic_cms.incoming import Incoming
 from mosaic_core.directory import Work
 from mosaic_core.errors import (
     Conflict,
@@ -20,6 +21,7 @@ from mosaic_core.errors import (
 from mosaic_core.moves import Mover, Step
 from mosaic_core.persistence import HeadStatus
 from tests.cms.deployment import Deployment
+from tests.cms.media.sending import send
 from tests.cms.moves.killing import cancelling_at
 from tests.cms.moves.moving import Ground, everything, move, tenant_of
 
@@ -120,6 +122,9 @@ def test_what_has_no_room_on_another_tier_is_told_before_anything_is_done(ground
         async with ground.opened() as deployment:
             await deployment.do("sites.create", key="second", title="Second")
             await deployment.do("networks.set", block=("192.0.2.0/24",))
+            sent = await send(deployment, b"much longer than what it is now", "a.txt")
+            given = {"media": sent.media.reference, "content": Incoming.of(b"less\n")}
+            await deployment.do("media.replace", **given)
             directory = deployment.product.platform.directory
             tenant = tenant_of(deployment)
             await directory.add_domain(tenant.tenant_id, "aurora.example", actor="test")
@@ -127,11 +132,49 @@ def test_what_has_no_room_on_another_tier_is_told_before_anything_is_done(ground
                 "tenants.move", slug="aurora", tier="small", dry_run=True
             )
             found = {one.what: one.has for one in looked.misfits}
-            assert found.keys() == {"sites", "database", "domains", "networks"}
-            assert (found["sites"], found["domains"]) == (2, 1)
+            assert found.keys() == {"sites", "database", "files", "file", "domains", "networks"}
+            assert (found["sites"], found["file"], found["domains"]) == (2, 31, 1)
             with pytest.raises(Conflict, match="sites: 2, and 1 fit"):
                 await deployment.rule("tenants.move", slug="aurora", tier="small", wait=True)
             assert await deployment.product.platform.moving.moves.of(tenant.tenant_id) is None
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("step", "what"), [(Step.FOLLOW, "sites"), (Step.FOLLOW, "domains"), (Step.SWITCH, "domains")]
+)
+def test_what_is_added_meanwhile_and_has_no_room_there_keeps_a_tenant_where_it_is(
+    ground: Ground, step: Step, what: str
+) -> None:
+    ground.tiers["small"] = {
+        "persistence": "tenancy_sqlite",
+        "storage": "storage_local",
+        "limits": {"sites": 1, "custom_domains": False, "branding_required": True},
+    }
+
+    async def main() -> None:
+        await ground.make()
+        async with ground.opened() as deployment:
+            effect, directory = Mover._effect, deployment.product.platform.directory
+
+            async def adding(self: Mover, doing: Step) -> None:
+                if doing is step and what == "sites":
+                    await deployment.do("sites.create", key="second", title="Second")
+                elif doing is step:
+                    tenant_id = tenant_of(deployment).tenant_id
+                    await directory.add_domain(tenant_id, "aurora.example", actor="test")
+                await effect(self, doing)
+
+            given = {"slug": "aurora", "tier": "small"}
+            looked = await deployment.rule("tenants.move", **given, dry_run=True)
+            assert looked.misfits == ()
+            assert looked.changes == ("Its pages show the platform's name.",)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Mover, "_effect", adding)
+                with pytest.raises(Conflict, match=f"does not fit the small tier: {what}"):
+                    await deployment.rule("tenants.move", **given, wait=True)
+            await _stays(deployment)
 
     asyncio.run(main())
 

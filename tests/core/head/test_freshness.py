@@ -11,7 +11,7 @@ import pytest
 
 from mosaic_core.errors import DatabaseMissing
 from mosaic_core.head import Heads
-from mosaic_core.persistence import HeadState
+from mosaic_core.persistence import HeadState, HeadStatus
 from tests.core.head.toys import Shown, Toys, opened, toy, toy_tenant
 
 
@@ -130,7 +130,7 @@ def test_whoever_holds_a_forgotten_head_learns_of_the_next_look() -> None:
         looks.state = HeadState(1, 7, epoch=2)
         await heads.look(toy_tenant())
         assert (held.published, held.state.epoch) == (7, 2)
-        heads.committed(toy_tenant().tenant_id, HeadState(2, 8))
+        heads.committed(toy_tenant().tenant_id, HeadState(2, 8, epoch=2))
         assert held.published == 8
 
     asyncio.run(main())
@@ -176,5 +176,18 @@ def test_another_instances_write_is_seen_within_its_freshness(tmp_path: Path) ->
             while (await heads.look(mine.tenant)).published == 0:
                 await asyncio.sleep(0.01)
                 assert time.monotonic() - begun < 1
+
+    asyncio.run(main())
+
+
+def test_a_home_that_was_left_has_nothing_to_say_of_where_the_tenant_lives() -> None:
+    async def main() -> None:
+        heads, looks = _heads(0.0)
+        tenant = toy_tenant()
+        heads.committed(tenant.tenant_id, HeadState(5, 5, epoch=2))
+        looks.state = HeadState(9, 9, HeadStatus.MOVED, epoch=1)
+        assert (await heads.look(tenant)).version == 5
+        looks.state = HeadState(2, 2, epoch=2)  # restored, where it lives
+        assert (await heads.look(tenant)).version == 2
 
     asyncio.run(main())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,17 @@ from sqlalchemy.orm import Session
 
 from mosaic_core.errors import (
     Conflict,
+    DatabaseBusy,
     DatabaseDamaged,
     DatabaseError,
     InvalidInput,
+    MosaicError,
     TenantFenced,
     TenantMoved,
     UnloggedWrite,
     WriteTimeout,
 )
-from mosaic_core.head import TENANT, Write, WriteLimits
+from mosaic_core.head import TENANT, Write, WriteLimits, Writer
 from mosaic_core.head.outbox import acknowledge, enqueue, messages
 from tests.core.head.toys import (
     Box,
@@ -724,5 +727,41 @@ def test_a_transient_error_is_tried_again_and_a_lasting_one_is_not(tmp_path: Pat
         with pytest.raises(DatabaseDamaged):
             await toys.write(failing(DatabaseDamaged, 1))
         assert calls.count(DatabaseDamaged) == 1
+
+    with_toys(tmp_path, scenario)
+
+
+def test_what_passes_is_tried_again_after_a_long_wait_behind_a_fence(tmp_path: Path) -> None:
+    async def scenario(toys: Toys) -> None:
+        loop = asyncio.get_running_loop()
+        troubles: list[MosaicError] = [DatabaseBusy("It is locked."), DatabaseBusy("Still.")]
+        lifted = loop.time() + 1.2
+
+        @asynccontextmanager
+        async def begin(*, reserve: bool) -> AsyncIterator[AsyncSession]:
+            if loop.time() < lifted:
+                raise TenantFenced("It is being moved.")
+            if troubles:
+                raise troubles.pop()
+            async with toys.files.exclusive(toys.tenant, reserve=reserve) as session:
+                yield session
+
+        limits = WriteLimits(again=1.0)
+        toys.writer = Writer(TENANT, toys.tenant.tenant_id, begin, limits=limits)
+        assert await toys.count_up() == 1
+
+    with_toys(tmp_path, scenario)
+
+
+def test_the_key_of_a_derived_row_is_not_changed_either(tmp_path: Path) -> None:
+    async def scenario(toys: Toys) -> None:
+        await toys.add(Shown(path="/", text="a"))
+
+        async def rename(write: Write) -> None:
+            (await write.session.get_one(Shown, "/")).path = "/b"
+
+        with pytest.raises(UnloggedWrite, match="primary key of shown"):
+            await toys.write(rename)
+        assert await toys.get(Shown, "/b") is None
 
     with_toys(tmp_path, scenario)

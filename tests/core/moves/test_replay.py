@@ -23,6 +23,7 @@ from mosaic_core.head.outbox import acknowledge, enqueue
 from mosaic_core.moves.copying import copy_rows
 from mosaic_core.moves.home import Home
 from mosaic_core.moves.replay import catch_up
+from mosaic_core.moves.rows import differing_at, rows_at, together
 from mosaic_core.persistence import HeadStatus, Rows
 from mosaic_core.testing.fakes import MemoryStorage
 from tests.core.head.toys import (
@@ -247,6 +248,25 @@ def test_a_row_that_somebody_else_changed_in_the_copy_is_found(tmp_path: Path) -
             await connection.execute(update(Thing).values(name=Thing.name + "!"))
         with pytest.raises(DatabaseDamaged, match="2 rows of things differ"):
             await made.level()
+
+    with_two(tmp_path, scenario)
+
+
+def test_rows_are_held_and_put_in_so_many_bytes_at_a_time(tmp_path: Path) -> None:
+    async def scenario(made: Two) -> None:
+        for key in "bcdef":
+            await made.toys.add(Box(id=key, note=key * 1_500_000))
+        async with made.source.session() as session:
+            boxes: Any = Box.__table__
+            found = rows_at(session, boxes, [(key,) for key in "abcdef"])
+            sizes = [sum(len(row["note"] or "") for row in rows) async for rows in together(found)]
+        assert len(sizes) == 5
+        assert max(sizes) < 2_000_000
+        await made.assert_level()
+        async with made.target.putting() as connection:
+            await connection.execute(update(Box).where(Box.id.in_(["b", "c"])).values(note=""))
+        async with made.source.session() as here, made.target.session() as there:
+            assert await differing_at(here, there, boxes, {("b",), ("c",), ("d",)}) == 2
 
     with_two(tmp_path, scenario)
 
