@@ -94,7 +94,11 @@ def test_the_example_theme_works(tmp_path: Path) -> None:
 
 
 def test_the_example_plugin_works(tmp_path: Path) -> None:
-    (code,) = blocks(ROOT / "docs" / "plugins.md", "python")
+    code, routes = blocks(ROOT / "docs" / "plugins.md", "python")
+    serving: dict[str, object] = {"__name__": "example"}
+    exec(compile(routes, "docs/plugins.md", "exec"), serving)
+    (route,) = serving["mosaic_routes"]()  # type: ignore[operator]
+    assert route.path == "/api/titles/all.txt"
     space: dict[str, object] = {"__name__": "example"}
     exec(compile(code, "docs/plugins.md", "exec"), space)
 

@@ -102,6 +102,11 @@ async def check_storage_isolation(
         with pytest.raises(FileMissing):
             await call(begun.id)
 
+    async def place() -> str:
+        found = storage.place(ours)
+        assert found != storage.place(theirs), "place gives two tenants the same one"
+        return found
+
     def signed_url() -> Awaitable[str | None]:
         return storage.signed_url(ours, "same.txt", expires_in=timedelta(seconds=9))
 
@@ -118,6 +123,7 @@ async def check_storage_isolation(
         "copy": copy,
         "list": lambda: all_of(ours),
         "usage": usage,
+        "place": place,
         "delete": delete,
         "begin_upload": lambda: storage.begin_upload(ours, "same.bin", size=4),
         "find_upload": lambda: not_ours(partial(storage.find_upload, ours)),

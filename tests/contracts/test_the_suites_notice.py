@@ -428,6 +428,7 @@ def test_the_harness_names_every_method_of_the_contracts() -> None:
         "list",
         "usage",
         "drop",
+        "place",
         "begin_upload",
         "find_upload",
         "write_part",

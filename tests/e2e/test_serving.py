@@ -109,7 +109,7 @@ def test_a_database_newer_than_the_code_is_refused_and_named(deployment: Deploym
     import sqlite3
 
     database = sqlite3.connect(deployment.folder / "data" / "platform.db")
-    database.execute("UPDATE alembic_version SET version_num = 'p9999'")
+    database.execute("UPDATE alembic_version SET version_num = 'p9999' WHERE version_num LIKE 'p%'")
     database.commit()
     database.close()
     shown = deployment.run("serve", "--port", "0", status=1)
