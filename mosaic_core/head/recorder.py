@@ -52,8 +52,7 @@ def recording(session: Session, permit: Permit) -> Iterator[list[Change]]:
                 operation = UPDATE
             else:
                 continue
-            change = _change(operation, state, row, permit)
-            if change is not None:
+            for change in _changes(operation, state, row, permit):
                 flushed.append((_ORDER[operation], state.insert_order or 0, change))
         flushed.sort(key=lambda item: (*item[:2], item[2].entity, item[2].entity_id))
         changes.extend(change for *_, change in flushed)
@@ -76,36 +75,41 @@ def _write_json_again(row: Any) -> None:
             flag_modified(row, attribute.key)
 
 
-def _change(operation: str, state: InstanceState[Any], row: Any, permit: Permit) -> Change | None:
+def _changes(
+    operation: str, state: InstanceState[Any], row: Any, permit: Permit
+) -> Iterator[Change]:
     mapper = state.mapper
     table = mapper.local_table
     if not isinstance(table, Table):
-        return None
+        return
+    if is_derived(table):
+        if permit.followed:
+            yield from _derived(table, state, row)
+        return
     if operation == UPDATE and state.identity != tuple(mapper.primary_key_from_instance(row)):
         raise UnloggedWrite(
             f"The primary key of {table.name} {state.identity} was changed.",
             hint="Delete the row and add another one.",
         )
-    if is_derived(table):
-        return _derived(table, state, row) if permit.followed else None
     image: dict[str, Any] = {}
     for column in table.columns:
         value = getattr(row, mapper.get_property_by_column(column).key)
         image[column.name] = column.type.to_image(value)
     identity = entity_id(table, image)
-    return Change(operation, table.name, identity, None if operation == DELETE else image)
+    yield Change(operation, table.name, identity, None if operation == DELETE else image)
 
 
-def _derived(table: Table, state: InstanceState[Any], row: Any) -> Change:
-    """Says that a derived row was changed, and not how: whoever follows looks at it."""
-    key = {
-        column.name: column.type.to_image(  # type: ignore[attr-defined]
-            getattr(row, state.mapper.get_property_by_column(column).key)
-        )
-        for column in table.primary_key.columns
-    }
-    found = canonical_json(list(key.values()))
-    return Change(DERIVE, table.name, found if len(found) <= LONGEST_ID else "", None)
+def _derived(table: Table, state: InstanceState[Any], row: Any) -> Iterator[Change]:
+    """Says that a derived row was changed, and not how: whoever follows looks at it, and at where
+    it was if its key was changed."""
+    keys = [tuple(state.mapper.primary_key_from_instance(row))]
+    if state.identity is not None and tuple(state.identity) not in keys:
+        keys.append(tuple(state.identity))
+    types = [column.type for column in state.mapper.primary_key]
+    for key in keys:
+        images = [kind.to_image(value) for kind, value in zip(types, key, strict=True)]  # type: ignore[attr-defined]
+        found = canonical_json(images)
+        yield Change(DERIVE, table.name, found if len(found) <= LONGEST_ID else "", None)
 
 
 def entity_id(table: Table, image: dict[str, Any]) -> str:

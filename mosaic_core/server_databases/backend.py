@@ -83,7 +83,8 @@ class SearchIndex(Protocol):
         ...
 
     async def is_behind(self, driver: Statements, name: str) -> bool:
-        """Whether rows were changed that the index has not seen."""
+        """Whether rows were changed that the index has not seen; asked first in a transaction, in
+        which it answers if there are none."""
         ...
 
     async def make(self, driver: Statements, name: str) -> None:

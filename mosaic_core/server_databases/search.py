@@ -10,10 +10,15 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+from mosaic_core.errors import DatabaseMissing
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.search.words import words_of
 from mosaic_core.server_databases.backend import SearchIndex, Statements
 from mosaic_core.server_databases.naming import Home
+
+#: An index is caught up with so often at most before it answers: what is written all the time, or
+#: made anew by a process of another version, does not keep a visitor waiting.
+_MOST_CATCHING = 3
 
 Raw = Callable[..., AbstractAsyncContextManager[Statements]]
 
@@ -38,7 +43,10 @@ class Searches:
         index = self._index
         if index is None or not words_of(query.text):
             return SearchResults()
-        if await self._is_behind(index, home):
+        for _ in range(_MOST_CATCHING):
+            found = await self._if_level(index, home, query)
+            if found is not None:
+                return found
             await self._caught_up(index, home)
         async with self._raw(home) as driver:
             return await index.answer(driver, home.name, query)
@@ -60,12 +68,26 @@ class Searches:
             catching.cancel()
         await asyncio.gather(*self._catching.values(), return_exceptions=True)
 
-    async def _is_behind(self, index: SearchIndex, home: Home) -> bool:
-        if home.name not in self._made and not await self._is_made(index, home):
-            return True
-        self._made.add(home.name)
-        async with self._raw(home) as driver:
-            return await index.is_behind(driver, home.name)
+    async def _if_level(
+        self, index: SearchIndex, home: Home, query: SearchQuery
+    ) -> SearchResults | None:
+        """The hits, unless the index has to be made or caught up with before."""
+        if not await self._has_index(index, home):
+            return None
+        try:
+            async with self._raw(home) as driver:
+                if await index.is_behind(driver, home.name):
+                    return None
+                return await index.answer(driver, home.name, query)
+        except DatabaseMissing:
+            # Another process migrated the home, or dropped it: then making the index says so.
+            self.forget(home.name)
+            return None
+
+    async def _has_index(self, index: SearchIndex, home: Home) -> bool:
+        if home.name not in self._made and await self._is_made(index, home):
+            self._made.add(home.name)
+        return home.name in self._made
 
     async def _is_made(self, index: SearchIndex, home: Home) -> bool:
         async with self._raw(home) as driver:

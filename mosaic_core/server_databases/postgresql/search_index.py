@@ -42,7 +42,15 @@ DROP = (
     f'DROP TABLE IF EXISTS "{MARK}".search_stale',
     f'DROP FUNCTION IF EXISTS "{MARK}".search_note() CASCADE',
 )
-DEFINITION = f"""SELECT obj_description(to_regclass('"{MARK}".search_documents'), 'pg_class')"""
+#: Asked of the catalogs as tables: ``to_regclass`` may answer from a cache of the connection that
+#: knows of no index yet, when another process has just made it and let go of the lock.
+DEFINITION = f"""
+    SELECT d.description FROM pg_catalog.pg_description d
+      JOIN pg_catalog.pg_class c ON c.oid = d.objoid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = '{MARK}' AND c.relname = 'search_documents'
+       AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0
+"""
 
 
 class Index:

@@ -18,6 +18,8 @@ from mosaic_core.server_databases.postgresql.search_index import DEFINITION, Ind
 _TOGETHER = 100
 #: One process at a time makes an index or goes on with it.
 _ALONE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+#: The index is not made anew while it answers; the lock is the first that making takes.
+_HOLD = f'LOCK TABLE "{MARK}".search_documents IN ACCESS SHARE MODE'
 _STALE = f'SELECT EXISTS (SELECT 1 FROM "{MARK}".search_stale)'
 
 
@@ -35,6 +37,9 @@ class TextSearch:
         return bool(found == self._index.definition)
 
     async def is_behind(self, driver: Statements, name: str) -> bool:
+        # Before the snapshot is taken: a name finds a table that was just made, and a snapshot that
+        # is older finds nothing in it.
+        await driver.execute(_HOLD.replace(MARK, name))
         return bool(await driver.fetchval(_STALE.replace(MARK, name)))
 
     async def make(self, driver: Statements, name: str) -> None:

@@ -751,17 +751,3 @@ def test_what_passes_is_tried_again_after_a_long_wait_behind_a_fence(tmp_path: P
         assert await toys.count_up() == 1
 
     with_toys(tmp_path, scenario)
-
-
-def test_the_key_of_a_derived_row_is_not_changed_either(tmp_path: Path) -> None:
-    async def scenario(toys: Toys) -> None:
-        await toys.add(Shown(path="/", text="a"))
-
-        async def rename(write: Write) -> None:
-            (await write.session.get_one(Shown, "/")).path = "/b"
-
-        with pytest.raises(UnloggedWrite, match="primary key of shown"):
-            await toys.write(rename)
-        assert await toys.get(Shown, "/b") is None
-
-    with_toys(tmp_path, scenario)

@@ -154,6 +154,23 @@ def test_derived_rows_are_carried_over_whoever_changes_them(tmp_path: Path) -> N
     with_two(tmp_path, scenario)
 
 
+def test_a_derived_row_whose_key_is_changed_is_carried_over_under_its_new_one(
+    tmp_path: Path,
+) -> None:
+    async def scenario(made: Two) -> None:
+        await made.toys.add(Shown(path="/", text="a"))
+        await made.level()
+
+        async def rename(write: Write) -> None:
+            (await write.session.get_one(Shown, "/")).path = "/b"
+
+        await made.toys.write(rename)
+        await made.assert_level()
+        assert [row["path"] for row in (await made.rows(made.target))["shown"]] == ["/b"]
+
+    with_two(tmp_path, scenario)
+
+
 def test_the_log_says_of_derived_rows_only_while_a_move_follows(tmp_path: Path) -> None:
     async def main() -> None:
         async with two(tmp_path) as made:

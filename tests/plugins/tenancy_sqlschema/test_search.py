@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 
 from sqlalchemy import delete, insert
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from mosaic_core.head import Write
 from mosaic_core.persistence import Persistence
 from mosaic_core.search import MOST_FOUND, SearchQuery
+from mosaic_core.server_databases.naming import MARK
+from mosaic_core.server_databases.postgresql.backend import PostgreSQL
+from mosaic_core.server_databases.postgresql.search_index import DROP
 from mosaic_core.tenants import TenantContext
 from mosaic_core.testing.persistence.tools import write
 from mosaic_core.testing.services import make_tenant
-from mosaic_core.testing.tables import ROOM, Leaflet, put_leaflet
+from mosaic_core.testing.tables import ROOM, Leaflet, put_leaflet, toy_schema
 from mosaic_core.types import new_id
 from tests.plugins.tenancy_sqlschema.schemas import Schemas
 
@@ -73,6 +77,54 @@ def test_many_who_search_first_make_the_index_once_and_all_find(schemas: Schemas
                     f'SELECT count(*) FROM "{schemas.name(tenant.tenant_id)}".search_documents'
                 )
             assert count == 230
+
+    asyncio.run(main())
+
+
+def test_whoever_waited_for_the_index_to_be_made_does_not_make_it_again(schemas: Schemas) -> None:
+    """The one who waits has just seen that there is none, and its connection remembers it."""
+
+    async def main() -> None:
+        async with (
+            schemas.opened() as strategy,
+            schemas.connected() as maker,
+            schemas.connected() as waiter,
+        ):
+            tenant = make_tenant()
+            await strategy.provision(tenant)
+            await _put(strategy, tenant, "Tiles")
+            name, dialect = schemas.name(tenant.tenant_id), PGDialect_asyncpg()
+            index = PostgreSQL().search_index(toy_schema().metadata, dialect, roles=False)
+            assert index is not None
+            oid = f"""SELECT to_regclass('"{name}".search_documents')::oid"""
+            assert not await index.is_made(waiter, name)
+            making = maker.transaction()
+            await making.start()
+            await index.make(maker, name)
+            made = await maker.fetchval(oid)
+            async with waiter.transaction():
+                waiting = asyncio.create_task(index.make(waiter, name))
+                await asyncio.sleep(0.2)
+                assert not waiting.done()
+                await making.commit()
+                await waiting
+            assert await maker.fetchval(oid) == made
+
+    asyncio.run(main())
+
+
+def test_an_index_that_another_process_took_away_is_made_again(schemas: Schemas) -> None:
+    """A migration does, and whoever has searched before finds it gone."""
+
+    async def main() -> None:
+        async with schemas.opened() as strategy, schemas.connected() as connection:
+            tenant = make_tenant()
+            await strategy.provision(tenant)
+            await _put(strategy, tenant, "Tiles")
+            assert await _found(strategy, tenant, "tiles") == ["Tiles"]
+            for statement in DROP:
+                await connection.execute(statement.replace(MARK, schemas.name(tenant.tenant_id)))
+            assert await _found(strategy, tenant, "tiles") == ["Tiles"]
 
     asyncio.run(main())
 
