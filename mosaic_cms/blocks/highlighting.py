@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
@@ -19,6 +21,9 @@ LANGUAGES = frozenset(
 _MOST, _MOST_LINES, _LONGEST_LINE = 20_000, 400, 400
 #: Characters for the lexers with which that grows fastest.
 _MOST_OF_SLOW = {"java": 4_000, "csharp": 4_000, "c#": 4_000}
+#: Characters of code that is remembered, and how many: a page is rendered far more often than its
+#: code is changed.
+_SHORT, _KEPT = 2_000, 256
 
 
 def highlighted(code: str, language: str) -> Markup:
@@ -29,10 +34,17 @@ def highlighted(code: str, language: str) -> Markup:
     name = language.lower()
     if name not in LANGUAGES or _is_long(code, name):
         return escape(code)
+    return _coloured(code, name) if len(code) <= _SHORT else _colour(code, name)
+
+
+def _colour(code: str, name: str) -> Markup:
     inline = {"startinline": True} if name == "php" and "<?" not in code else {}
     lexer = get_lexer_by_name(name, stripnl=False, ensurenl=False, **inline)
     # Without its own wrapping: the template has a <pre> around it.
     return Markup(highlight(code, lexer, HtmlFormatter(nowrap=True)))  # noqa: S704 - it escapes
+
+
+_coloured = lru_cache(_KEPT)(_colour)
 
 
 def _is_long(code: str, language: str) -> bool:

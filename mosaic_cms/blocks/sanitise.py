@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 #: How often a result is sanitised again until it stays as it is. Twice is the rule.
 _PASSES = 6
+#: Cleaned texts that are kept, and characters of the longest of them: a block is read several times
+#: when its page is saved and published.
+_KEPT, _SHORT = 256, 2_000
 _INNER = ("page", "media")
 
 
@@ -94,7 +98,8 @@ _ATTRIBUTE = re.compile(r" ([^\s=>]+)=\"([^\"]*)\"")
 
 
 class Sanitiser:
-    """One allow-list. Cleaning changes nothing in it: share it freely."""
+    """One allow-list. What it makes of a text depends on nothing that it cleaned before: share it
+    freely."""
 
     def __init__(self, allowed: Mapping[str, frozenset[str]], *, everywhere: bool) -> None:
         extra = _GLOBAL if everywhere else frozenset()
@@ -105,9 +110,13 @@ class Sanitiser:
         shown["a"] |= {"rel"}
         shown["img"] |= {"loading", "decoding", "srcset", "sizes"}
         self._shown = self._cleaner(shown, URL_SCHEMES)
+        self._known = lru_cache(_KEPT)(self._clean)
 
     def stored(self, html: str) -> str:
         """What may be kept of it, references and all. The same again gives the same."""
+        return self._known(html) if len(html) <= _SHORT else self._clean(html)
+
+    def _clean(self, html: str) -> str:
         for _ in range(_PASSES):
             cleaned = _tidy(self._stored.clean(balanced(html, self._allowed)))
             if cleaned == html:

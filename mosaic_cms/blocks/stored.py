@@ -50,17 +50,23 @@ def regions_of(given: Any) -> Regions:
     return regions
 
 
+#: What may have blocks in it.
+_NESTS = (dict, list, tuple)
+
+
 def blocks_in(value: Any) -> Iterator[Stored]:
     """Every block in regions, a list of blocks, or a block's data: outer ones before inner ones."""
-    if is_block(value):
-        yield value
-        yield from blocks_in(value["data"])
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from blocks_in(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from blocks_in(item)
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if is_block(value):
+                yield value
+                waiting.append(value["data"])
+            else:
+                waiting += [x for x in reversed(value.values()) if isinstance(x, _NESTS)]
+        elif isinstance(value, _NESTS):
+            waiting += [x for x in reversed(value) if isinstance(x, _NESTS)]
 
 
 def is_block(value: Any) -> bool:
