@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Annotated
 
@@ -80,12 +81,22 @@ app.command("doctor")(health.doctor)
 app.command("why")(why.why)
 
 
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(f"mosaic {distribution_version('mosaic-cms')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     config: Annotated[
         Path | None,
         typer.Option("--config", "-c", help="The mosaic.toml to use, or its folder."),
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Shows the version."),
+    ] = False,
 ) -> None:
     """Options before the command."""
     if config is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -70,3 +71,7 @@ def test_what_does_not_fit_an_action_is_named(
         told = invoke("action", "run", *words, "--json", code=1)
         error = json.loads(told)["error"]
         assert named in f"{error['message']} {error['hint']}", words
+
+
+def test_the_command_line_says_which_version_it_is() -> None:
+    assert invoke("--version") == f"mosaic {version('mosaic-cms')}\n"
