@@ -110,6 +110,8 @@ class ServeSettings(BaseModel):
 
     host: str = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65535)] = 8000
+    #: Ports by which visitors reach it, beside its own and their scheme's: behind a proxy.
+    public_ports: tuple[Annotated[Whole, Field(ge=1, le=65535)], ...] = ()
     workers: Annotated[Whole, Field(ge=1, le=256)] = 1
     #: Finished pages that each process keeps, in bytes or as in "64 MB".
     page_cache: ByteSize = ByteSize(96 * 1024 * 1024)

@@ -14,6 +14,7 @@ from mosaic_cms.blocks.base import Listing
 from mosaic_cms.content.models import Media, PageVersion
 from mosaic_cms.content.published import PublishedPage, PublishedTerm
 from mosaic_cms.content.references import picture_of
+from mosaic_cms.content.safe_addresses import is_allowed
 from mosaic_cms.content.slugs import slugify
 from mosaic_cms.pictures.picture import Picture
 
@@ -73,7 +74,7 @@ def card_of(version: PageVersion, media: dict[str, Media]) -> dict[str, Any]:
     image: Picture | None = None
     if found is not None:
         image = picture_of(found, alt=alt or found.alt)
-    elif reference and not reference.startswith("media:"):
+    elif reference and not reference.startswith("media:") and is_allowed(reference):
         image = Picture(reference, None, None, alt)
     return {
         "date": details.get("date"),
@@ -165,6 +166,6 @@ def _id_of(reference: str) -> uuid.UUID:
     return uuid.UUID(reference.partition(":")[2])
 
 
-def newest_first(item: Item) -> tuple[float, str]:
+def newest_first(item: Item) -> tuple[bool, float, str]:
     """The order of what has dates; what has none comes last, by its address."""
-    return (-item.date.timestamp() if item.date else 0.0, item.url)
+    return (item.date is None, -item.date.timestamp() if item.date else 0.0, item.url)

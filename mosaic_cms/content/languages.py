@@ -30,12 +30,13 @@ async def check_languages(
 
     Raises:
         InvalidInput: one is none, or they are too many.
-        Conflict: pages are in one that would go, or have the address that one would take.
+        Conflict: pages are in one that would go or become the site's own, or have the address
+            that one would take.
     """
     wanted = list(dict.fromkeys(check_tag(tag) for tag in others if tag != own))
     if len(wanted) > MOST or len({segment_of(tag) for tag in wanted}) < len(wanted):
         raise InvalidInput(f"A site has at most {MOST} languages, each once.")
-    for tag in set(site.languages) - {*wanted, own}:
+    for tag in set(site.languages) - set(wanted):
         page = await _one(session, site, Page.language == tag)
         if page is not None:
             raise Conflict(

@@ -203,11 +203,13 @@ class Projection:
     ) -> Values:
         """Uses nothing that the session has to load: it may be closed by now."""
         within = Around(found.targets, page, found.lists, found.shared)
+        layout = layout if layout in theme.layouts else "page"
+        # What the layout has no place for is not shown, and so not found either.
         regions = {
             region: self._renderer.render(blocks, theme, within)
             for region, blocks in content.items()
+            if region in theme.manifest.layouts[layout].regions
         }
-        layout = layout if layout in theme.layouts else "page"
         body = regions.get("main", Safe(""))
         html = theme.render(
             layout,

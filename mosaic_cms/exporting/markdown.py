@@ -24,6 +24,7 @@ from mosaic_cms.content.models import (
     SharedBlock,
     Site,
 )
+from mosaic_cms.content.redirects import split_target
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.exporting.comparing import compare
 from mosaic_cms.exporting.destination import new_folder
@@ -240,12 +241,12 @@ class _Export:
             if not row.target.startswith("page:"):
                 others.append((row.source, row.target))
                 continue
-            key, mark, fragment = row.target.removeprefix("page:").partition("#")
-            page = pages.get(uuid.UUID(key))
+            place, rest = split_target(row.target)
+            page = pages.get(uuid.UUID(place.removeprefix("page:")))
             if page is None or row.source in taken:
                 self._report.note(SITE_FILE, f"the redirect {row.source} leads nowhere; left out")
-            elif mark:
-                others.append((row.source, f"{page.path}{mark}{fragment}"))
+            elif rest:
+                others.append((row.source, page.path + rest))
             else:
                 page.aliases.append(row.source)
         return others

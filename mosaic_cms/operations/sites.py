@@ -118,10 +118,8 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
             given["time_zone"] = find_zone(command.time_zone).key
         before = (site.language, site.theme, site.title)
         language = command.language or site.language
-        if command.languages is not None:
-            given["languages"] = await check_languages(
-                write.session, site, language, command.languages
-            )
+        others = site.languages if command.languages is None else command.languages
+        given["languages"] = await check_languages(write.session, site, language, others)
         for name, value in given.items():
             if getattr(site, name) != value:
                 setattr(site, name, value)
@@ -176,6 +174,11 @@ def _items(entries: tuple[MenuItem, ...]) -> list[dict[str, Any]]:
 async def _speak(session: AsyncSession, site: Site, before: str) -> None:
     """Gives what was in a site's language the one that it has now; until the pages are rendered
     again, the words on them stay as they were."""
+    # Where it was another of the site's languages until now, no page is in that.
+    ours = select(Menu).where(Menu.site_id == site.id, Menu.language == site.language)
+    for menu in await session.scalars(ours):
+        await session.delete(menu)
+    await session.flush()
     kinds: tuple[Any, ...] = (Page, PublishedPage, PublishedTerm, Menu)
     for kind in kinds:
         rows = await session.scalars(

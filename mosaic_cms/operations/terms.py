@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import select
 
 from mosaic_cms.actions import Model, action
-from mosaic_cms.content.models import Page, PageVersion
+from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.placing import dependents, place_page
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.slugs import slugify
@@ -152,6 +152,9 @@ async def _rename(
         await session.flush()
     touched |= await dependents(session, placed)
     if placed:
+        # A menu may lead to the page of a term.
+        site = await session.get_one(Site, placed[0].site_id)
+        await scope.product.publisher.place_around(session, site)
         await scope.product.publisher.render_later(
             write, touched.union(row.page_id for row in placed)
         )

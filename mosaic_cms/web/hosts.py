@@ -21,7 +21,8 @@ class SiteHandle:
     """A tenant's site as hosts lead to it. ``site`` is its key, None for the tenant's first.
 
     ``origin`` is how the site calls itself: ``https://`` and its first custom domain, or its
-    subdomain; scheme and port are the request's.
+    subdomain; the scheme is the request's, and the port where it
+    is one of ours.
     """
 
     tenant: TenantContext
@@ -39,6 +40,8 @@ class Hosts:
         self._known: dict[bytes, SiteHandle] = {}
         self._generation = -1
         self._proxies = platform.settings.platform.proxies
+        serve = platform.settings.serve
+        self._ports = {serve.port, *serve.public_ports}
 
     def known(self, host: bytes) -> SiteHandle | None:
         """The site of a Host header that was seen before."""
@@ -64,7 +67,7 @@ class Hosts:
         tenant = self._directory.tenant(match.tenant_id) if match else None
         if match is None or tenant is None:
             raise UnknownHost(f"No site lives at {name}.", hint="Check the address.")
-        origin = f"{scheme}://{self._directory.host_of(match)}{_port(host, scheme)}"
+        origin = f"{scheme}://{self._directory.host_of(match)}{self._port(host, scheme)}"
         watched = self._platform.heads.watched(tenant.tenant_id)
         handle = SiteHandle(tenant, match.site, watched, origin)
         if len(self._known) >= _MOST:
@@ -76,7 +79,7 @@ class Hosts:
         """The origin of the tenant that had this host as its subdomain until a while ago."""
         name = normalise_host(host.decode("utf-8", "surrogateescape"))
         there = self._directory.renamed(name)
-        return None if there is None else f"{scheme}://{there}{_port(host, scheme)}"
+        return None if there is None else f"{scheme}://{there}{self._port(host, scheme)}"
 
     def host_of(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
         """The host that the visitor asked for; a proxy's word counts when it is configured.
@@ -121,9 +124,10 @@ class Hosts:
             return False
         return any(address in network for network in self._proxies)
 
-
-def _port(host: bytes, scheme: str) -> str:
-    """The port of a Host header, unless it is the scheme's own."""
-    name, _, port = host.rpartition(b":")
-    own = b"443" if scheme == "https" else b"80"
-    return f":{int(port)}" if name and port.isdigit() and port != own else ""
+    def _port(self, host: bytes, scheme: str) -> str:
+        """The port of a Host header, unless it is the scheme's own. One that leads nowhere counts
+        as none: what a visitor invents is no part of an address, nor of a key in a cache."""
+        _, _, port = host.rpartition(b":")
+        own = 443 if scheme == "https" else 80
+        given = int(port) if port.isdigit() and len(port) <= 5 else own
+        return f":{given}" if given != own and given in self._ports else ""

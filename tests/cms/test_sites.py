@@ -13,7 +13,7 @@ from mosaic_core.errors import Conflict, InvalidInput, NotFound, QuotaExceeded
 from mosaic_core.head import Write
 from tests.cms.commands import command_line, invoke
 from tests.cms.deployment import Deployment, Deployments
-from tests.cms.projection import projected
+from tests.cms.projection import projected, rebuilt
 from tests.cms.test_pages import assert_as_made_anew
 
 _KEPT = {"persistence": "tenancy_sqlite", "storage": "storage_local"}
@@ -146,3 +146,19 @@ def test_sites_on_the_command_line(
         "render"
     )
     assert "deleted" in invoke("site", "delete", "aurora/shop", "--yes")
+
+
+def test_a_site_takes_one_of_its_other_languages_as_its_own(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("sites.configure", languages=["de", "tr"])
+        entry = {"title": "Hier", "target": "/visit/"}
+        await deployment.do("menus.set", place="header", language="de", items=[entry])
+        view = await deployment.do("sites.configure", language="de")
+        assert (view.language, view.languages) == ("de", ("tr",))
+        assert (await deployment.get("/visit/")).status_code == 200
+        assert await projected(deployment, "aurora") == await rebuilt(deployment, "aurora")
+        await deployment.do("pages.translate", path="/", language="tr")
+        with pytest.raises(Conflict, match="has pages in 'tr'"):
+            await deployment.do("sites.configure", language="tr")
+
+    deployments(scenario)

@@ -79,3 +79,16 @@ def test_terms_that_are_none_are_named(
         assert [place for place, _ in caught.value.problems] == [where]
 
     deployments(scenario)
+
+
+def test_a_menu_no_longer_leads_to_the_page_of_a_renamed_tag(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.add("/a/", **tagged("Red"))
+        await deployment.do(
+            "menus.set", place="header", items=[{"title": "Reds", "target": "/tags/red/"}]
+        )
+        await shows(deployment, "/a/", 'href="/tags/red/"')
+        await deployment.do("terms.rename", old="red", new="Crimson")
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)

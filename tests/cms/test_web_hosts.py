@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 from mosaic_core.errors import InvalidHost, TenantReadOnly
 from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantStatus
-from tests.cms.deployment import DOMAINS, TENANTS, Answer, Deployment, Deployments, opened
+from tests.cms.deployment import (
+    DOMAINS,
+    TENANTS,
+    Answer,
+    Deployment,
+    Deployments,
+    make_deployment,
+    opened,
+)
 
 #: What of a text says whose page it is.
 OWNER = re.compile(r"This is the text of \S+ at (\w+)\.")
@@ -238,3 +247,20 @@ def test_nobody_gets_another_tenants_page(deployments: Deployments) -> None:
 @pytest.mark.campaign
 def test_nobody_gets_another_tenants_page_in_the_long_run(deployments: Deployments) -> None:
     nobody_gets_anothers_page(deployments, 3000)
+
+
+def test_a_port_that_a_visitor_invents_is_no_part_of_an_address(tmp_path: Path) -> None:
+    """Nor of a key in the page cache, where each would be another page."""
+
+    async def main() -> None:
+        await make_deployment(tmp_path)
+        async with opened(tmp_path, serve={"port": 8000, "public_ports": [8443]}) as deployment:
+            for port, shown in (("8000", ":8000"), ("8443", ":8443"), ("80", ""), ("8444", "")):
+                text = (await deployment.get("/visit/", f"museum.example:{port}")).text
+                assert f'<link rel="canonical" href="http://museum.example{shown}/visit/">' in text
+            before = len(deployment.app.cache)
+            for port in (1, 99_999, 123_456_789):
+                await deployment.get("/visit/", f"museum.example:{port}")
+            assert len(deployment.app.cache) == before
+
+    asyncio.run(main())

@@ -13,6 +13,7 @@ from mosaic_cms.content.published import PublishedPage, PublishedTerm
 from mosaic_core import types
 from mosaic_core.head import Write
 from tests.cms.deployment import Deployment, Deployments
+from tests.cms.test_pages import assert_as_made_anew
 
 HOME = "http://museum.example"
 
@@ -209,5 +210,22 @@ def test_a_listing_is_in_one_language(deployments: Deployments) -> None:
         assert titles(german.text) == ["P7"]
         assert german.headers["content-language"] == "de"
         assert "Mai 2025" in (await deployment.get("/de/archive/2025/05/")).text
+
+    deployments(scenario)
+
+
+def test_posts_of_long_ago_come_before_those_without_a_date(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        dates = {"p1": "1950-01-01", "p2": None, "p3": "1960-01-01", "p4": "2020-01-01"}
+        for slug, date in dates.items():
+            details = {"date": date} if date else {}
+            await deployment.add(
+                f"/news/{slug}/", layout="post", title=f"{slug.upper()}.", details=details
+            )
+        assert titles((await deployment.get("/news/")).text) == ["P4", "P3", "P1", "P2"]
+        for slug in dates:
+            await deployment.do("pages.edit", path=f"/news/{slug}/", title=f"{slug.upper()}!.")
+            await deployment.do("pages.publish", path=f"/news/{slug}/")
+            await assert_as_made_anew(deployment)
 
     deployments(scenario)

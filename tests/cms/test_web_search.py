@@ -104,3 +104,14 @@ def test_a_visitor_who_asks_too_often_is_asked_to_wait(deployments: Deployments)
 )
 def test_a_household_is_one_visitor(address: str, known: str) -> None:
     assert neighbourhood(address) == known
+
+
+def test_what_a_layout_does_not_show_is_not_found(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        block = {"type": "markdown", "data": {"text": "A zanzibar."}}
+        regions = {"main": [], "nowhere": [block]}
+        await deployment.add("/hidden/", regions=regions)
+        assert "zanzibar" not in (await deployment.get("/hidden/")).text
+        assert 'href="/hidden/"' not in (await deployment.get("/search/?q=zanzibar")).text
+
+    deployments(scenario)

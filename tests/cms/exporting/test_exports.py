@@ -241,3 +241,17 @@ def test_four_times_the_pages_need_no_more_memory(deployments: Deployments, tmp_
         assert many < few * 1.5
 
     deployments(scenario)
+
+
+def test_a_redirect_keeps_its_query_and_fragment_on_the_way_out(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        for source, target in (("/one/", "/visit/?x=1"), ("/two/", "/visit/?x=1#top")):
+            await deployment.do("redirects.set", source=source, target=target)
+        await deployment.do("content.export_markdown", folder=tmp_path / "out")
+        text = (tmp_path / "out" / "site.toml").read_text("utf-8")
+        assert '"/visit/?x=1"' in text
+        assert '"/visit/?x=1#top"' in text
+
+    deployments(scenario)
