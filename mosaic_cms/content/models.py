@@ -106,6 +106,8 @@ class Page(TenantBase):
     revision: Mapped[int] = mapped_column(types.Integer())
     #: Where an import found it; None for a page made by hand.
     source: Mapped[str | None] = mapped_column(types.Text(MAX_PATH))
+    #: What the import read there (see ``importing.memory``).
+    source_digest: Mapped[str | None] = mapped_column(types.Text(128))
     live_version_id: Mapped[uuid.UUID | None] = mapped_column(types.Uuid())
     #: How many versions it has; the newest has this number.
     version_count: Mapped[int] = mapped_column(types.Integer())

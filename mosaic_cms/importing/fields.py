@@ -24,6 +24,9 @@ class Fields:
     title: str
     summary: str
     date: datetime | None
+    #: From when on, and until when, it is shown.
+    starts: datetime | None
+    ends: datetime | None
     author: str
     tags: tuple[str, ...]
     categories: tuple[str, ...]
@@ -57,6 +60,8 @@ def read_fields(source: str, front: FrontMatter, report: Report) -> Fields:
         or keys.short("description", MAX_SUMMARY)
         or keys.short("excerpt", MAX_SUMMARY),
         date=keys.date("date"),
+        starts=keys.date("publishDate", "publishdate", "pubdate"),
+        ends=keys.date("expiryDate", "expirydate", "unpublishdate"),
         author=", ".join(keys.words("author", "authors", split=False)),
         tags=keys.words("tags"),
         categories=categories,
@@ -154,7 +159,8 @@ class _Keys:
             self._keep(key, value, "is not a number")
         return None
 
-    def date(self, key: str) -> datetime | None:
+    def date(self, *keys: str) -> datetime | None:
+        key = next((key for key in keys if key in self._left), keys[0])
         value = self._left.pop(key, None)
         found = read_date(value)
         if value is not None and found is None:

@@ -42,6 +42,8 @@ class SourceFolder:
     report: Report
     #: What ``site.toml`` at its top says of the site.
     described: SiteFile | None = None
+    #: Its generator shows no page before the date that it has.
+    withholds: bool = False
 
 
 def read_folder(root: Path) -> SourceFolder:
@@ -101,7 +103,8 @@ class _Reading:
             self._report.note(source, "no page refers to this file; it is not taken")
         self._report.lines.sort(key=lambda line: (line.source != ".", line.source, line.line or 0))
         media = tuple(file for source, file in found.files.items() if source in self._used)
-        return SourceFolder(pages, media, self._report, described)
+        withholds = described is None and bool(self._styles(documents))
+        return SourceFolder(pages, media, self._report, described, withholds)
 
     def _description(self, found: Scan) -> SiteFile | None:
         """What is said of the site itself."""
@@ -236,11 +239,8 @@ class _Reading:
     # ---- what was understood --------------------------------------------------------------
 
     def _describe(self, documents: dict[str, Document], pages: tuple[SourcePage, ...]) -> None:
-        names = [posixpath.basename(source).lower() for source in documents]
         kinds = Counter(document.front.kind for document in documents.values())
-        hugo = any(name.startswith("_index.") for name in names) or kinds["TOML"] > 0
-        jekyll = any(Name.of(source).is_post for source in documents)
-        styles = [name for name, is_it in (("Hugo", hugo), ("Jekyll", jekyll)) if is_it]
+        styles = self._styles(documents)
         matter = ", ".join(
             f"{count} with {kind or 'no'} front matter"
             for kind, count in sorted(kinds.items(), key=lambda item: item[0] or "")
@@ -253,8 +253,17 @@ class _Reading:
             self._report.understood(".", f"drafts: {_counted(drafts)}")
         for folder, count in sorted(Counter(map(posixpath.dirname, documents)).items()):
             self._report.understood(
-                folder or ".", f"{_kind_of_folder(folder, documents, hugo)}, {_counted(count)}"
+                folder or ".",
+                f"{_kind_of_folder(folder, documents, 'Hugo' in styles)}, {_counted(count)}",
             )
+
+    def _styles(self, documents: dict[str, Document]) -> list[str]:
+        """The generators that the folder may be for."""
+        names = [posixpath.basename(source).lower() for source in documents]
+        toml = any(document.front.kind == "TOML" for document in documents.values())
+        hugo = toml or any(name.startswith("_index.") for name in names)
+        jekyll = any(Name.of(source).is_post for source in documents)
+        return [name for name, is_it in (("Hugo", hugo), ("Jekyll", jekyll)) if is_it]
 
 
 def _named_files(draft: Draft) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from mosaic_cms.blocks.stored import blocks_in
@@ -59,6 +60,7 @@ async def write_folder(writer: Writer, found: SourceFolder) -> None:
             "regions": regions,
         }
 
+    now = datetime.now(UTC)
     await writer.write(
         [
             Incoming(
@@ -66,7 +68,7 @@ async def write_folder(writer: Writer, found: SourceFolder) -> None:
                 parent=page.parent,
                 slug=page.slug,
                 position=page.position,
-                draft=page.draft,
+                draft=page.draft or not _is_time(page, found, now),
                 made=lambda before, page=page: content(page, before),  # type: ignore[misc]
                 language=_language(writer, page, languages),
                 translates=page.translates,
@@ -78,7 +80,34 @@ async def write_folder(writer: Writer, found: SourceFolder) -> None:
         writer.report.problem(source, why)
     if described is not None:
         await surround_site(writer, described)
+    for page in found.pages:
+        if not page.draft:
+            await _schedule(writer, page, found, now)
     await writer.redirect([(alias, page.source) for page in found.pages for alias in page.aliases])
+
+
+def _starts(page: SourcePage, found: SourceFolder) -> datetime | None:
+    return page.starts or (page.date if found.withholds else None)
+
+
+def _is_time(page: SourcePage, found: SourceFolder, now: datetime) -> bool:
+    starts = _starts(page, found)
+    return (starts is None or starts <= now) and (page.ends is None or page.ends > now)
+
+
+async def _schedule(writer: Writer, page: SourcePage, found: SourceFolder, now: datetime) -> None:
+    """What its generator would show from some day on, or until then, is published and taken away
+    on that day."""
+    starts = _starts(page, found)
+    if page.ends is not None and page.ends <= now:
+        writer.report.note(page.source, f"it was to be shown until {page.ends}; it is a draft")
+        return
+    if starts is not None and starts > now:
+        writer.report.understood(page.source, f"it is to be shown from {starts} on")
+        await writer.schedule(page.source, starts)
+    if page.ends is not None:
+        writer.report.understood(page.source, f"it is to be shown until {page.ends}")
+        await writer.schedule(page.source, page.ends, "unpublish")
 
 
 async def _languages(writer: Writer) -> frozenset[str]:

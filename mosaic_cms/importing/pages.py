@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from mosaic_cms.importing.addresses import Addresses, Name
 from mosaic_cms.importing.document import Document, cut_summary
-from mosaic_cms.importing.fields import Fields
+from mosaic_cms.importing.fields import Fields, read_date
 
 Layout = Literal["home", "page", "post", "list"]
 
@@ -28,6 +28,7 @@ class SourcePage:
         body: Markdown. Targets within the folder are ``page:<source>#fragment`` and
             ``media:<source>``, the source percent-encoded as in an address.
         date: with a zone.
+        starts, ends: from when on, and until when, it is shown; with a zone.
         image: ``media:<source>``, encoded likewise, or an absolute URL.
         aliases: old addresses, with slashes around.
         extra: front matter that means nothing here, as JSON has it.
@@ -57,6 +58,8 @@ class SourcePage:
     language: str | None = None
     translates: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    starts: datetime | None = None
+    ends: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -122,6 +125,8 @@ def arrange(drafts: Mapping[str, Draft], addresses: Addresses) -> Iterator[Sourc
             language=fields.language or None,
             translates=draft.translates,
             details=fields.details,
+            starts=fields.starts,
+            ends=fields.ends,
         )
 
 
@@ -140,12 +145,13 @@ def _nearest(path: str, by_path: dict[str, str]) -> str | None:
 
 def _order(draft: Draft) -> tuple[bool, float, bool, float, str, str]:
     weight = draft.fields.weight
-    date = -draft.date.timestamp() if draft.date else 0.0
+    # An export keeps a date among the details where an import would write it in another way.
+    date = draft.date or read_date(draft.fields.details.get("date"))
     return (
         not weight,
         weight or 0.0,
-        draft.date is None,
-        date,
+        date is None,
+        -date.timestamp() if date else 0.0,
         draft.title.casefold(),
         draft.document.source,
     )

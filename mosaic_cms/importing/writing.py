@@ -9,22 +9,25 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.content.models import Page, PageVersion, Redirect, Site
-from mosaic_cms.content.paths import normalise_path
+from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.references import described_in
+from mosaic_cms.content.schedules import What
 from mosaic_cms.content.tree import add_page, find_site, move_page, set_content
-from mosaic_cms.content.versions import CONTENT
+from mosaic_cms.content.versions import CONTENT, version_of_draft
 from mosaic_cms.importing.media import store_media
+from mosaic_cms.importing.memory import is_as_imported, knows_content, knows_place, memory_of
+from mosaic_cms.importing.old_addresses import lead_to_pages
 from mosaic_cms.importing.report import Report
 from mosaic_cms.importing.scan import SourceFile
 from mosaic_cms.importing.site_file import FileEntry
 from mosaic_cms.scope import TenantScope
-from mosaic_core.errors import Conflict, InvalidInput, NotFound
+from mosaic_core.errors import Conflict, InvalidInput, MosaicError, NotFound
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
 
@@ -60,6 +63,7 @@ class Writer:
     """One import's way into a site.
 
     Attributes:
+        publishes: what is no draft; otherwise everything stays one.
         pages: ids by source, of all pages that are to be there.
         media: ids by source, of the files that are stored.
         fresh: the site had nothing but its first page, as it was made.
@@ -76,7 +80,7 @@ class Writer:
         self.media: dict[str, uuid.UUID] = {}
         self.fresh = False
         self._translations: dict[str, uuid.UUID] = {}
-        self._publish = publish
+        self.publishes = publish
         self._welcome: str | None = None
 
     async def begin(
@@ -142,9 +146,27 @@ class Writer:
     async def redirect(self, addresses: Sequence[tuple[str, str]]) -> None:
         """Has old addresses lead to pages: ``(address, source of the page)``."""
         if addresses:
-            kept = await self.scope.write(lambda write: self._redirect(write, addresses))
-            for source, note in kept:
+            for source, note in await lead_to_pages(self.scope, self.site, self.pages, addresses):
                 self.report.note(source, note)
+
+    async def schedule(self, source: str, due: datetime, action: What = "publish") -> None:
+        """Has a page be published, or taken away, at a time that was set where it comes from."""
+        async with self.scope.read() as session:
+            row = await session.get(Page, self.pages[source])
+        if not self.publishes or row is None:
+            return
+        if action == "publish" and row.live_version_id is not None:
+            return
+        at = {"path": row.path, "site": self.site}
+        perform = self.scope.product.actions.perform
+        try:
+            there = await perform("pages.schedules", self.scope, at)
+            if not any(x.due == due and x.action == action and x.failure is None for x in there):
+                given = {**at, "at": due.isoformat(), "action": action}
+                await perform("pages.schedule", self.scope, given)
+        except MosaicError as error:
+            then = "published" if action == "publish" else "taken away"
+            self.report.note(source, f"it was to be {then} later, and is not: {error}")
 
     async def _batch(self, write: Write, batch: Iterable[Incoming]) -> tuple[Counter[str], Report]:
         """Writes some pages; returns what became of how many, and what is to be reported.
@@ -157,7 +179,7 @@ class Writer:
         ready: list[Page] = []
         for incoming in batch:
             try:
-                page, outcome = await self._put(write, site, incoming)
+                page, outcome = await self._put(write, site, incoming, report)
             except (Conflict, InvalidInput, NotFound) as error:
                 report.problem(incoming.source, str(error))
                 continue
@@ -168,8 +190,9 @@ class Writer:
                 note = "it is a draft now; what is published stays until it is unpublished"
                 report.note(incoming.source, note)
             elif (
-                self._publish
+                self.publishes
                 and not incoming.draft
+                and not (outcome == "unchanged" and _was_unpublished(page))
                 and await _differs(write, page)
                 and await self._is_whole(write.session, page, incoming.source, report)
             ):
@@ -196,7 +219,7 @@ class Writer:
         return not problems
 
     async def _put(
-        self, write: Write, site: Site, incoming: Incoming
+        self, write: Write, site: Site, incoming: Incoming, report: Report
     ) -> tuple[Page | None, Outcome]:
         page_id = self.pages[incoming.source]
         page = await write.session.get(Page, page_id)
@@ -205,6 +228,8 @@ class Writer:
         content = incoming.made(page.regions if page is not None else {})
         before = page.regions if page is not None else {}
         content["regions"] = self.scope.kept(content["regions"], before=before)
+        place = (incoming.parent, incoming.slug, incoming.language, incoming.translates)
+        memory = memory_of(content, draft=incoming.draft, place=place)
         parent = None
         if incoming.parent is not None:
             parent = await write.session.get(Page, self.pages[incoming.parent])
@@ -221,20 +246,30 @@ class Writer:
                 source=incoming.source,
                 **content,
             )
+            page.source_digest = memory
             self._speak(page, incoming)
             await write.session.flush()  # pages below look for it by its id
             return page, "created"
+        if knows_content(page, memory) and not is_as_imported(page):
+            report.note(
+                incoming.source, "it was changed here, and its source was not; it is left as it is"
+            )
+            return None, "unchanged"
+        stays = knows_place(page, memory)
+        await _keep(write, page, content, incoming.source, report)
         changed = set_content(write, page, **content)
+        page.source_digest = memory
         if incoming.source == self._welcome:
             page.source = incoming.source
         placed: list[Page] = []
-        place = (parent.id if parent else None, incoming.slug, incoming.position)
-        if (page.parent_id, page.slug, page.position) != place:
+        wanted = (parent.id if parent else None, incoming.slug, incoming.position)
+        there = (page.parent_id, page.slug, page.position)
+        if there != wanted and not (stays and there[:2] != wanted[:2]):
             moved = await move_page(
                 write, site, page, parent=parent, slug=incoming.slug, position=incoming.position
             )
             placed = moved or [page]
-        if self._speak(page, incoming):
+        if not stays and self._speak(page, incoming):
             placed = placed or [page]
         if placed:
             await write.session.flush()
@@ -250,40 +285,6 @@ class Writer:
             page.translation_id = self._translations[incoming.translates]
         return before != (page.language, page.translation_id)
 
-    async def _redirect(
-        self, write: Write, addresses: Sequence[tuple[str, str]]
-    ) -> list[tuple[str, str]]:
-        """Returns those that are left as they were, by source."""
-        session = write.session
-        site = await find_site(session, self.site)
-        rows = await session.scalars(select(Redirect).where(Redirect.site_id == site.id))
-        there = {row.source: row for row in rows}
-        taken = set(await session.scalars(select(Page.path).where(Page.site_id == site.id)))
-        own = {f"page:{page_id}" for page_id in self.pages.values()} | taken
-        changed = False
-        kept: list[tuple[str, str]] = []
-        for address, source in addresses:
-            path, target = normalise_path(address), f"page:{self.pages[source]}"
-            if path is None or path in taken or await session.get(Page, self.pages[source]) is None:
-                continue
-            row = there.get(path)
-            if row is None:
-                row = Redirect(site_id=site.id, source=path, target=target, automatic=False)
-                there[path] = row
-                session.add(row)
-            elif row.target == target and not row.automatic:
-                continue
-            elif row.automatic or row.target in own:
-                row.target, row.automatic = target, False
-            else:
-                kept.append((source, f"the redirect {path} leads to {row.target}, and stays so"))
-                continue
-            changed = True
-        if changed:
-            await session.flush()
-            await self.scope.product.publisher.place_around(session, site)
-        return kept
-
 
 def _is_untouched(row: Any) -> bool:
     """The home page that a site was made with: published, and not saved since.
@@ -291,6 +292,23 @@ def _is_untouched(row: Any) -> bool:
     Its content is kept as a version when another takes its place.
     """
     return row.path == "/" and row.source is None and (row.revision, row.version_count) == (1, 1)
+
+
+def _was_unpublished(page: Page) -> bool:
+    return page.live_version_id is None and page.version_count > 0
+
+
+async def _keep(
+    write: Write, page: Page, content: Mapping[str, Any], source: str, report: Report
+) -> None:
+    """Keeps the draft as a version before another text takes its place, when somebody wrote in it
+    and no version has that."""
+    if is_as_imported(page) or all(getattr(page, name) == content[name] for name in CONTENT):
+        return
+    versions = page.version_count
+    kept = await version_of_draft(write, page)
+    if page.version_count > versions:
+        report.note(source, f"it was changed here; that is kept as version {kept.number}")
 
 
 async def _differs(write: Write, page: Page) -> bool:

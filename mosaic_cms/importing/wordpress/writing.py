@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -23,7 +22,7 @@ from mosaic_cms.importing.wordpress.model import (
 )
 from mosaic_cms.importing.wordpress.references import resolve, resolve_target
 from mosaic_cms.importing.writing import Incoming, Writer
-from mosaic_core.errors import InvalidInput, MosaicError
+from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
 
@@ -245,24 +244,7 @@ class _Writing:
         """What was to be published later is, at that time."""
         for page in self._site.pages:
             if page.scheduled is not None:
-                try:
-                    await self._schedule_page(page, page.scheduled)
-                except MosaicError as error:
-                    self._writer.report.note(
-                        page.source, f"it was to be published later, and is a draft: {error}"
-                    )
-
-    async def _schedule_page(self, page: WordPressPage, due: datetime) -> None:
-        scope, site = self._writer.scope, self._writer.site
-        async with scope.read() as session:
-            row = await session.get(Page, self._writer.pages[page.source])
-        if row is None or row.live_version_id is not None:
-            return
-        at = {"path": row.path, "site": site}
-        actions = scope.product.actions
-        there = await actions.perform("pages.schedules", scope, at)
-        if not any(found.due == due and found.failure is None for found in there):
-            await actions.perform("pages.schedule", scope, {**at, "at": due.isoformat()})
+                await self._writer.schedule(page.source, page.scheduled)
 
 
 def _titles(items: Sequence[Mapping[str, Any]]) -> list[Any]:
