@@ -14,7 +14,7 @@ import time_machine
 
 from tests.cms.deployment import Deployment, opened
 
-_START = datetime(2031, 1, 15, 8, 0, tzinfo=UTC)
+START = datetime(2031, 1, 15, 8, 0, tzinfo=UTC)
 
 
 class World:
@@ -53,7 +53,7 @@ class World:
 @contextmanager
 def opened_world(root: Path) -> Iterator[World]:
     """Opens the deployment in a folder."""
-    with asyncio.Runner() as runner, time_machine.travel(_START) as clock:
+    with asyncio.Runner() as runner, time_machine.travel(START) as clock:
         world = World(root, runner, clock)
         world.open()
         try:
