@@ -133,6 +133,7 @@ async def examine_databases(
         progress("tenants", number, len(records))
     known = {record.tenant.tenant_id for record in records}
     known |= {deleted.tenant.tenant_id for deleted in await directory.deletions.pending()}
+    known.update(await directory.imports.all())  # gone on with, or removed in a while
     found.problems += await _strays(product, known)
     return found
 

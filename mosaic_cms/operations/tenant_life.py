@@ -170,7 +170,7 @@ async def remove_tenant(scope: PlatformScope, command: Surely) -> Certificate:
     http="GET /removed/{tenant_id}",
 )
 async def certificates(scope: PlatformScope, command: WhichCertificate) -> list[Certificate]:
-    """What was removed of a tenant; several when it was made again and removed again."""
+    """What was removed of a tenant."""
     deletions = scope.product.platform.directory.deletions
     found = await deletions.certificates(command.tenant_id)
     return [Certificate(content=content) for content in found]

@@ -24,6 +24,7 @@ from mosaic_core.directory.database import OWNER, PlatformDatabase
 from mosaic_core.directory.deletions import Deletions
 from mosaic_core.directory.domains import give_domain, require_foreign
 from mosaic_core.directory.hints import Hints
+from mosaic_core.directory.imports import Imports
 from mosaic_core.directory.leases import Lease, Leases
 from mosaic_core.directory.lookups import Lookups
 from mosaic_core.directory.rollouts import Rollouts
@@ -118,6 +119,8 @@ class Directory(Lookups):
         self.clock = TrustedClock(database)
         #: Which tenants were deleted.
         self.deletions = Deletions(self)
+        #: Which tenants are being made of bundles.
+        self.imports = Imports(self)
         #: Where the migration of all tenants paused.
         self.rollouts = Rollouts(database, self._writer)
 
