@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -470,6 +470,26 @@ def test_a_clock_that_is_far_ahead_removes_nothing(
     monkeypatch.setattr(trusted_clock, "database_now", lambda: database_now() + ahead)
     asyncio.run(process(look))
     assert "what is to be removed for good waits" in caplog.text
+
+
+def test_a_clock_that_is_behind_removes_nothing(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) - timedelta(days=400)
+
+    async def scenario(deployment: Deployment) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("mosaic_core.head.write.datetime", Behind)
+            deleted = await deployment.rule("tenants.delete", slug="steel")
+        assert deleted.at < datetime.now(UTC) - timedelta(days=399)
+        assert deleted.due > datetime.now(UTC) + timedelta(days=29)
+        assert await deployment.product.remover.remove_due() == 0
+        await deployment.rule("tenants.recover", slug="steel")
+
+    deployments(scenario)
 
 
 def test_a_tenant_that_was_made_again_is_not_removed_by_who_comes_late(
