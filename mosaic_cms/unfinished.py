@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from mosaic_cms.scope import SYSTEM
 from mosaic_core.directory import Lease, Work
-from mosaic_core.errors import LeaseLost, LeaseTaken
+from mosaic_core.errors import DatabaseMissing, LeaseLost, LeaseTaken
+from mosaic_core.persistence import HeadStatus
 
 if TYPE_CHECKING:
     from mosaic_core.platform import Platform
@@ -31,12 +32,12 @@ async def give_up(platform: Platform, lease: Lease) -> None:
 
 async def remove_left(platform: Platform, now: datetime) -> int:
     """Removes what was given up, and what nobody went on with for a week; of how many imports."""
-    removed = 0
-    for tenant in await platform.directory.imports.left(now):
+    imports, removed = platform.directory.imports, 0
+    for tenant in [*await imports.given_up(), *await imports.abandoned(now)]:
         leases = platform.directory.leases
         try:
             async with leases.held(tenant, Work.IMPORT, holder=str(SYSTEM)) as lease:
-                if await platform.directory.imports.give_up(lease):
+                if await _may_go(platform, tenant) and await imports.give_up(lease):
                     await _remove(platform, tenant)
                     removed += 1
         except (LeaseTaken, LeaseLost):
@@ -44,6 +45,18 @@ async def remove_left(platform: Platform, now: datetime) -> int:
         except Exception:  # noqa: BLE001 - it may be this one's alone
             _log.exception("what was made for %s stays", tenant.slug)
     return removed
+
+
+async def _may_go(platform: Platform, tenant: TenantContext) -> bool:
+    """Whether nobody can have lived there. Where the platform's database is from a backup, the
+    import may have come to its end since: then the doctor tells of a home that nobody knows."""
+    if tenant in await platform.directory.imports.given_up():
+        return True
+    try:
+        head = await platform.persistence(tenant).head(tenant)
+    except DatabaseMissing:
+        return True
+    return head.status is HeadStatus.FENCED
 
 
 async def _remove(platform: Platform, tenant: TenantContext) -> None:

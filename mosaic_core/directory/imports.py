@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from mosaic_core.directory.leases import Lease, lost
 from mosaic_core.directory.remains import remove_rows
@@ -126,18 +126,25 @@ class Imports:
 
         await self._directory.note(fn, actor="system", action="imports.forget")
 
-    async def all(self) -> list[str]:
-        """The ids of the tenants of all imports that have not come to their end."""
-        async with self._directory.database.session() as session:
-            return list(await session.scalars(select(ImportRow.tenant_id)))
-
-    async def left(self, now: datetime) -> list[TenantContext]:
-        """The tenants of imports that were given up, or that nobody ended in a week."""
-        query = select(ImportRow).where(
-            or_(ImportRow.given_up.is_(True), ImportRow.at < now - PATIENCE)
+    async def going(self, now: datetime) -> list[str]:
+        """The ids of the tenants of imports that somebody may go on with, or that were given up."""
+        query = select(ImportRow.tenant_id).where(
+            or_(ImportRow.given_up.is_(True), ImportRow.at >= now - PATIENCE)
         )
         async with self._directory.database.session() as session:
-            rows = await session.scalars(query)
+            return list(await session.scalars(query))
+
+    async def given_up(self) -> list[TenantContext]:
+        """The tenants of imports that were given up, and of which something may be left."""
+        return await self._tenants(ImportRow.given_up.is_(True))
+
+    async def abandoned(self, now: datetime) -> list[TenantContext]:
+        """The tenants of imports that nobody ended in a week."""
+        return await self._tenants(ImportRow.given_up.is_(False), ImportRow.at < now - PATIENCE)
+
+    async def _tenants(self, *where: ColumnElement[bool]) -> list[TenantContext]:
+        async with self._directory.database.session() as session:
+            rows = await session.scalars(select(ImportRow).where(*where))
             return [TenantContext(row.tenant_id, row.slug, row.slug, row.tier) for row in rows]
 
 

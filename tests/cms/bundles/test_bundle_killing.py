@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -115,7 +116,8 @@ def test_an_import_is_whole_or_nothing_whenever_it_is_killed(
         assert await files(deployment, "clone") == await files(deployment, "aurora")
         assert await strays(deployment) == []
         assert await wrong(deployment) == []
-        assert await deployment.product.platform.directory.imports.all() == []
+        imports = deployment.product.platform.directory.imports
+        assert await imports.going(datetime.now(UTC)) == []
 
     in_deployment(made, export)
     with nursery(__name__, "bring") as processes:

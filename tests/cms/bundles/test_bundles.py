@@ -430,7 +430,29 @@ async def test_what_nobody_goes_on_with_is_removed_after_a_week(
     assert len(await strays(deployment)) == 1
     assert await remove_left(platform, now + timedelta(days=8)) == 1
     assert await strays(deployment) == []
-    assert await platform.directory.imports.all() == []
+    assert await platform.directory.imports.going(now) == []
+
+
+@in_its_loop
+async def test_an_import_whose_end_a_backup_does_not_know_is_not_removed(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, file, _ = made
+    platform = deployment.product.platform
+
+    async def stopped(*given: Any, **named: Any) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(platform.directory), "add", stopped)
+        with pytest.raises(asyncio.CancelledError):
+            await deployment.rule("tenants.import", file=file, slug="half")
+    week = datetime.now(UTC) + timedelta(days=8)
+    assert await remove_left(platform, week) == 0
+    assert len(await strays(deployment)) == 1
+    assert await platform.directory.imports.going(week) == []  # the doctor tells of it
+    await deployment.rule("tenants.import", file=file, slug="half")
+    assert (await state(deployment, "half"))[:2] == (await state(deployment, "aurora"))[:2]
 
 
 def quiet(what: str, done: int, of: int) -> None:
