@@ -19,6 +19,7 @@ from sqlalchemy import delete, func, select, update
 
 from mosaic_cms.identity.tables import ApiKey, Invitation, KeyUse, SessionRow
 from mosaic_cms.scope import SYSTEM
+from mosaic_cms.unfinished import remove_left
 from mosaic_core.directory import Lease, Work
 from mosaic_core.directory.deletions import Deletion
 from mosaic_core.errors import (
@@ -57,9 +58,11 @@ class Remover:
 
     async def run(self) -> None:
         """Removes what is due, for ever."""
+        platform = self._product.platform
         while True:
             try:
                 await self.remove_due()
+                await remove_left(platform, await platform.directory.clock.now())
             except Exception:  # noqa: BLE001 - whatever it is, the next look tries again
                 _log.exception("deleted tenants could not be looked for; trying again")
             await asyncio.sleep(LOOK)

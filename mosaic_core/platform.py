@@ -201,14 +201,15 @@ class Platform:
         first: Callable[[Write], Awaitable[Any]] | None = None,
         *,
         actor: str,
+        domains: Sequence[str] = (),
         beside: Callable[[Write], Awaitable[None]] | None = None,
     ) -> TenantContext:
-        """Provisions a tenant and makes it known: with its first content and with what is noted
-        ``beside`` it in the platform database, or not at all.
+        """Provisions a tenant and makes it known: with its first content, its domains and what is
+        noted ``beside`` it in the platform database, or not at all.
 
         Raises:
             InvalidInput: the slug is none.
-            Conflict: the slug is taken.
+            Conflict: the slug is taken, or a domain.
         """
         check_slug(tenant.slug)
         if self.directory.tenant_of_slug(tenant.slug) is not None:
@@ -221,7 +222,9 @@ class Platform:
         making = asyncio.ensure_future(persistence.provision(tenant, rows))
         revision = self.schema.history.current
         try:
-            await self.directory.add(tenant, revision, actor=actor, beside=beside, made=making)
+            await self.directory.add(
+                tenant, revision, actor=actor, domains=domains, beside=beside, made=making
+            )
         except BaseException:
             making.cancel()
             await asyncio.wait([making])

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mosaic_storage_local import disk as files
+from mosaic_storage_local.home import Home
 from mosaic_tenancy_sqlite import disk as databases
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -31,6 +32,7 @@ EFFECTS: tuple[tuple[Any, str], ...] = (
     (databases, "write"),
     (databases, "remove"),
     (files, "remove"),
+    (Home, "place"),
 )
 ROOT = Path(__file__).parents[1]
 

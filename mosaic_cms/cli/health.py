@@ -133,6 +133,8 @@ async def examine_databases(
         progress("tenants", number, len(records))
     known = {record.tenant.tenant_id for record in records}
     known |= {deleted.tenant.tenant_id for deleted in await directory.deletions.pending()}
+    # Those that are gone on with, or removed in a while.
+    known.update(await directory.imports.going(await directory.clock.now()))
     found.problems += await _strays(product, known)
     return found
 

@@ -18,9 +18,11 @@ from mosaic_cms.operations.site_life import RenderSites, render_sites
 from mosaic_cms.pictures.picture import made_in
 from mosaic_cms.rights import SERVER_FILES, Permission
 from mosaic_cms.scope import PlatformScope, TenantScope
+from mosaic_cms.unfinished import give_up
 from mosaic_core import bundle
 from mosaic_core.directory import Lease, Work, slug_taken
-from mosaic_core.errors import Conflict, InvalidInput, LeaseLost, QuotaExceeded
+from mosaic_core.directory.imports import Wish
+from mosaic_core.errors import Conflict, InvalidInput, QuotaExceeded
 from mosaic_core.tenants import TenantContext, check_slug
 
 
@@ -120,49 +122,43 @@ async def import_tenant(scope: PlatformScope, command: ImportTenant) -> Imported
     platform = scope.product.platform
     identity = command.identity.get_secret_value() if command.identity else None
     manifest = await bundle.manifest_of(command.file, identity=identity)
-    tenant = _tenant(scope, command, manifest)
-    leases = platform.directory.leases
-    holder = str(scope.actor)
-    async with leases.held(tenant, Work.IMPORT, holder=holder, patient=True) as lease:
-        await platform.directory.refresh(now=True)
-        _tenant(scope, command, manifest)  # somebody else may have been faster
-        return await _import(scope, command, tenant, identity, lease)
+    wish = _wish(scope, command, manifest)
+    directory, holder = platform.directory, str(scope.actor)
+    tenant = await directory.imports.begin(wish, actor=holder)
+    async with directory.leases.held(tenant, Work.IMPORT, holder=holder, patient=True) as lease:
+        await directory.refresh(now=True)
+        _wish(scope, command, manifest)  # somebody else may have been faster
+        try:
+            return await _import(scope, command, lease, identity)
+        except Exception:
+            await give_up(platform, lease)
+            raise
 
 
 async def _import(
-    scope: PlatformScope,
-    command: ImportTenant,
-    tenant: TenantContext,
-    identity: str | None,
-    lease: Lease,
+    scope: PlatformScope, command: ImportTenant, lease: Lease, identity: str | None
 ) -> ImportedTenant:
-    platform = scope.product.platform
+    platform, tenant = scope.product.platform, lease.tenant
+    imports = platform.directory.imports
     target = bundle.Target(
         tenant=tenant,
         persistence=platform.persistence(tenant),
         storage=platform.storage(tenant),
         schema=platform.schema,
+        require=lambda: imports.require(lease),
     )
-    await platform.directory.deletions.clear(tenant, lease, actor=str(scope.actor))
     done = await bundle.load(target, command.file, identity=identity, progress=scope.progress)
+    await _require_sites_fit(scope, tenant)
     own = scope.product.scope(tenant, scope.actor).during("tenants.import")
-    try:
-        await _require_sites_fit(scope, tenant)
-        rendered = await render_sites(
-            dataclasses.replace(own, progress=scope.progress), RenderSites()
-        )
-        await platform.directory.add(
-            tenant, platform.schema.history.current, actor=str(scope.actor), beside=lease.require
-        )
-    except BaseException as error:
-        if lease.lost or isinstance(error, LeaseLost):
-            raise  # what is there may be somebody else's
-        await platform.directory.refresh(now=True)
-        if platform.directory.tenant(tenant.tenant_id) is None:  # else it was too late to stop
-            await target.persistence.drop(tenant)
-            await target.storage.drop(tenant)
-        raise
-    await scope.product.reminders.compare(tenant, mend=True)  # what is scheduled, it alone knows
+    rendered = await render_sites(dataclasses.replace(own, progress=scope.progress), RenderSites())
+    # What is scheduled, the tenant alone knows; whoever sees it finds that noted.
+    await scope.product.reminders.compare(tenant, mend=True)
+    await platform.directory.add(
+        tenant,
+        platform.schema.history.current,
+        actor=str(scope.actor),
+        beside=lambda write: imports.end(write, lease),
+    )
     return ImportedTenant(
         tenant_id=tenant.tenant_id,
         slug=tenant.slug,
@@ -196,14 +192,12 @@ def _facts(path: Path, manifest: bundle.Manifest) -> dict[str, object]:
     }
 
 
-def _tenant(
-    scope: PlatformScope, command: ImportTenant, manifest: bundle.Manifest
-) -> TenantContext:
-    """The tenant that a bundle is to become.
+def _wish(scope: PlatformScope, command: ImportTenant, manifest: bundle.Manifest) -> Wish:
+    """What a bundle is to become.
 
     Raises:
         InvalidInput: the slug is none, or there is no such tier.
-        Conflict: the slug is taken, or the bundle was imported under it before.
+        Conflict: the slug is taken.
     """
     platform = scope.product.platform
     slug, tiers = check_slug(command.slug or manifest.tenant.slug), platform.settings.tiers
@@ -215,12 +209,7 @@ def _tenant(
         raise InvalidInput(
             f"There is no tier {tier!r}.", hint=f"Choose one of {', '.join(sorted(tiers))}."
         )
-    tenant_id = bundle.tenant_id_of(manifest, slug)
-    if platform.directory.tenant(tenant_id) is not None:
-        raise Conflict(
-            f"This bundle was imported as {slug!r} before.", hint="Export the tenant again first."
-        )
-    return TenantContext(tenant_id, slug, command.name or manifest.tenant.name, tier)
+    return Wish(manifest.bundle_id, slug, command.name or manifest.tenant.name, tier)
 
 
 async def _require_sites_fit(scope: PlatformScope, tenant: TenantContext) -> None:

@@ -11,9 +11,11 @@ from mosaic_cms.operations.site_life import RenderSites, render_sites
 from mosaic_cms.operations.tenants import NamedTenant, Nothing, TenantView, tenant_view
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import Actor, PlatformScope, TenantScope
-from mosaic_core.directory import Work
+from mosaic_core.directory import Lease, Work
 from mosaic_core.directory.deletions import Deletion, has_begun
 from mosaic_core.errors import Conflict, DatabaseMissing, InvalidInput
+from mosaic_core.moves import Step
+from mosaic_core.platform import Platform
 from mosaic_core.tenants import TenantContext, TenantStatus
 
 
@@ -72,15 +74,40 @@ async def rename_tenant(scope: PlatformScope, command: MoveAddress) -> TenantVie
     """Gives a tenant another slug. For 90 days, its old address leads to the new one."""
     platform = scope.product.platform
     tenant = platform.directory.named(command.slug)
-    try:  # a database that is named by the slug in the configuration would not be found any more
-        await platform.persistence(tenant).head(dataclasses.replace(tenant, slug=command.new))
-    except DatabaseMissing as error:
-        raise Conflict(
-            f"Its database would not be found as {command.new!r}: {error.message}",
-            hint="Name it under the new slug in the configuration first.",
-        ) from error
+    await _require_found(platform, tenant, command.new)
+    for move in await platform.moving.moves.keeping(tenant.tenant_id):
+        if not move.step.ended:
+            raise Conflict(
+                f"{tenant.slug!r} is on its way to the {move.to_tier} tier.",
+                hint="Wait until it has come there: 'mosaic tenant move-status' shows it.",
+            )
+        left = dataclasses.replace(tenant, tier=move.to_tier, epoch=move.to_epoch)
+        if move.step is Step.DONE:
+            left = dataclasses.replace(tenant, tier=move.from_tier, epoch=move.from_epoch)
+        await _require_found(platform, left, command.new)
     renamed = await platform.directory.rename(tenant.tenant_id, command.new, actor=str(scope.actor))
     return tenant_view(scope, renamed)
+
+
+async def _require_found(platform: Platform, home: TenantContext, slug: str) -> None:
+    """A database that is named by the slug in the configuration would not be found any more: not
+    the one that the tenant lives in, nor one that it left and that is to be removed.
+
+    Raises:
+        Conflict: so it would be.
+    """
+    persistence = platform.persistence(home)
+    try:
+        await persistence.head(home)
+    except DatabaseMissing:
+        return  # nor is it now
+    try:
+        await persistence.head(dataclasses.replace(home, slug=slug))
+    except DatabaseMissing as error:
+        raise Conflict(
+            f"Its database would not be found as {slug!r}: {error.message}",
+            hint="Name it under the new slug in the configuration first.",
+        ) from error
 
 
 @action("tenants.delete", needs=Permission("delete", "tenants"), http="DELETE /tenants/{slug}")
@@ -128,14 +155,14 @@ async def recover_tenant(scope: PlatformScope, command: NamedTenant) -> TenantVi
             deletion,
             lease,
             actor=actor,
-            revision=await _made_ready(scope, deletion),
+            revision=await _made_ready(scope, deletion, lease),
             # What was noted of its pages elsewhere is forgotten while it is deleted.
             beside=directory.theme_sets.preferring(deletion.tenant.tenant_id, product.kept.key),
         )
     return tenant_view(scope, directory.named(command.slug))
 
 
-async def _made_ready(scope: PlatformScope, deletion: Deletion) -> str:
+async def _made_ready(scope: PlatformScope, deletion: Deletion, lease: Lease) -> str:
     """Brings a tenant that nobody sees to the current revision, with its pages and what the
     platform notes about it; returns the revision. It may be done again after a kill."""
     product, platform = scope.product, scope.product.platform
@@ -143,6 +170,8 @@ async def _made_ready(scope: PlatformScope, deletion: Deletion) -> str:
     persistence, history = platform.persistence(tenant), platform.schema.history
     revision = await persistence.revision(tenant)
     if revision != history.current:
+        # Behind a fence that a killed process put up, nothing is migrated.
+        await platform.moving.settle(tenant, lease, actor=str(scope.actor))
         await persistence.migrate(tenant)
         platform.heads.forget(tenant.tenant_id)
         if history.renders(revision) and tenant.status is TenantStatus.ACTIVE:
@@ -170,7 +199,7 @@ async def remove_tenant(scope: PlatformScope, command: Surely) -> Certificate:
     http="GET /removed/{tenant_id}",
 )
 async def certificates(scope: PlatformScope, command: WhichCertificate) -> list[Certificate]:
-    """What was removed of a tenant; several when it was made again and removed again."""
+    """What was removed of a tenant."""
     deletions = scope.product.platform.directory.deletions
     found = await deletions.certificates(command.tenant_id)
     return [Certificate(content=content) for content in found]

@@ -126,9 +126,7 @@ async def make_tenant(
         if beside is not None:
             await beside(write, tenant.tenant_id)
 
-    await platform.create(tenant, first, actor=str(scope.actor), beside=noted)
-    for domain in domains:
-        await platform.directory.add_domain(tenant.tenant_id, domain, actor=str(scope.actor))
+    await platform.create(tenant, first, actor=str(scope.actor), domains=domains, beside=noted)
     return tenant_view(scope, tenant, domains)
 
 

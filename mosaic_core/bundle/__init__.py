@@ -8,7 +8,7 @@ described in ``docs/bundle.md``, so that anybody can write a reader.
 from mosaic_core.bundle.checking import Checked, check
 from mosaic_core.bundle.exporting import Exported, Source, export
 from mosaic_core.bundle.form import FORMAT, HeadFacts, Manifest, Seal, TenantFacts
-from mosaic_core.bundle.loading import Loaded, Target, load, tenant_id_of
+from mosaic_core.bundle.loading import Loaded, Target, load
 from mosaic_core.bundle.reading import Bundle, manifest_of, open_bundle
 
 __all__ = [
@@ -28,5 +28,4 @@ __all__ = [
     "load",
     "manifest_of",
     "open_bundle",
-    "tenant_id_of",
 ]

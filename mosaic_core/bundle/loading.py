@@ -8,8 +8,7 @@ came.
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,12 +36,18 @@ from mosaic_core.tenants import TenantContext
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a bundle is loaded to: a tenant that nobody knows yet."""
+    """Where a bundle is loaded to: a tenant that nobody knows yet.
+
+    Attributes:
+        require: asked inside each change, when nobody else can make one: raises LeaseLost where
+            somebody else has taken up the import.
+    """
 
     tenant: TenantContext
     persistence: Persistence
     storage: Storage
     schema: TenantSchema
+    require: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +58,19 @@ class Loaded:
     seal: Seal
 
 
-def tenant_id_of(manifest: Manifest, slug: str) -> str:
-    """The id of the tenant that a bundle becomes under a slug: always the same, so that a load that
-    was broken off is found again."""
-    return uuid.uuid5(manifest.bundle_id, slug).hex
-
-
 async def load(
     target: Target, path: Path, *, identity: str | None = None, progress: Progress
 ) -> Loaded:
-    """Makes the database and the files of a tenant. When it fails, there is nothing of them; when
-    the process is stopped, the next load of the same bundle goes on. The caller sees to it that
-    nobody knows the tenant, and that nobody else loads it: all that is there is an earlier load's.
+    """Makes the database and the files of a tenant. When it fails or is stopped, what there is
+    stays, and the next load of the same bundle goes on with it. The caller sees to it that nobody
+    knows the tenant, and that all that is there is an earlier load's of this bundle.
 
     Raises:
         BundleError, BundleDamaged, BundleNewer: of the file; see :func:`open_bundle`.
         DatabaseError, StorageError: of what is written, such as a tier's limit.
+        LeaseLost: as ``require`` of the target raises it.
     """
-    loading = _Loading(target, path, identity, progress)
-    try:
-        return await loading.run()
-    except Exception:
-        if loading.began:
-            await target.persistence.drop(target.tenant)
-            await target.storage.drop(target.tenant)
-        raise
+    return await _Loading(target, path, identity, progress).run()
 
 
 class _Loading:
@@ -90,8 +83,8 @@ class _Loading:
         self._progress = progress
         self._tables = {**logged_tables(target.schema.metadata), "changes": TENANT.changes}
         self._there: dict[str, int] = {}
-        #: Whether what is there is a load's.
-        self.began = False
+        #: An earlier load came to its end; what was rendered since may stand above it.
+        self._ended = False
 
     async def run(self) -> Loaded:
         opening = open_bundle(self._path, self._identity)
@@ -100,7 +93,8 @@ class _Loading:
             self._require_shape(bundle.manifest)
             await self._begin(bundle.manifest)
             seal = await self._members(bundle)
-            await self._end(bundle.manifest)
+            if not self._ended:
+                await self._end(bundle.manifest)
         except BaseException as error:
             await asyncio.to_thread(opening.__exit__, type(error), error, error.__traceback__)
             raise
@@ -121,25 +115,19 @@ class _Loading:
             raise BundleNewer(f"{subject} has tables that are not known here: {strange}.")
 
     async def _begin(self, manifest: Manifest) -> None:
-        """Makes an empty, fenced database, or finds how far an earlier load came: one that was
-        stopped before anybody knew of the tenant may have come to its end, or further."""
+        """Makes an empty, fenced database, or finds how far an earlier load came."""
         persistence, tenant = self._target.persistence, self._target.tenant
+        await self._target.require()
         try:
             head = first_head(tenant.tenant_id, tenant.epoch) | {"status": HeadStatus.FENCED}
             await persistence.provision(tenant, [Rows(TENANT.head, [head])])
         except Conflict:
             async with persistence.session(tenant) as session:
-                found = (await session.execute(select(TENANT.head))).mappings().one()
-                ended = found["digest"].hex() == manifest.head.digest
-                anew = not ended and found["status"] != HeadStatus.FENCED
+                status = await session.scalar(select(TENANT.head.c.status))
+                self._ended = status != HeadStatus.FENCED
                 for name, table in self._tables.items():
                     query = select(func.count()).select_from(table)
                     self._there[name] = await session.scalar(query) or 0
-            if anew:
-                self._there.clear()
-                await persistence.drop(tenant)
-                await persistence.provision(tenant, [Rows(TENANT.head, [head])])
-        self.began = True
 
     async def _members(self, bundle: Bundle) -> Seal:
         counted = await asyncio.to_thread(Counted, bundle)
@@ -172,6 +160,7 @@ class _Loading:
         values into the head. Their log is loaded too, and nobody can see them yet."""
         head = TENANT.head
         async with self._target.persistence.exclusive(self._target.tenant) as session:
+            await self._target.require()
             permit = Permit()
             connection = await session.connection(execution_options=permitted(permit))
             with permit.kernel():
@@ -189,6 +178,7 @@ class _Loading:
         except FileMissing:
             there = None
         if there is None or there.digest != member.digest:
+            await self._target.require()
             await storage.write(
                 tenant, member.key, _chunks(member), size=member.size, digest=member.digest
             )

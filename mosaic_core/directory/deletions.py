@@ -62,18 +62,21 @@ class Deletions:
         Args:
             lease: for the tenant's deletion.
         """
+        passed = await self._directory.clock.passed()
 
         async def fn(write: Write) -> None:
             await lease.require(write)
             row = await write.session.get(TenantRow, tenant.tenant_id)
             if row is None or row.status == TenantStatus.DELETED:
                 raise NotFound(f"There is no tenant {tenant.slug!r}.")
+            # By a clock that is behind, it would be over before it began.
+            since = write.at if passed is None else max(write.at, passed)
             write.session.add(
                 DeletionRow(
                     tenant_id=tenant.tenant_id,
                     at=write.at,
                     actor=actor,
-                    due=write.at + PATIENCE,
+                    due=since + PATIENCE,
                     status=row.status,
                 )
             )
@@ -235,7 +238,7 @@ class Deletions:
             return _deletion(*await _open(session, deletion))
 
     async def certificates(self, tenant_id: str) -> list[dict[str, Any]]:
-        """What was removed of a tenant, the oldest first.
+        """What was removed of a tenant.
 
         Raises:
             NotFound: nothing was.
@@ -252,47 +255,12 @@ class Deletions:
             )
         return found
 
-    async def clear(self, tenant: TenantContext, lease: Lease, *, actor: str) -> None:
-        """Makes room for a tenant that is imported: a bundle that is imported a second time under
-        one slug has the id of the earlier one. The platform database is asked, since what is known
-        in memory leaves out deleted tenants, whose databases and files are still there.
-
-        Args:
-            lease: for the tenant's import.
-
-        Raises:
-            Conflict: there is one of this id or slug, deleted or not.
-        """
-
-        async def fn(write: Write) -> None:
-            await lease.require(write)
-            mine = (TenantRow.tenant_id == tenant.tenant_id) | (TenantRow.slug == tenant.slug)
-            for row in (await write.session.scalars(select(TenantRow).where(mine))).all():
-                if row.slug != f"-{tenant.tenant_id}":
-                    raise _in_the_way(row)
-                await write.session.delete(row)
-
-        await self._directory.write(fn, actor=actor, action="tenants.clear")
-
 
 def has_begun(deletion: Deletion) -> Conflict:
     """Says that a tenant cannot be had back any more."""
     return Conflict(
         f"The removal of {deletion.tenant.slug!r} has begun.",
         hint="Import a bundle of it, if there is one.",
-    )
-
-
-def _in_the_way(row: TenantRow) -> Conflict:
-    if row.status != TenantStatus.DELETED:
-        return Conflict(
-            f"The tenant {row.slug!r} is there already.",
-            hint="Import the bundle under another slug, with --as.",
-        )
-    return Conflict(
-        f"The tenant {row.slug!r} is deleted, and not removed yet.",
-        hint=f"Have it back with 'mosaic tenant recover {row.slug}', or import the bundle under "
-        "another slug, with --as.",
     )
 
 

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, func, or_, select
+from sqlalchemy.exc import IntegrityError
 
 from mosaic_core.database import History
 from mosaic_core.directory.agenda import Agenda
@@ -24,6 +25,7 @@ from mosaic_core.directory.database import OWNER, PlatformDatabase
 from mosaic_core.directory.deletions import Deletions
 from mosaic_core.directory.domains import give_domain, require_foreign
 from mosaic_core.directory.hints import Hints
+from mosaic_core.directory.imports import Imports
 from mosaic_core.directory.leases import Lease, Leases
 from mosaic_core.directory.lookups import Lookups
 from mosaic_core.directory.rollouts import Rollouts
@@ -118,6 +120,8 @@ class Directory(Lookups):
         self.clock = TrustedClock(database)
         #: Which tenants were deleted.
         self.deletions = Deletions(self)
+        #: Which tenants are being made of bundles.
+        self.imports = Imports(self)
         #: Where the migration of all tenants paused.
         self.rollouts = Rollouts(database, self._writer)
 
@@ -202,17 +206,19 @@ class Directory(Lookups):
         revision: str,
         *,
         actor: str,
+        domains: Sequence[str] = (),
         beside: Callable[[Write], Awaitable[None]] | None = None,
         made: asyncio.Future[None] | None = None,
     ) -> None:
         """Makes a provisioned tenant known.
 
         Args:
+            domains: that lead to it, in the form of ``normalise_host``.
             beside: notes more of it in the same write.
             made: ends when its database is there; it is waited for just before the commit.
 
         Raises:
-            Conflict: the slug is taken.
+            Conflict: the slug is taken, or a domain.
         """
 
         async def fn(write: Write) -> int:
@@ -235,6 +241,12 @@ class Directory(Lookups):
                     changed=write.version,
                 )
             )
+            try:
+                await write.session.flush()
+            except IntegrityError:  # the database's own constraint: another process was faster
+                raise slug_taken(tenant.slug) from None
+            for host in domains:
+                await give_domain(write, tenant.tenant_id, host, None)
             if beside is not None:
                 await beside(write)
             await write.session.flush()
@@ -242,12 +254,9 @@ class Directory(Lookups):
                 await made
             return write.version
 
-        try:
-            version = await self._writer.write(fn, actor=actor, action="tenants.create")
-        except Conflict:  # the database's own constraint: another process was faster
-            raise slug_taken(tenant.slug) from None
+        version = await self._writer.write(fn, actor=actor, action="tenants.create")
         await self._look_ended()
-        if self._known == version - 1:  # nothing else is new
+        if self._known == version - 1 and not domains:  # nothing else is new
             self._learn(version, [tenant])
         else:
             await self.refresh(now=True)

@@ -3,6 +3,7 @@ that an instance learns of news by reading what came after the version that it k
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -157,6 +158,22 @@ class FormerSlugRow(PlatformBase):
     )
     until: Mapped[datetime] = mapped_column(types.UTCDateTime())
     changed: Mapped[int] = mapped_column(types.Integer(), index=True)
+
+
+class ImportRow(PlatformBase):
+    """A tenant that is made of a bundle (see :mod:`mosaic_core.directory.imports`)."""
+
+    __tablename__ = "imports"
+    __table_args__ = ({"sqlite_strict": True, "info": derived()},)
+
+    #: Of a tenant that is not known yet.
+    tenant_id: Mapped[str] = mapped_column(types.Text(64), primary_key=True)
+    bundle_id: Mapped[uuid.UUID] = mapped_column(types.Uuid())
+    slug: Mapped[str] = mapped_column(types.Text(63))
+    tier: Mapped[str] = mapped_column(types.Text(63))
+    at: Mapped[datetime] = mapped_column(types.UTCDateTime())
+    #: Nobody goes on with it, and what there is of it is removed.
+    given_up: Mapped[bool] = mapped_column(types.Boolean())
 
 
 class DeletionRow(PlatformBase):

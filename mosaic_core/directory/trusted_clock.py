@@ -42,12 +42,15 @@ class TrustedClock:
         async with self._database.session() as session:
             self._began = await session.scalar(select(func.min(last.c.at))), time.monotonic()
 
+    async def passed(self) -> datetime | None:
+        """An instant that has passed by what the log had, however far behind a clock may be; None
+        on an empty log. What is kept for a while from now on is kept from then on at least."""
+        known, since = await self._beginning()
+        return None if known is None else known + timedelta(seconds=time.monotonic() - since)
+
     async def now(self) -> datetime:
         """The instant that it is, or that it is at least."""
-        if self._began is None:
-            await self.begin()
-        assert self._began is not None
-        known, since = self._began
+        known, since = await self._beginning()
         async with self._database.session() as session:
             milliseconds = await session.scalar(select(database_now()))
         now = datetime.fromtimestamp((milliseconds or 0) / 1000, UTC)
@@ -63,3 +66,9 @@ class TrustedClock:
                 f"{known:%Y-%m-%d %H:%M}",
             )
         return min(now, believed)
+
+    async def _beginning(self) -> tuple[datetime | None, float]:
+        if self._began is None:
+            await self.begin()
+        assert self._began is not None
+        return self._began

@@ -17,6 +17,7 @@ from mosaic_core.head.guard import migrating
 from mosaic_core.head.recorder import entity_id
 from mosaic_core.head.tables import GENESIS, HeadTables
 from mosaic_core.head.write import Write, Writer
+from mosaic_core.persistence import HeadStatus
 
 #: entity → row id → the row's image; None for an image that was erased.
 Content = dict[str, dict[str, dict[str, Any] | None]]
@@ -179,10 +180,13 @@ async def compact(write: Write, tables: HeadTables, version: int) -> int:
     """Forgets how things came to be what they were at ``version``; returns the rows removed.
 
     The newest image of each row that lived then is kept; a checkpoint in the log vouches for them
-    and for the chain's value, so :func:`verify` still holds.
+    and for the chain's value, so :func:`verify` still holds. A log that a move follows is left as
+    it is: it alone says which rows are gone.
     """
     log, head = tables.changes, tables.head
     row = (await write.session.execute(select(head))).mappings().one()
+    if row["status"] == HeadStatus.FOLLOWED:
+        return 0
     if not row["base_version"] < version < write.version:
         return 0
     session = write.session

@@ -130,7 +130,8 @@ class Mover:
         if step is Step.FENCE:
             values["fenced_at"] = datetime.now(UTC)
         elif step is Step.OPEN:
-            values |= {"pause": self._paused(), "kept_until": self._moves.keep_until(), "error": ""}
+            kept_until = await self._moves.keep_until()
+            values |= {"pause": self._paused(), "kept_until": kept_until, "error": ""}
         await self._record(step.next, **values)
 
     async def _could_discard(self) -> bool:

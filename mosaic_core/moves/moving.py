@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import os
 import socket
+import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -123,6 +124,24 @@ class Moving:
             if move.changed_at < before and await self._directory.leases.of(move.tenant_id) is None
         ]
 
+    async def settle(self, tenant: TenantContext, lease: Lease, *, actor: str) -> None:
+        """Ends what a killed process left of a move: undone, or done where the tenant lives in its
+        new home already.
+
+        Args:
+            lease: of whoever works at the tenant.
+        """
+        going = await self.moves.of(tenant.tenant_id)
+        if going is None or going.step.ended:
+            return
+        if going.step.may_turn_back:
+            going = await self.moves.cancel(tenant, actor=actor)
+        try:
+            await self._run(going, lease, _unseen)
+        except MosaicError:
+            if not (await self.moves.get(going.id)).step.ended:
+                raise  # else it says why the move was undone
+
     async def cancel(self, tenant: TenantContext, *, actor: str) -> Move:
         """Has a tenant's move undone, by whoever goes on with it.
 
@@ -135,15 +154,23 @@ class Moving:
     # Going on with what was begun
 
     async def run(self) -> None:
-        """Takes up what nobody goes on with, for ever."""
+        """Takes up what nobody goes on with, for ever. A long move keeps neither the others nor the
+        sweep from their turn."""
         swept = float("-inf")
         loop = asyncio.get_running_loop()
-        while True:
-            await self._whatever_happens(self.go_on)
-            if loop.time() - swept > SWEEP:
-                swept = loop.time()
-                await self._whatever_happens(self.sweep)
-            await asyncio.sleep(LOOK)
+        going: dict[uuid.UUID, asyncio.Task[bool]] = {}
+        turns = asyncio.Semaphore(_TOGETHER)
+        try:
+            while True:
+                await self._whatever_happens(lambda: self._take_up_all(going, turns))
+                if loop.time() - swept > SWEEP:
+                    swept = loop.time()
+                    await self._whatever_happens(self.sweep)
+                await asyncio.sleep(LOOK)
+        finally:
+            for task in going.values():
+                task.cancel()
+            await asyncio.gather(*going.values(), return_exceptions=True)
 
     @staticmethod
     async def _whatever_happens(look: Callable[[], Awaitable[object]]) -> None:
@@ -155,18 +182,28 @@ class Moving:
     async def go_on(self) -> int:
         """Takes up each move that nobody else goes on with, some at a time; how many came to an
         end."""
+        going: dict[uuid.UUID, asyncio.Task[bool]] = {}
+        await self._take_up_all(going, asyncio.Semaphore(_TOGETHER))
+        return sum(await asyncio.gather(*going.values()))
+
+    async def _take_up_all(
+        self, going: dict[uuid.UUID, asyncio.Task[bool]], turns: asyncio.Semaphore
+    ) -> None:
+        """Begins to go on with what is not gone on with here; what has ended is left out."""
+        for move_id, task in list(going.items()):
+            if task.done():
+                del going[move_id]
         moves = await self.moves.unended()
         if any(self._directory.tenant(move.tenant_id) is None for move in moves):
             await self._directory.refresh(now=True)
-        turns = asyncio.Semaphore(_TOGETHER)
 
         async def one(move: Move) -> bool:
             async with turns:
                 return await self._take_up(move)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(move)) for move in moves]
-        return sum(task.result() for task in tasks)
+        for move in moves:
+            if move.id not in going:
+                going[move.id] = asyncio.create_task(one(move))
 
     async def _take_up(self, move: Move) -> bool:
         """Goes on with a move until it ends; whatever comes of it, the others go on."""
@@ -239,8 +276,9 @@ class Moving:
         return None
 
     async def sweep(self, *, now: datetime | None = None) -> int:
-        """Removes old homes whose time has come; how many."""
-        now = now or datetime.now(UTC)
+        """Removes old homes whose time has come; how many. A clock that is far ahead is not
+        believed."""
+        now = now or await self._directory.clock.now()
         removed = 0
         for move in await self.moves.leftover(now):
             tenant = self._directory.tenant(move.tenant_id)

@@ -63,7 +63,7 @@ async def catch_up(
         behind = int(head["version"] - level["version"])
         stale = await _stale(session, tables, level["version"]) if behind else _Stale()
         async with target.putting(deferred=True) as connection:
-            await _look(session, connection, tables, stale, head, level)
+            await _look(session, connection, tables, stale)
             if behind or any(stale.keys.values()):
                 await _apply(session, connection, tables, stale)
                 await _log(session, connection, level["version"])
@@ -93,8 +93,6 @@ async def _look(
     target: AsyncConnection,
     tables: dict[str, Table],
     stale: _Stale,
-    head: Any,
-    level: Any,
 ) -> None:
     """Finds the rows of what the log does not say by itself."""
     # The outbox is in no log.
@@ -105,9 +103,6 @@ async def _look(
             where = [first == key[0]] if key else []
             found = await differing(session, target, table, *where)
             stale.keys.setdefault(name, set()).update(found)
-    if head["base_version"] > level["base_version"]:  # the log was compacted meanwhile
-        old = _LOG.c.version <= level["version"]
-        stale.keys[_LOG.name] = await differing(session, target, _LOG, old)
 
 
 async def _apply(

@@ -245,6 +245,8 @@ class Moves:
 
         await self._directory.note(fn, actor="system", action="moves.gone")
 
-    def keep_until(self) -> datetime:
-        """Until when a home is kept that a tenant leaves now."""
-        return datetime.now(UTC) + self._kept
+    async def keep_until(self) -> datetime:
+        """Until when a home is kept that a tenant leaves now; a clock that is behind makes that no
+        shorter."""
+        now, passed = datetime.now(UTC), await self._directory.clock.passed()
+        return (now if passed is None else max(now, passed)) + self._kept

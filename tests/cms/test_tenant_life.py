@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from mosaic_cms.identity.tables import ApiKey, KeyUse, Membership, SessionRow
 from mosaic_cms.rights import Role
@@ -19,10 +18,11 @@ from mosaic_cms.scope import Actor
 from mosaic_core.database import PlatformBase
 from mosaic_core.database.clock import database_now
 from mosaic_core.directory import Work, trusted_clock
-from mosaic_core.directory.tables import DeletionRow, FormerSlugRow
-from mosaic_core.errors import Conflict, InvalidInput, LeaseTaken, NotFound
+from mosaic_core.directory.tables import DeletionRow, FormerSlugRow, LeaseRow
+from mosaic_core.errors import Conflict, InvalidInput, LeaseLost, LeaseTaken, NotFound
 from mosaic_core.head import PLATFORM, Write
 from mosaic_core.head.log import verify
+from mosaic_core.tenants import TenantContext
 from tests.cms.access.people import People
 from tests.cms.deployment import Deployment, Deployments, opened
 
@@ -389,14 +389,19 @@ def test_a_bundle_of_a_removed_tenant_can_be_imported_again_and_again(
         file = tmp_path / "steel.mosaic"
         await deployment.do("tenants.export", "steel", file=file)
         ids = set()
-        for _ in range(2):
+        for life in ("first", "second"):
             view = await deployment.rule("tenants.import", file=file, slug="copy")
             ids.add(view.tenant_id)
-            assert (await deployment.get("/", "copy.mosaic.test")).status_code == 200
+            before = await deployment.get("/visit/", "copy.mosaic.test")
+            assert (before.status_code, "first life" in before.text) == (200, False)
+            await deployment.do("pages.edit", "copy", path="/visit/", body=f"In its {life} life.")
+            await deployment.do("pages.publish", "copy", path="/visit/")
+            assert f"{life} life" in (await deployment.get("/visit/", "copy.mosaic.test")).text
             await deployment.rule("tenants.delete", slug="copy")
             await deployment.rule("tenants.remove", slug="copy", confirm="copy")
-        (tenant_id,) = ids
-        assert len(await deployment.rule("tenants.certificate", tenant_id=tenant_id)) == 2
+        assert len(ids) == 2  # what anybody remembers of the first is not the second's
+        for tenant_id in ids:
+            (_,) = await deployment.rule("tenants.certificate", tenant_id=tenant_id)
 
     deployments(scenario)
 
@@ -411,10 +416,11 @@ def test_a_bundle_of_a_deleted_tenant_is_not_imported_over_it(
         await deployment.rule("tenants.rename", slug="copy", new="moved")
         await deployment.add("/since/", "moved", body="Since then.")
         await deployment.rule("tenants.delete", slug="moved")
-        for slug in ("copy", "moved"):  # its id, its slug
-            with pytest.raises(Conflict, match="'moved' is deleted") as refused:
-                await deployment.rule("tenants.import", file=file, slug=slug)
-            assert "mosaic tenant recover moved" in refused.value.hint
+        with pytest.raises(Conflict, match="'moved' is deleted") as refused:
+            await deployment.rule("tenants.import", file=file, slug="moved")
+        assert "mosaic tenant recover moved" in refused.value.hint
+        with pytest.raises(Conflict, match="'copy' is taken"):  # it is kept for it
+            await deployment.rule("tenants.import", file=file, slug="copy")
         await deployment.rule("tenants.recover", slug="moved")
         assert "Since then." in (await deployment.get("/since/", "moved.mosaic.test")).text
 
@@ -466,23 +472,60 @@ def test_a_clock_that_is_far_ahead_removes_nothing(
     assert "what is to be removed for good waits" in caplog.text
 
 
+def test_a_clock_that_is_behind_removes_nothing(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) - timedelta(days=400)
+
+    async def scenario(deployment: Deployment) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("mosaic_core.head.write.datetime", Behind)
+            deleted = await deployment.rule("tenants.delete", slug="steel")
+        assert deleted.at < datetime.now(UTC) - timedelta(days=399)
+        assert deleted.due > datetime.now(UTC) + timedelta(days=29)
+        assert await deployment.product.remover.remove_due() == 0
+        await deployment.rule("tenants.recover", slug="steel")
+
+    deployments(scenario)
+
+
 def test_a_tenant_that_was_made_again_is_not_removed_by_who_comes_late(
-    deployments: Deployments, tmp_path: Path
+    deployments: Deployments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(deployment: Deployment) -> None:
-        file, remover = tmp_path / "steel.mosaic", deployment.product.remover
+        file, product = tmp_path / "steel.mosaic", deployment.product
         await deployment.do("tenants.export", "steel", file=file)
         await deployment.rule("tenants.import", file=file, slug="copy")
+        tenant = product.platform.directory.named("copy")
         await deployment.rule("tenants.delete", slug="copy")
-        deletion = await deployment.product.platform.directory.deletions.named("copy")
-        late = dataclasses.replace(deletion, found={})  # one that looked when it had begun
+        deletion = await product.platform.directory.deletions.named("copy")
+        strategy = type(product.platform.persistence(tenant))
+        original, stands, goes = strategy.drop, asyncio.Event(), asyncio.Event()
+
+        async def drop(self: Any, home: TenantContext) -> None:
+            if not stands.is_set():  # the first one is held up, and its lease with it
+                stands.set()
+                await goes.wait()
+            await original(self, home)
+
+        async def forget(write: Any) -> None:
+            await write.session.execute(update(LeaseRow).values(renewed=0))
+
+        monkeypatch.setattr(strategy, "drop", drop)
+        late = asyncio.create_task(product.remover.remove(deletion))
+        await stands.wait()
+        await product.platform.directory.note(forget, actor="t", action="t")
         await deployment.rule("tenants.remove", slug="copy", confirm="copy")
-        with pytest.raises(NotFound, match="gone"):
-            await remover.remove(late)
         await deployment.rule("tenants.import", file=file, slug="copy")
-        with pytest.raises(NotFound, match="gone"):
-            await remover.remove(late)
+        goes.set()
+        with pytest.raises((LeaseLost, NotFound)):
+            await late
         assert (await deployment.get("/visit/", "copy.mosaic.test")).status_code == 200
+        again = product.platform.directory.named("copy")
+        assert await product.platform.persistence(again).check(again) == []
 
     deployments(scenario)
 

@@ -16,6 +16,7 @@ from tests.cms.test_tenant_life import lived_in, rows_with
 from tests.killing import nursery
 
 SOME = {"remove": (5, 11), "create": (3,), "recover": (6,)}
+NEW = {"slug": "new", "name": "New", "tier": "open", "domains": ("new.example",)}
 #: So that nobody waits long for what a killed process held.
 SOON = {"platform": {"lease": 2.0}}
 
@@ -30,7 +31,7 @@ async def remove(root: Path) -> None:
 async def create(root: Path) -> None:
     """What is killed."""
     async with opened(root, **SOON) as deployment:
-        await deployment.rule("tenants.create", slug="new", name="New")
+        await deployment.rule("tenants.create", **NEW)
 
 
 async def recover(root: Path) -> None:
@@ -94,8 +95,10 @@ async def created(deployment: Deployment) -> None:
     assert len(found) <= 1
     if deployment.product.platform.directory.tenant_of_slug("new") is None:
         assert (await deployment.get("/", "new.mosaic.test")).status_code == 404
-        await deployment.rule("tenants.create", slug="new", name="New")
+        assert (await deployment.get("/", "new.example")).status_code == 404
+        await deployment.rule("tenants.create", **NEW)
     assert (await deployment.get("/", "new.mosaic.test")).status_code == 200
+    assert (await deployment.get("/", "new.example")).status_code == 200
 
 
 async def recovered(deployment: Deployment) -> None:

@@ -21,7 +21,8 @@ class DedicatedSettings(BaseModel):
     # What is wrong is told without what was given: it may be the password.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    #: The server on which databases are made, as the URL of any database there.
+    #: The server on which databases are made, as the URL of any database there. It may be the
+    #: address of a secret in Azure Key Vault, as may those that are given.
     url: SecretStr
     #: Databases that are there already: their URLs, by the slug of the tenant that gets it.
     given: Mapping[str, SecretStr] = {}
@@ -39,8 +40,10 @@ class DedicatedSettings(BaseModel):
 async def open_databases(
     settings: DedicatedSettings, services: PlatformServices
 ) -> AsyncIterator[Persistence]:
+    from mosaic_tenancy_dedicated import vault
     from mosaic_tenancy_dedicated.databases import TenantDatabases
 
+    settings = await vault.revealed(settings)
     databases = TenantDatabases(settings, services.schema, services.tiers)
     try:
         yield databases

@@ -10,27 +10,32 @@ import io
 import json
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyrage
 import pytest
+from sqlalchemy import update
 
+from mosaic_cms.unfinished import remove_left
 from mosaic_core import bundle
 from mosaic_core.bundle import exporting, loading
 from mosaic_core.bundle.writing import BundleWriter
+from mosaic_core.directory.tables import LeaseRow
 from mosaic_core.errors import (
     BundleDamaged,
     BundleLocked,
     BundleNewer,
     Conflict,
     InvalidInput,
+    LeaseLost,
     MosaicError,
     QuotaExceeded,
 )
 from mosaic_core.head import TENANT
 from mosaic_core.head.log import Content, content_of, rebuild, verify
-from tests.cms.deployment import Deployment, Deployments
+from tests.cms.deployment import Deployment, Deployments, opened
 from tests.cms.test_web_files import store
 
 PATHS = ("/", "/visit/", "/visit/hours/", "/deep/", "/deep/b/", "/deep/b/c/", "/deep/a/")
@@ -44,6 +49,7 @@ async def fill(deployment: Deployment) -> None:
     await deployment.do("pages.move", path="/visit/", parent="/top/")
     await deployment.do("pages.move", path="/top/visit/", parent="/")
     await deployment.do("pages.edit", path="/deep/", title="Not shown yet")
+    await deployment.do("pages.schedule", path="/deep/", at="2090-01-01 09:00")
     await deployment.do("redirects.set", source="/old/", target="/deep/")
     for name, size in (("kiln.txt", 80), ("ğlaze.txt", 3_000_000)):
         await store(deployment, "aurora", name, name.encode() * (size // 8))
@@ -346,6 +352,107 @@ async def test_two_imports_of_one_bundle_do_not_meet(made: Made, tmp_path: Path)
     assert all(isinstance(one, Conflict) for one in outcomes if isinstance(one, BaseException))
     assert (await state(deployment, "twice"))[0] == (await state(deployment, "aurora"))[0]
     assert (await deployment.get("/visit/", host="twice.mosaic.test")).status_code == 200
+
+
+def test_the_same_bundle_is_another_tenant_in_each_installation(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    """So that two that share a server never have the same database."""
+    file = tmp_path / "aurora.mosaic"
+
+    async def scenario() -> None:
+        async with opened(deployments.copy()) as one, opened(deployments.copy()) as other:
+            await one.do("tenants.export", file=file)
+            views = [
+                await each.rule("tenants.import", file=file, slug="shop") for each in (one, other)
+            ]
+            assert views[0].tenant_id != views[1].tenant_id
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("then", ["goes on", "fails"])
+def test_a_process_that_was_held_up_leaves_what_another_imported(
+    deployments: Deployments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    root, file = deployments.copy(), tmp_path / "steel.mosaic"
+    stands, goes = asyncio.Event(), asyncio.Event()
+    original = loading._Loading._rows
+
+    async def rows(self: Any, *given: Any) -> None:
+        if self._there and not stands.is_set():  # after its first part
+            stands.set()
+            await goes.wait()
+            if then == "fails":
+                raise OSError("no")
+        await original(self, *given)
+
+    async def forget(write: Any) -> None:
+        """Nobody renewed the lease of whoever is held up."""
+        await write.session.execute(update(LeaseRow).values(renewed=0))
+
+    async def scenario() -> None:
+        async with opened(root) as late, opened(root) as other:
+            await other.do("tenants.export", "steel", file=file)
+            monkeypatch.setattr(loading._Loading, "_rows", rows)
+            first = asyncio.create_task(late.rule("tenants.import", file=file, slug="two"))
+            await stands.wait()
+            await other.product.platform.directory.note(forget, actor="t", action="t")
+            await other.rule("tenants.import", file=file, slug="two")
+            await other.add("/mine/", "two", body="Acknowledged.")
+            goes.set()
+            with pytest.raises((LeaseLost, OSError)):
+                await first
+            assert "Acknowledged." in (await other.get("/mine/", "two.mosaic.test")).text
+            tenant = other.scope("two").tenant
+            assert await other.product.platform.persistence(tenant).check(tenant) == []
+            assert await strays(other) == []
+
+    asyncio.run(scenario())
+
+
+@in_its_loop
+async def test_what_nobody_goes_on_with_is_removed_after_a_week(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, file, _ = made
+    platform = deployment.product.platform
+
+    async def stopped(*given: Any) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading._Loading, "_end", stopped)
+        with pytest.raises(asyncio.CancelledError):
+            await deployment.rule("tenants.import", file=file, slug="half")
+    now = datetime.now(UTC)
+    assert await remove_left(platform, now + timedelta(days=6)) == 0
+    assert len(await strays(deployment)) == 1
+    assert await remove_left(platform, now + timedelta(days=8)) == 1
+    assert await strays(deployment) == []
+    assert await platform.directory.imports.going(now) == []
+
+
+@in_its_loop
+async def test_an_import_whose_end_a_backup_does_not_know_is_not_removed(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, file, _ = made
+    platform = deployment.product.platform
+
+    async def stopped(*given: Any, **named: Any) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(platform.directory), "add", stopped)
+        with pytest.raises(asyncio.CancelledError):
+            await deployment.rule("tenants.import", file=file, slug="half")
+    week = datetime.now(UTC) + timedelta(days=8)
+    assert await remove_left(platform, week) == 0
+    assert len(await strays(deployment)) == 1
+    assert await platform.directory.imports.going(week) == []  # the doctor tells of it
+    await deployment.rule("tenants.import", file=file, slug="half")
+    assert (await state(deployment, "half"))[:2] == (await state(deployment, "aurora"))[:2]
 
 
 def quiet(what: str, done: int, of: int) -> None:

@@ -39,6 +39,8 @@ class Ground:
     lease: float = 15.0
     #: Where schemas are made, if elsewhere.
     url: str | None = None
+    #: Databases that are there, by the slugs of who gets them.
+    given: dict[str, str] = field(default_factory=dict)
     #: Other plugins, and tables of their settings.
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
     prefix: str = field(default_factory=lambda: f"m{secrets.token_hex(5)}")
@@ -59,7 +61,7 @@ class Ground:
             },
             "plugins": {
                 "tenancy_sqlschema": {"url": self.url or url, "prefix": self.prefix},
-                "tenancy_dedicated": {"url": url, "prefix": self.prefix},
+                "tenancy_dedicated": {"url": url, "prefix": self.prefix, "given": self.given},
                 **self.plugins,
             },
             "tiers": {

@@ -37,7 +37,7 @@ class Died(BaseException):
     """In the place of SIGKILL, where the test goes on in the same process."""
 
 
-def _die() -> None:
+def die() -> None:
     raise Died
 
 
@@ -82,7 +82,7 @@ def test_whoever_finds_a_move_at_any_point_brings_it_to_its_end(ground: Ground) 
         with pytest.MonkeyPatch.context() as patch:
             if step in BACK:
                 cancelling_at(patch, Step.SWITCH)
-            dying_at(patch, step, point, _die)
+            dying_at(patch, step, point, die)
             with pytest.raises(Died):
                 await move(deployment, there)
         undone = step in BACK
@@ -154,7 +154,7 @@ def test_whoever_waits_behind_the_fence_of_a_dead_mover_writes_in_the_end(ground
         await ground.make("file")
         async with ground.opened() as deployment, ground.opened() as other:
             with pytest.MonkeyPatch.context() as patch:
-                dying_at(patch, Step.FENCE, "after", _die)
+                dying_at(patch, Step.FENCE, "after", die)
                 with pytest.raises(Died):
                     await move(deployment, "other")
             given = {"source": "/waited/", "target": "/deep/"}
