@@ -82,22 +82,17 @@ async def finish(space: Space, ledger: Ledger, upload_id: str) -> FileInfo:
     for number in range(1, upload.parts + 1):
         if lengths.get(block_of(number)) != upload.length(number):
             raise _wrong(upload, number, lengths.get(block_of(number), 0))
-    await ledger.mark(upload.id, placing=True)
     blob = _draft(space, upload.id)
-    try:
-        blocks = [BlobBlock(block_id=block_of(n)) for n in range(1, upload.parts + 1)]
-        with translated(upload.key):
-            await made(space, blob, lambda: blob.commit_block_list(blocks))
-        digest = await digest_of(blob, upload.key)
-        if upload.digest not in (None, digest):
-            raise FileMismatch(
-                f"{upload.key!r} is not the file that was announced: its digest is {digest} "
-                f"(announced: {upload.digest}).",
-                hint="Send the parts that differ again, or end the upload.",
-            )
-    except Exception:  # nothing has its place yet
-        await ledger.mark(upload.id, placing=False)
-        raise
+    blocks = [BlobBlock(block_id=block_of(n)) for n in range(1, upload.parts + 1)]
+    with translated(upload.key):
+        await made(space, blob, lambda: blob.commit_block_list(blocks))
+    digest = await digest_of(blob, upload.key)
+    if upload.digest not in (None, digest):
+        raise FileMismatch(
+            f"{upload.key!r} is not the file that was announced: its digest is {digest} "
+            f"(announced: {upload.digest}).",
+            hint="Send the parts that differ again, or end the upload.",
+        )
     info = await put_in_place(
         space,
         ledger,
