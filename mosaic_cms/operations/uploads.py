@@ -198,6 +198,7 @@ async def part_address(scope: TenantScope, command: NumberedPart) -> PartAddress
     "media.finish_upload",
     needs=Permission("create", "media"),
     http="POST /media/uploads/{upload}/finish",
+    seconds=3600,
 )
 async def finish_upload(scope: TenantScope, command: NamedUpload) -> Uploaded:
     """Puts the parts together and looks at the file; what is refused is gone."""
