@@ -13,7 +13,8 @@ from mosaic_cms.rights import Permission
 from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_core.directory import Work
 from mosaic_core.directory.deletions import Deletion, has_begun
-from mosaic_core.errors import Conflict, DatabaseMissing, InvalidInput
+from mosaic_core.errors import ConfigurationError, Conflict, DatabaseMissing, InvalidInput
+from mosaic_core.storage import Storage
 from mosaic_core.tenants import TenantContext, TenantStatus
 
 
@@ -72,8 +73,10 @@ async def rename_tenant(scope: PlatformScope, command: MoveAddress) -> TenantVie
     """Gives a tenant another slug. For 90 days, its old address leads to the new one."""
     platform = scope.product.platform
     tenant = platform.directory.named(command.slug)
+    as_renamed = dataclasses.replace(tenant, slug=command.new)
+    _require_files_stay(platform.storage(tenant), tenant, as_renamed)
     try:  # a database that is named by the slug in the configuration would not be found any more
-        await platform.persistence(tenant).head(dataclasses.replace(tenant, slug=command.new))
+        await platform.persistence(tenant).head(as_renamed)
     except DatabaseMissing as error:
         raise Conflict(
             f"Its database would not be found as {command.new!r}: {error.message}",
@@ -81,6 +84,20 @@ async def rename_tenant(scope: PlatformScope, command: MoveAddress) -> TenantVie
         ) from error
     renamed = await platform.directory.rename(tenant.tenant_id, command.new, actor=str(scope.actor))
     return tenant_view(scope, renamed)
+
+
+def _require_files_stay(storage: Storage, tenant: TenantContext, renamed: TenantContext) -> None:
+    """Raises Conflict where files are looked for by a slug, and would not be found any more."""
+    try:
+        stays = storage.place(renamed) == storage.place(tenant)
+    except ConfigurationError:  # nothing is configured under the new slug
+        stays = False
+    if not stays:
+        raise Conflict(
+            f"Its files would not be found as {renamed.slug!r}: the configuration of the storage "
+            f"names their place by the slug {tenant.slug!r}.",
+            hint=f"Name it by the id {tenant.tenant_id!r} there first.",
+        )
 
 
 @action("tenants.delete", needs=Permission("delete", "tenants"), http="DELETE /tenants/{slug}")
