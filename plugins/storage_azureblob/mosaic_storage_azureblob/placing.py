@@ -23,7 +23,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from azure.storage.blob import BlobBlock, BlobProperties, BlobSasPermissions
-from azure.storage.blob.aio import BlobClient
+from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from mosaic_core.errors import Conflict
 from mosaic_core.storage import FileInfo
@@ -225,9 +225,11 @@ def block_of(number: int) -> str:
 
 
 async def discard(space: Space, draft: str) -> None:
-    """Removes a draft with all its blocks, if there is one."""
+    """Removes a draft with all its blocks and versions, if there is one."""
     with translated(draft):
         await remove(space.aside(f"{DRAFTS}{draft}"))
+        home = space.container(space.home)
+        await remove_versions(home, space.beginning_aside(f"{DRAFTS}{draft}"))
 
 
 async def remove(blob: BlobClient) -> None:
@@ -240,6 +242,25 @@ async def remove(blob: BlobClient) -> None:
         # Blocks that no list names cannot be deleted; they go with the blob that a list makes.
         await blob.commit_block_list([])
         await blob.delete_blob()
+
+
+async def remove_versions(container: ContainerClient, beginning: str) -> None:
+    """Removes what versioning has kept of blobs whose names begin so, and that are gone or were
+    replaced (List Blobs and Delete Blob, REST reference)."""
+    try:
+        # The whole list first: what is listed must not change on the way.
+        kept = [
+            (blob.name, blob.version_id)
+            async for blob in container.list_blobs(beginning, include=["versions"])
+            if blob.version_id and not blob.is_current_version
+        ]
+    except ResourceNotFoundError:  # not even the container is there
+        return
+    for name, version in kept:
+        try:
+            await container.delete_blob(name, version_id=version)
+        except ResourceNotFoundError:  # a lifecycle rule was first
+            continue
 
 
 # What every request needs
