@@ -263,6 +263,7 @@ class Storage(Protocol):
 
         Raises:
             FileMissing: there is no such upload (any more).
+            FileMismatch: far more was sent already than was announced.
             InvalidInput: there is no part of this number.
         """
         ...

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -20,6 +19,8 @@ from mosaic_cms.media.films import Box, noted_in, require_film
 from mosaic_cms.media.kinds import HEAD, KINDS, Kind, ending_of, is_text, kind_of, refused_as
 from mosaic_cms.media.names import safe_name
 from mosaic_cms.media.scrub import scrub
+from mosaic_cms.media.sounds import require_flac, require_mp3, require_ogg, require_wave
+from mosaic_cms.media.webm import require_webm
 from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_core.errors import InvalidInput
 
@@ -27,6 +28,9 @@ from mosaic_core.errors import InvalidInput
 _MOST_OF_PICTURE, _MOST_OF_DRAWING = 64 * 1024 * 1024, 5_000_000
 _CHUNK = 256 * 1024
 _TAIL = 1024
+#: The end of a PDF, with the place of its table: of one in plain words, or of one in an object.
+_PDF_END = re.compile(rb"startxref\s+(\d{1,18})\s+%%EOF[\s\0]*\Z")
+_PDF_TABLE = re.compile(rb"[\s\0]*(?:xref\s|\d+\s+\d+\s+obj\b)")
 #: Films of boxes, in which something may be noted.
 _BOXED = frozenset({"mp4", "mov"})
 _TAKEN_OUT = "What was noted in it, such as where it was taken, was taken out."
@@ -222,20 +226,25 @@ def _cut_off(chunk: bytes) -> bytes:
 
 
 def _pdf(file: BinaryIO, size: int) -> None:
-    """ISO 32000-2, 7.5: a header at the very beginning, and an end."""
+    """ISO 32000-2, 7.5: a header at the very beginning, and an end that says where it is told what
+    is in it; nothing follows."""
     file.seek(0)
     if re.match(rb"%PDF-[12]\.\d", file.read(8)) is None:
         raise InvalidInput("It is no proper PDF: its version is not known.")
     file.seek(max(0, size - _TAIL))
-    if b"%%EOF" not in file.read(_TAIL):
+    tail = file.read(_TAIL)
+    if b"%%EOF" not in tail:
         raise InvalidInput("It is a PDF that is cut off: it has no end.", hint="Send it again.")
-
-
-def _wave(file: BinaryIO, size: int) -> None:
-    file.seek(4)
-    (length,) = struct.unpack("<I", file.read(4).ljust(4, b"\0"))
-    if 8 + length > size:
-        raise InvalidInput("It is a sound that is cut off.", hint="Send it again.")
+    end = _PDF_END.search(tail)
+    if end is None:
+        raise InvalidInput(
+            "It is no proper PDF: something else stands where it ends.", hint="Save it again."
+        )
+    file.seek(min(int(end[1]), size))
+    if _PDF_TABLE.match(file.read(_TAIL)) is None:
+        raise InvalidInput(
+            "It is no proper PDF: there is no table of what is in it.", hint="Save it again."
+        )
 
 
 _LOOKS: dict[str, Callable[[BinaryIO, int], None]] = {
@@ -246,6 +255,10 @@ _LOOKS: dict[str, Callable[[BinaryIO, int], None]] = {
     "mp4": require_film,
     "mov": require_film,
     "m4a": require_film,
-    "wav": _wave,
+    "webm": require_webm,
+    "wav": require_wave,
+    "mp3": require_mp3,
+    "ogg": require_ogg,
+    "flac": require_flac,
 }
 _ARCHIVES = frozenset({"zip", "docx", "xlsx", "pptx", "odt", "ods", "odp", "epub"})

@@ -33,15 +33,20 @@ class Box(NamedTuple):
 
 def require_film(file: BinaryIO, size: int) -> None:
     """Raises InvalidInput unless there are boxes up to the very end, and one that says what is in
-    the others."""
-    names, end = set(), 0
-    for box in _boxes(file, 0, size, iter(range(_MOST))):
+    the others: at least one track."""
+    names, end, tracks, left = set(), 0, False, iter(range(_MOST))
+    for box in _boxes(file, 0, size, left):
         names.add(box.name)
         end = box.end
+        if box.name == b"moov" and end <= size:
+            inside = _boxes(file, box.inside, end, left)
+            tracks = tracks or any(one.name == b"trak" for one in inside)
     if end < size:
         raise InvalidInput("Something else stands behind the film in the file.")
     if end > size or not names & {b"moov", b"moof"}:
         raise InvalidInput("It is a film that is cut off.", hint="Send it again.")
+    if not tracks:
+        raise InvalidInput("It is a film without a track.", hint="Send it again.")
 
 
 def noted_in(file: BinaryIO, size: int) -> tuple[Box, ...]:

@@ -10,12 +10,11 @@ from pydantic import Field
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.actions import Model, action
+from mosaic_cms.actions import Model, Part, action
 from mosaic_cms.content.models import Media
-from mosaic_cms.content.published import ContentReference
 from mosaic_cms.content.references import media_url
 from mosaic_cms.content.tree import find_site
-from mosaic_cms.media import shelf
+from mosaic_cms.media import listing, shelf
 from mosaic_cms.media.kinds import KINDS, ending_of, kind_of_type
 from mosaic_cms.media.names import check_folder, check_tags, check_words, safe_name
 from mosaic_cms.rights import Permission
@@ -23,6 +22,8 @@ from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
 
+#: Rows that are read at once for a list.
+_ROWS = 200
 Percent = Annotated[int, Field(ge=0, le=100)]
 #: ``media:<id>``.
 Reference = Annotated[str, Field(max_length=100)]
@@ -66,10 +67,11 @@ class MediaView(Model):
     updated_at: datetime
 
 
-class ListMedia(Model):
+class ListMedia(Part):
     """What is looked for; without anything, all there is.
 
     Attributes:
+        after: the file that stands before those that are listed, ``media:<id>``.
         folder: what is right in it; "" is what is in none.
         below: also what is in the folders below it.
         query: words that stand in its name, texts or tags, all of them.
@@ -86,6 +88,7 @@ class ListMedia(Model):
     without_alt: bool = False
     unused: bool = False
     site: str | None = None
+    after: Reference = ""
 
 
 class NamedMedia(Model):
@@ -124,21 +127,31 @@ class FocusMedia(Model):
     site: str | None = None
 
 
-@action("media.list", needs=Permission("read", "media"), effect="read", http="GET /media")
+@action(
+    "media.list",
+    needs=Permission("read", "media"),
+    effect="read",
+    http="GET /media",
+    cursor="reference",
+)
 async def list_media(scope: TenantScope, command: ListMedia) -> list[MediaView]:
     """The files of a library, by their name."""
+    found: list[MediaView] = []
     async with scope.read() as session:
         site = await find_site(session, command.site)
         query = select(Media).where(Media.site_id == site.id, Media.binned_at.is_(None))
-        query = query.where(*_asked(command)).order_by(Media.name, Media.id)
-        rows = list(await session.scalars(query))
-        if command.tag is not None:
-            tag = command.tag.casefold()
-            rows = [row for row in rows if tag in {one.casefold() for one in row.tags}]
-        if command.unused:
-            used = set(await session.scalars(select(ContentReference.target).distinct()))
-            rows = [row for row in rows if f"media:{row.id}" not in used]
-        return [media_view(row) for row in rows]
+        query = query.where(*_asked(command)).order_by(Media.name, Media.id).limit(_ROWS)
+        after = await listing.place_of(session, site, command.after) if command.after else None
+        while command.limit is None or len(found) < command.limit:
+            part = query if after is None else query.where(listing.behind(*after))
+            rows = list(await session.scalars(part))
+            left = await listing.left(session, rows, tag=command.tag, unused=command.unused)
+            found += map(media_view, left)
+            if len(rows) < _ROWS:
+                break
+            after = rows[-1].name, rows[-1].id
+            session.expunge_all()
+    return found[: command.limit]
 
 
 @action("media.show", needs=Permission("read", "media"), effect="read", http="GET /media/{media}")

@@ -136,7 +136,12 @@ async def show_usage(scope: TenantScope, command: OfTenant) -> UsageView:
     )
 
 
-@action("media.sweep", needs=Permission("update", "settings"), http="POST /media/sweep")
+@action(
+    "media.sweep",
+    needs=Permission("update", "settings"),
+    http="POST /media/sweep",
+    seconds=3600,
+)
 async def sweep_media(scope: TenantScope, command: OfTenant) -> SweptMedia:
     """Clears away what nobody waits for any more; it happens by itself when something is due."""
     found = await sweep(scope, datetime.now(UTC))

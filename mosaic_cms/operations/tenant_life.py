@@ -13,9 +13,10 @@ from mosaic_cms.rights import Permission
 from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_core.directory import Lease, Work
 from mosaic_core.directory.deletions import Deletion, has_begun
-from mosaic_core.errors import Conflict, DatabaseMissing, InvalidInput
+from mosaic_core.errors import ConfigurationError, Conflict, DatabaseMissing, InvalidInput
 from mosaic_core.moves import Step
 from mosaic_core.platform import Platform
+from mosaic_core.storage import Storage
 from mosaic_core.tenants import TenantContext, TenantStatus
 
 
@@ -90,12 +91,13 @@ async def rename_tenant(scope: PlatformScope, command: MoveAddress) -> TenantVie
 
 
 async def _require_found(platform: Platform, home: TenantContext, slug: str) -> None:
-    """A database that is named by the slug in the configuration would not be found any more: not
-    the one that the tenant lives in, nor one that it left and that is to be removed.
+    """A database or files that are named by the slug in the configuration would not be found any
+    more: not those that the tenant lives in, nor those that it left and that are to be removed.
 
     Raises:
         Conflict: so it would be.
     """
+    _require_files_stay(platform.storage(home), home, dataclasses.replace(home, slug=slug))
     persistence = platform.persistence(home)
     try:
         await persistence.head(home)
@@ -108,6 +110,20 @@ async def _require_found(platform: Platform, home: TenantContext, slug: str) -> 
             f"Its database would not be found as {slug!r}: {error.message}",
             hint="Name it under the new slug in the configuration first.",
         ) from error
+
+
+def _require_files_stay(storage: Storage, tenant: TenantContext, renamed: TenantContext) -> None:
+    """Raises Conflict where files are looked for by a slug, and would not be found any more."""
+    try:
+        stays = storage.place(renamed) == storage.place(tenant)
+    except ConfigurationError:  # nothing is configured under the new slug
+        stays = False
+    if not stays:
+        raise Conflict(
+            f"Its files would not be found as {renamed.slug!r}: the configuration of the storage "
+            f"names their place by the slug {tenant.slug!r}.",
+            hint=f"Name it by the id {tenant.tenant_id!r} there first.",
+        )
 
 
 @action("tenants.delete", needs=Permission("delete", "tenants"), http="DELETE /tenants/{slug}")

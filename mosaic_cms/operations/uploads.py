@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -26,11 +27,11 @@ from mosaic_cms.operations.media import Alt, Caption, Credit, Folder, MediaSite,
 from mosaic_cms.operations.media_content import GivenName, Uploaded, uploaded
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
-from mosaic_core.errors import Denied, FileMissing, InvalidInput
+from mosaic_core.errors import Denied, FileMismatch, FileMissing, InvalidInput
 from mosaic_core.storage import Upload
 
 #: For how long a part can be sent to an address.
-_SIGNED = timedelta(hours=1)
+_SIGNED = timedelta(minutes=15)
 
 
 class BeginUpload(Model):
@@ -198,6 +199,7 @@ async def part_address(scope: TenantScope, command: NumberedPart) -> PartAddress
     "media.finish_upload",
     needs=Permission("create", "media"),
     http="POST /media/uploads/{upload}/finish",
+    seconds=3600,
 )
 async def finish_upload(scope: TenantScope, command: NamedUpload) -> Uploaded:
     """Puts the parts together and looks at the file; what is refused is gone."""
@@ -240,10 +242,11 @@ async def _view(scope: TenantScope, row: MediaUpload) -> UploadView:
     direct = False
     if parts.missing:
         first = parts.missing[0]
-        address = await storage.signed_part_url(
-            scope.tenant, row.parts_id, first, expires_in=_SIGNED
-        )
-        direct = address is not None
+        with suppress(FileMismatch):  # far too much was sent there already
+            address = await storage.signed_part_url(
+                scope.tenant, row.parts_id, first, expires_in=_SIGNED
+            )
+            direct = address is not None
     return UploadView(
         id=row.id,
         name=row.name,

@@ -17,7 +17,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os.path import commonpath
 
 from mosaic_cms.incoming import Incoming
 from mosaic_cms.pictures.library import ImageLibrary
@@ -77,14 +76,15 @@ class Renditions:
     async def remove(self, storage: Storage, tenant: TenantContext, keys: Iterable[str]) -> int:
         """Removes what was made of stored files that are gone, by the files' keys; returns how
         many renditions there were."""
-        folders = {key.rpartition("/")[0] for key in keys}
-        if not folders:
-            return 0
-        found = [info.key async for info in storage.list(tenant, commonpath(sorted(folders)))]
-        gone = [key for key in found if made_in(key) in folders]
-        for key in gone:
-            await storage.delete(tenant, key)
-        return len(gone)
+        count = 0
+        for folder in sorted({key.rpartition("/")[0] for key in keys}):
+            # Each folder by itself: a library has many others.
+            beside = [info.key async for info in storage.list(tenant, f"{folder}/")]
+            for key in beside:
+                if made_in(key) == folder:
+                    await storage.delete(tenant, key)
+                    count += 1
+        return count
 
     async def _make(
         self, storage: Storage, tenant: TenantContext, source: Source, wanted: Wanted

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mosaic_storage_local.folder import LocalFolder
 from sqlalchemy import select, update
 
 from mosaic_cms.identity.tables import ApiKey, KeyUse, Membership, SessionRow
@@ -19,7 +20,14 @@ from mosaic_core.database import PlatformBase
 from mosaic_core.database.clock import database_now
 from mosaic_core.directory import Work, trusted_clock
 from mosaic_core.directory.tables import DeletionRow, FormerSlugRow, LeaseRow
-from mosaic_core.errors import Conflict, InvalidInput, LeaseLost, LeaseTaken, NotFound
+from mosaic_core.errors import (
+    ConfigurationError,
+    Conflict,
+    InvalidInput,
+    LeaseLost,
+    LeaseTaken,
+    NotFound,
+)
 from mosaic_core.head import PLATFORM, Write
 from mosaic_core.head.log import verify
 from mosaic_core.tenants import TenantContext
@@ -101,6 +109,28 @@ def test_an_old_slug_is_kept_for_its_tenant_for_a_while(deployments: Deployments
         await deployment.rule("tenants.rename", slug="bread", new="copper")
         await deployment.rule("tenants.create", slug="iron", name="New")
         assert (await deployment.get("/", "iron.mosaic.test")).status_code == 200
+
+    deployments(scenario)
+
+
+def test_a_tenant_whose_files_are_named_by_its_slug_keeps_it(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would not be found under another one."""
+
+    def by_slug(folder: LocalFolder, tenant: TenantContext) -> str:
+        if tenant.slug == "unknown":
+            raise ConfigurationError("No storage account is configured for 'unknown'.")
+        return f"https://{tenant.slug}.example"
+
+    async def scenario(deployment: Deployment) -> None:
+        monkeypatch.setattr(LocalFolder, "place", by_slug)
+        for new in ("bakery", "unknown"):
+            with pytest.raises(Conflict, match="files would not be found") as refusal:
+                await deployment.rule("tenants.rename", slug="bread", new=new)
+            assert "by the id" in str(refusal.value.hint)
+        monkeypatch.undo()
+        await deployment.rule("tenants.rename", slug="bread", new="bakery")
 
     deployments(scenario)
 

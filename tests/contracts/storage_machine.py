@@ -69,6 +69,8 @@ class StorageMachine(RuleBasedStateMachine):
         #: What a key may hold: several things after a crash, until somebody looks.
         self.files: dict[str, set[bytes | None]] = {}
         self.begun: dict[str, Upload] = {}
+        #: What was sent of uploads, of which all parts are there.
+        self.sent: dict[str, bytes] = {}
         self.turn = 0
 
     @initialize()
@@ -139,28 +141,44 @@ class StorageMachine(RuleBasedStateMachine):
         self.begun[begun[0].id] = begun[0]
         return begun[0]
 
-    @rule(upload=consumes(uploads), crash=CRASHES, ended=st.booleans())
-    def finish(self, upload: Upload, crash: int | None, ended: bool) -> None:
-        self.turn += 1
-        content = bytes([self.turn % 256]) * upload.size
+    @rule(
+        target=uploads,
+        upload=consumes(uploads),
+        crash=CRASHES,
+        ended=st.booleans(),
+        again=st.booleans(),
+    )
+    def finish(self, upload: Upload, crash: int | None, ended: bool, again: bool) -> Any:
+        """It is finished or ended; after a crash it can be tried again, with parts sent again or
+        with those that are there."""
+        content, came = bytes([(self.turn + 1) % 256]) * upload.size, upload.id in self.sent
+        if came and not again:
+            content = self.sent[upload.id]
+        else:
+            self.turn += 1
 
         async def work() -> None:
-            for number in range(1, upload.parts + 1):
+            for number in range(1, 1 if came and not again else upload.parts + 1):
                 start = (number - 1) * upload.part_size
                 part = content[start : start + upload.part_size]
                 await self.storage.write_part(self.tenant, upload.id, number, chunked(part))
+            self.sent[upload.id] = content
             if ended:
                 await self.storage.abort_upload(self.tenant, upload.id)
             else:
                 await self.storage.finish_upload(self.tenant, upload.id)
 
+        self.sent.pop(upload.id, None)
         try:
             done = self.do(work, crash)
-        except (FileMissing, Conflict):  # swept, or a folder is in its place
-            return
+        except (FileMissing, Conflict, QuotaExceeded):
+            # Swept, or a folder is in its place; or it was stopped before, and there is no room for
+            # two of it.
+            return multiple()
         self.begun.pop(upload.id, None)
         if not ended:
             self.changed(upload.key, content, done=done)
+        return multiple() if done else upload
 
     @rule(crash=CRASHES)
     def sweep(self, crash: int | None) -> None:

@@ -3,10 +3,12 @@ sequences with crashes."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
@@ -19,8 +21,10 @@ from mosaic_storage_azureblob.plugin import AzureBlobSettings
 from mosaic_storage_azureblob.plugin import mosaic_storage as azure_storage
 from mosaic_storage_local.folder import LocalFolder
 
+from mosaic_core.errors import FileMissing
 from mosaic_core.storage import Storage
-from mosaic_core.testing.services import make_services
+from mosaic_core.testing.services import make_services, make_tenant
+from mosaic_core.testing.storage.tools import chunked
 from tests.azurite import Azurite
 from tests.contracts.storage_machine import LONG, QUICK, Crashed, StorageMachine
 
@@ -95,3 +99,44 @@ def test_blob_storage_counts_what_it_stores(azurite: Azurite, length: Any) -> No
 @pytest.mark.parametrize("length", LENGTHS)
 def test_local_storage_counts_what_it_stores(length: Any) -> None:
     run_state_machine_as_test(LocalMachine, settings=length)
+
+
+@pytest.mark.parametrize("then", ["finish_upload", "abort_upload"])
+@pytest.mark.parametrize("kind", [LocalMachine, AzureMachine], ids=["local", "azure"])
+def test_an_upload_that_was_stopped_anywhere_while_it_was_finished_is_counted_in_full(
+    azurite: Azurite, kind: type[LocalMachine | AzureMachine], then: str
+) -> None:
+    """Whether it is tried again then or ended; and once it was swept, nothing else counts."""
+    AzureMachine.azurite = azurite
+    machine = kind()
+
+    async def stopped(storage: Storage, after: int) -> bool:
+        """Whether it was stopped after so many steps."""
+        tenant, crashed = make_tenant(), False
+        await storage.write(tenant, "a", chunked(b"old" * 1_000))
+        upload = await storage.begin_upload(tenant, "a", size=100_000)
+        for number in range(1, upload.parts + 1):
+            part = b"x" * upload.length(number)
+            await storage.write_part(tenant, upload.id, number, chunked(part))
+        with machine.crashing(after):
+            try:
+                await storage.finish_upload(tenant, upload.id)
+            except Crashed:
+                crashed = True
+        with suppress(FileMissing):
+            await getattr(storage, then)(tenant, upload.id)
+        stored = sum([info.size async for info in storage.list(tenant)])
+        assert await storage.usage(tenant) >= stored, after
+        assert stored == 100_000 or then == "abort_upload"
+        await storage.sweep(tenant, older_than=timedelta(0))
+        assert await storage.usage(tenant) == stored
+        return crashed
+
+    async def main() -> None:
+        async with machine.opened() as storage:
+            after = 0
+            while await stopped(storage, after):
+                after += 1
+            assert after > 5
+
+    asyncio.run(main())

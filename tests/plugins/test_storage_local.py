@@ -13,7 +13,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,6 +72,66 @@ def test_deleting_leaves_no_empty_folders(
     asyncio.run(storage.delete(tenant, "a/d.txt"))
     assert list((home / "content").iterdir()) == []
     assert list((home / "facts").iterdir()) == []
+
+
+def test_a_new_file_is_found_after_a_loss_of_power(
+    storage: LocalFolder,
+    tenant: TenantContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every folder that is new has its name forced onto the disk, up to one that was there."""
+    forced: list[Path] = []
+    sync_folder = disk.sync_folder
+
+    def noted(folder: Path) -> None:
+        forced.append(folder)
+        sync_folder(folder)
+
+    monkeypatch.setattr(disk, "sync_folder", noted)
+    put(storage, tenant, "a/b/c.txt", b"x")
+    home = tmp_path / "files" / "tenant-abc123"
+    content = home / "content"
+    new = {tmp_path, tmp_path / "files", home, content, content / "a", content / "a" / "b"}
+    assert new <= set(forced)
+    forced.clear()
+    put(storage, tenant, "a/b/d.txt", b"x")
+    assert set(forced) == {content / "a" / "b", home / "facts" / "a" / "b"}
+
+
+def test_a_list_walks_the_folder_of_its_prefix_alone(
+    storage: LocalFolder, tenant: TenantContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("a/b/1", "a/b/2", "a/c/3", "d/4"):
+        put(storage, tenant, key, b"x")
+    walked: list[str] = []
+    walk = os.walk
+
+    def noted(*given: Any, **named: Any) -> Iterator[Any]:
+        for step in walk(*given, **named):
+            walked.append(str(step[0]).rpartition("content")[2])
+            yield step
+
+    monkeypatch.setattr(os, "walk", noted)
+    for prefix, keys, folders in (
+        ("a/b/", ["a/b/1", "a/b/2"], ["/a/b"]),
+        ("a/b/2", ["a/b/2"], ["/a/b"]),
+        ("a/c", ["a/c/3"], ["/a", "/a/c"]),
+        ("../", [], []),
+        ("a\0/", [], []),
+    ):
+        walked.clear()
+        assert asyncio.run(keys_of(storage, tenant, prefix)) == keys
+        assert walked == folders
+
+
+def test_a_list_is_of_more_files_than_are_looked_at_at_once(
+    storage: LocalFolder, tenant: TenantContext
+) -> None:
+    keys = [f"a/{number:03}" for number in range(230)]
+    for key in keys:
+        put(storage, tenant, key, b"x")
+    assert asyncio.run(keys_of(storage, tenant)) == keys
 
 
 def test_dropping_leaves_not_even_a_folder(

@@ -125,7 +125,8 @@ class KeysContract(Contract[Storage]):
         ]
         for key in keys:
             await storage.write(tenant, key, chunked(b"."))
-        for prefix in ("", "a", "a/", "a/1", "ab", "ä", "z", "A", "a/1/x", "a/1/xy", "..", "/"):
+        hostile = ("..", "/", "../", "a/../", "a//", "./", "/a", "../tenant-", "con/")
+        for prefix in ("", "a", "a/", "a/1", "ab", "ä", "z", "A", "a/1/x", "a/1/xy", *hostile):
             expected = sorted(key for key in keys if key.startswith(prefix))
             assert await keys_of(storage, tenant, prefix) == expected
         async for info in storage.list(tenant):

@@ -41,10 +41,13 @@ class Account:
         where: str,
         credential: DefaultAzureCredential | None,
         trusted: Path | None,
+        resource: str | None,
     ) -> None:
         """``where`` is a connection string, or an address to which ``credential`` is shown;
-        ``trusted`` are certificates to trust instead of the system's."""
+        ``trusted`` are certificates to trust instead of the system's. ``resource`` is the account's
+        resource id, with ``{account}`` for its name."""
         self._settings = settings
+        self._resource = resource
         self._trusted = trusted
         self._credential = credential
         options: dict[str, Any] = {
@@ -153,9 +156,8 @@ class Account:
                 getattr(error, "error_code", None) or type(error).__name__,
                 days,
             )
-        await management.switch_versioning_on(
-            str(name), self._settings.resource_id, self._credential, self._trusted
-        )
+        resource = self._resource and self._resource.replace("{account}", str(name))
+        await management.switch_versioning_on(str(name), resource, self._credential, self._trusted)
 
 
 class Accounts:
@@ -180,7 +182,7 @@ class Accounts:
         """The account that tenants share."""
         given = self._settings.connection_string
         where = self._settings.account_url if given is None else given.get_secret_value()
-        return self._account(str(where), "connection_string")
+        return self._account(str(where), "connection_string", self._settings.resource_id)
 
     def own(self, tenant: TenantContext) -> Account:
         """The account of one tenant.
@@ -189,9 +191,10 @@ class Accounts:
             ConfigurationError: none is configured for it.
         """
         accounts, template = self._settings.accounts, self._settings.account_template
+        resource = self._settings.resource_template
         given = accounts.get(tenant.tenant_id) or accounts.get(tenant.slug)
         if given is not None:
-            return self._account(given.get_secret_value(), "accounts")
+            return self._account(given.get_secret_value(), "accounts", resource)
         if template is None:
             raise ConfigurationError(
                 f"No storage account is configured for {tenant.slug!r}.",
@@ -204,15 +207,15 @@ class Accounts:
             .replace("{slug}", tenant.slug)
             .replace("{short}", short)
         )
-        return self._account(where, "account_template")
+        return self._account(where, "account_template", resource)
 
-    def _account(self, where: str, key: str) -> Account:
+    def _account(self, where: str, key: str, resource: str | None) -> Account:
         account = self._opened.get(where)
         if account is None:
             is_address = where.startswith(("https://", "http://"))
             credential = self._identity() if is_address else None
             try:
-                account = Account(self._settings, where, credential, self._trusted)
+                account = Account(self._settings, where, credential, self._trusted, resource)
             except ValueError:
                 # Not the error's own words: they may have the key in them.
                 raise ConfigurationError(

@@ -234,6 +234,7 @@ async def _dropped(space: Space) -> None:
                 continue
             for blob in found:
                 await placing.remove(container.get_blob_client(blob))
+            await placing.remove_versions(container, space.beginning())
 
 
 async def _info(blob: BlobClient, key: str, found: BlobProperties) -> FileInfo:

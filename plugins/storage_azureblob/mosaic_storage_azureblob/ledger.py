@@ -47,8 +47,8 @@ class Claim(BaseModel):
     key: str | None = None
     digest: str | None = None
     part_size: int = 0
-    #: Of an upload: it is being made a file.
-    placing: bool = False
+    #: Of an upload: whoever is making it a file, or was stopped at that.
+    placer: str | None = None
 
 
 class Book(BaseModel):
@@ -131,7 +131,47 @@ class Ledger:
             # A request that was sent may have been carried out: then nobody knows, and the claim
             # stays until a sweep counts anew.
             if settling.known:
-                await asyncio.shield(self.settle(claim_id, settling.difference))
+                await asyncio.shield(self.settle(claim_id, settling.difference or 0))
+
+    @asynccontextmanager
+    async def placing(self, upload_id: str, *, replaced: int) -> AsyncIterator[Settling]:
+        """Makes an upload a file, instead of one of ``replaced`` bytes; it goes on if nothing
+        comes of that.
+
+        Whoever was stopped at it may have made the file, and others may have replaced it since.
+        What was claimed then stands for that one until a sweep, and its bytes are claimed again.
+
+        Raises:
+            FileMissing: the upload is over.
+            QuotaExceeded: somebody was stopped at it, and there is no room for both.
+        """
+        placer = uuid.uuid4().hex
+
+        def begin(book: Book) -> None:
+            claim = book.claims.get(upload_id)
+            if claim is None or claim.key is None:
+                raise FileMissing("There is no such upload.", hint="Begin it anew.")
+            if claim.placer not in (None, placer):
+                self._require_room(book, claim.size - replaced)
+                book.claims[placer] = Claim(size=claim.size, since=time.time())
+            claim.placer, claim.since = placer, time.time()
+
+        def go_on(book: Book) -> None:
+            claim = book.claims.get(upload_id)
+            if claim is not None and claim.placer == placer:
+                claim.placer = None
+                if claim.key is None:  # it was ended meanwhile
+                    del book.claims[upload_id]
+
+        await self.change(begin)
+        settling = Settling()
+        try:
+            yield settling
+        finally:
+            if settling.known and settling.difference is None:
+                await asyncio.shield(self.change(go_on))
+            elif settling.known:
+                await asyncio.shield(self.settle(upload_id, settling.difference or 0))
 
     async def settle(self, claim_id: str, difference: int) -> None:
         """Ends a claim; there are so many more bytes of files. Once: when the answer to a first
@@ -152,21 +192,6 @@ class Ledger:
 
         await self.change(note)
 
-    async def mark(self, upload_id: str, *, placing: bool) -> None:
-        """Notes that an upload is being made a file, or that it is not after all.
-
-        Raises:
-            FileMissing: it is over.
-        """
-
-        def note(book: Book) -> None:
-            claim = book.claims.get(upload_id)
-            if claim is None:
-                raise FileMissing("There is no such upload.", hint="Begin it anew.")
-            claim.placing = placing
-
-        await self.change(note)
-
     async def end(self, upload_id: str) -> bool:
         """Ends an upload; whether there was one. If it is just being made a file, its bytes count
         until that is known."""
@@ -176,7 +201,7 @@ class Ledger:
             nonlocal found
             claim = book.claims.get(upload_id)
             found = claim is not None and claim.key is not None
-            if claim is not None and claim.placing:
+            if claim is not None and claim.placer:
                 claim.key = None
             elif found:
                 del book.claims[upload_id]
@@ -196,7 +221,7 @@ class Ledger:
                 kept = {name: c for name, c in book.claims.items() if name not in old}
                 if etag is None and not kept:
                     return removed
-                busy = any(claim.key is None or claim.placing for claim in kept.values())
+                busy = any(claim.key is None or claim.placer for claim in kept.values())
                 # Nobody began in between if the blob is the same still when it is replaced.
                 files = book.files if busy else await self.recount()
                 if await self._store(Book(files=files, claims=kept), etag):
@@ -274,8 +299,9 @@ class Ledger:
 
 
 class Settling:
-    """What came of a change: ``difference`` in bytes of files, unless that is not known."""
+    """What came of a change, unless that is not known: ``difference`` in bytes of files; None where
+    nothing was changed."""
 
     def __init__(self) -> None:
         self.known = True
-        self.difference = 0
+        self.difference: int | None = None

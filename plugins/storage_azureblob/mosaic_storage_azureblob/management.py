@@ -30,8 +30,10 @@ async def switch_versioning_on(
 ) -> bool:
     """Switches versioning on (Blob Services – Set Service Properties, REST reference); whether that
     was possible. If not, the log says what to do."""
-    why = "it needs the account's resource_id and an identity with the right to manage it"
-    if resource_id is not None and credential is not None:
+    why = "it needs the account's resource id and an identity with the right to manage it"
+    if resource_id is not None and resource_id.rpartition("/")[2] != account:
+        why = f"the resource id is that of another account, {resource_id.rpartition('/')[2]!r}"
+    elif resource_id is not None and credential is not None:
         policies = [
             AsyncRetryPolicy(retry_total=2),
             AsyncBearerTokenCredentialPolicy(credential, f"{_MANAGEMENT}/.default"),

@@ -23,7 +23,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from azure.storage.blob import BlobBlock, BlobProperties, BlobSasPermissions
-from azure.storage.blob.aio import BlobClient
+from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from mosaic_core.errors import Conflict
 from mosaic_core.storage import FileInfo
@@ -40,8 +40,8 @@ _DRAFT = re.compile(r"([0-9a-f]{8})-[0-9a-f]{32}", re.ASCII)
 _MOST_TRIES = 10
 #: Bytes that the service copies at one request.
 _SLICE = 256 * 1024 * 1024
-#: In a blob's metadata: the digest of its content, and which write made it.
-DIGEST, WRITE = "sha256", "mosaicwrite"
+#: In a blob's metadata: the digest of its content, which write made it, and of which upload.
+DIGEST, WRITE, UPLOAD = "sha256", "mosaicwrite", "mosaicupload"
 
 
 async def put_in_place(
@@ -73,25 +73,35 @@ async def _put(
     claim: str | None,
 ) -> FileInfo:
     target, mine = space.file(key), uuid.uuid4().hex
-    metadata = {DIGEST: digest, WRITE: mine}
+    metadata = {DIGEST: digest, WRITE: mine} | ({UPLOAD: claim} if claim else {})
     for tries in range(_MOST_TRIES):
         old = await _look(target, key, tries)
         condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
         if old is not None:
             condition = {"etag": old.etag, "match_condition": MatchConditions.IfNotModified}
+        if old is not None and claim is not None and _made_of(old, claim, digest):
+            # Whoever made it was stopped before its bytes were a file's. They go on to count in
+            # full, as what it replaced is not known any more; the next sweep counts anew.
+            await ledger.settle(claim, size)
+            return FileInfo(key, size, digest, old.last_modified)
         replaced = 0 if old is None else int(old.size)
-        if claim is not None:
-            settling = Settling()
+        counted = (
+            ledger.claimed(size, replaced=replaced)
+            if claim is None
+            else ledger.placing(claim, replaced=replaced)
+        )
+        async with counted as settling:
             modified = await _sent(space, target, key, send, condition, metadata, settling)
             if modified is not None:
-                await ledger.settle(claim, size - replaced)
-        else:
-            async with ledger.claimed(size, replaced=replaced) as settling:
-                modified = await _sent(space, target, key, send, condition, metadata, settling)
-                settling.difference = 0 if modified is None else size - replaced
+                settling.difference = size - replaced
         if modified is not None:
             return FileInfo(key, size, digest, modified)
     raise _busy(key)
+
+
+def _made_of(blob: BlobProperties, upload_id: str, digest: str) -> bool:
+    """Whether a blob was made of an upload as it is now."""
+    return bool(blob.metadata.get(UPLOAD) == upload_id and blob.metadata.get(DIGEST) == digest)
 
 
 async def _sent(
@@ -215,9 +225,11 @@ def block_of(number: int) -> str:
 
 
 async def discard(space: Space, draft: str) -> None:
-    """Removes a draft with all its blocks, if there is one."""
+    """Removes a draft with all its blocks and versions, if there is one."""
     with translated(draft):
         await remove(space.aside(f"{DRAFTS}{draft}"))
+        home = space.container(space.home)
+        await remove_versions(home, space.beginning_aside(f"{DRAFTS}{draft}"))
 
 
 async def remove(blob: BlobClient) -> None:
@@ -230,6 +242,25 @@ async def remove(blob: BlobClient) -> None:
         # Blocks that no list names cannot be deleted; they go with the blob that a list makes.
         await blob.commit_block_list([])
         await blob.delete_blob()
+
+
+async def remove_versions(container: ContainerClient, beginning: str) -> None:
+    """Removes what versioning has kept of blobs whose names begin so, and that are gone or were
+    replaced (List Blobs and Delete Blob, REST reference)."""
+    try:
+        # The whole list first: what is listed must not change on the way.
+        kept = [
+            (blob.name, blob.version_id)
+            async for blob in container.list_blobs(beginning, include=["versions"])
+            if blob.version_id and not blob.is_current_version
+        ]
+    except ResourceNotFoundError:  # not even the container is there
+        return
+    for name, version in kept:
+        try:
+            await container.delete_blob(name, version_id=version)
+        except ResourceNotFoundError:  # a lifecycle rule was first
+            continue
 
 
 # What every request needs

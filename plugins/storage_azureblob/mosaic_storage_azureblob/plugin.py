@@ -63,6 +63,8 @@ class AzureBlobSettings(BaseModel):
     keep_deleted: Annotated[int, Field(ge=0, le=365)] = 7
     #: The shared account's resource id, by which versioning is switched on.
     resource_id: str | None = None
+    #: The same of accounts of single tenants, with {account} for the account's name.
+    resource_template: str | None = None
 
     @field_validator("account_url")
     @classmethod
@@ -76,6 +78,13 @@ class AzureBlobSettings(BaseModel):
     def _resource(cls, value: str | None) -> str | None:
         if value is not None and not _RESOURCE.fullmatch(value):
             raise ValueError("resource_id is that of a storage account, as its properties show it")
+        return value
+
+    @field_validator("resource_template")
+    @classmethod
+    def _resource_of_each(cls, value: str | None) -> str | None:
+        if value is not None and not (_RESOURCE.fullmatch(value) and value.endswith("/{account}")):
+            raise ValueError("resource_template is a storage account's resource id to {account}")
         return value
 
     @field_validator("account_template")

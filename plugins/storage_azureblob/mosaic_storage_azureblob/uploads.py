@@ -82,22 +82,17 @@ async def finish(space: Space, ledger: Ledger, upload_id: str) -> FileInfo:
     for number in range(1, upload.parts + 1):
         if lengths.get(block_of(number)) != upload.length(number):
             raise _wrong(upload, number, lengths.get(block_of(number), 0))
-    await ledger.mark(upload.id, placing=True)
     blob = _draft(space, upload.id)
-    try:
-        blocks = [BlobBlock(block_id=block_of(n)) for n in range(1, upload.parts + 1)]
-        with translated(upload.key):
-            await made(space, blob, lambda: blob.commit_block_list(blocks))
-        digest = await digest_of(blob, upload.key)
-        if upload.digest not in (None, digest):
-            raise FileMismatch(
-                f"{upload.key!r} is not the file that was announced: its digest is {digest} "
-                f"(announced: {upload.digest}).",
-                hint="Send the parts that differ again, or end the upload.",
-            )
-    except Exception:  # nothing has its place yet
-        await ledger.mark(upload.id, placing=False)
-        raise
+    blocks = [BlobBlock(block_id=block_of(n)) for n in range(1, upload.parts + 1)]
+    with translated(upload.key):
+        await made(space, blob, lambda: blob.commit_block_list(blocks))
+    digest = await digest_of(blob, upload.key)
+    if upload.digest not in (None, digest):
+        raise FileMismatch(
+            f"{upload.key!r} is not the file that was announced: its digest is {digest} "
+            f"(announced: {upload.digest}).",
+            hint="Send the parts that differ again, or end the upload.",
+        )
     info = await put_in_place(
         space,
         ledger,
@@ -121,9 +116,20 @@ async def abort(space: Space, ledger: Ledger, upload_id: str) -> None:
 async def signed_part(
     space: Space, ledger: Ledger, upload_id: str, number: int, expires_in: timedelta
 ) -> str:
-    """The address to which a part is sent (Put Block, REST reference)."""
+    """The address to which a part is sent (Put Block, REST reference).
+
+    It takes any number of bytes, as no signature says how many: so there is none for an upload of
+    which far more is there than was announced.
+    """
     upload = await _noted(ledger, upload_id)
     upload.length(number)
+    lengths = await _lengths(space, upload)
+    lengths.pop(block_of(number), None)  # it may be sent again
+    if _too_much(lengths, upload.size, upload.part_size):
+        raise FileMismatch(
+            f"More has come of {upload.key!r} than its {upload.size:,} bytes.",
+            hint="End the upload, and begin it anew.",
+        )
     blob = _draft(space, upload.id)
     # Its container is there since the upload was begun: the ledger is in it.
     may = BlobSasPermissions(create=True, write=True)
@@ -133,7 +139,8 @@ async def signed_part(
 
 
 async def sweep(space: Space, ledger: Ledger, before: float) -> Swept:
-    """Removes what was begun before an instant and not finished."""
+    """Removes what was begun before an instant and not finished, and uploads of which far more has
+    come than was announced."""
     removed, size = set(await ledger.sweep(before)), 0
     under_way = (await ledger.read()).claims
     drafts = space.container(space.home).list_blobs(
@@ -145,10 +152,14 @@ async def sweep(space: Space, ledger: Ledger, before: float) -> Swept:
     except FileMissing:  # not even the container is there
         names = []
     for name in names:
-        since = begun_at(name)
-        if name not in under_way and since is not None and since <= before:
-            size += sum((await _blocks(_draft(space, name), name)).values())
+        since, claim = begun_at(name), under_way.get(name)
+        if since is None or (claim is None and since > before):
+            continue
+        lengths = await _blocks(_draft(space, name), name)
+        if claim is None or _too_much(lengths, claim.size, claim.part_size):
+            await ledger.end(name)
             await discard(space, name)
+            size += sum(lengths.values())
             removed.add(name)
     return Swept(len(removed), size)
 
@@ -183,6 +194,11 @@ async def _blocks(blob: BlobClient, what: str) -> dict[str, int]:
         except ResourceNotFoundError:
             return {}
     return {block.id: int(block.size) for block in [*committed, *uncommitted]}
+
+
+def _too_much(lengths: dict[str, int], announced: int, part_size: int) -> bool:
+    """Whether the blocks of a draft are more than somebody sends by mistake."""
+    return sum(lengths.values()) > announced + part_size
 
 
 def _draft(space: Space, upload_id: str) -> BlobClient:

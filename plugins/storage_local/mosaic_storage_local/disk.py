@@ -26,7 +26,7 @@ def turn(home: Path) -> Iterator[None]:
     """Holds off whoever else would change the files below ``home``, in any process."""
     lock = home / "lock"
     while True:
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         try:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:  # the tenant is being dropped
@@ -61,6 +61,15 @@ def remove(home: Path) -> None:
         home.rmdir()
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those that it is in; the names of new ones survive a loss of power."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
 def prune(folder: Path, home: Path) -> None:
     """Removes empty folders from ``folder`` upwards, so that their names can be files."""
     while folder.parent != home:
@@ -73,15 +82,22 @@ def prune(folder: Path, home: Path) -> None:
         folder = folder.parent
 
 
-def sizes(content: Path) -> dict[str, int]:
-    """Bytes by key of every file below ``content``; what vanishes meanwhile is left out."""
+def sizes(content: Path, prefix: str = "") -> dict[str, int]:
+    """Bytes by key of every file below ``content`` whose key begins with ``prefix``.
+
+    Only the folder that such keys are in is walked; what vanishes meanwhile is left out."""
 
     def unless_gone(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise error
 
     found = {}
-    for folder, _, names in os.walk(content, onerror=unless_gone):
+    top, _, beginning = prefix.rpartition("/")
+    start = content / top
+    for folder, folders, names in os.walk(start, onerror=unless_gone):
+        if folder == str(start):
+            folders[:] = [name for name in folders if name.startswith(beginning)]
+            names = [name for name in names if name.startswith(beginning)]
         for name in names:
             path = Path(folder, name)
             with suppress(FileNotFoundError):

@@ -36,7 +36,7 @@ def draft(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 def _new(folder: Path) -> tuple[Path, BinaryIO]:
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(folder)
         path = folder / uuid.uuid4().hex
         file = path.open("xb")
         fcntl.flock(file, fcntl.LOCK_EX)

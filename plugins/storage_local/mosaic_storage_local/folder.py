@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import os
 import unicodedata
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from mosaic_core.errors import FileMismatch, FileMissing
+from mosaic_core.errors import FileMismatch, FileMissing, InvalidKey
 from mosaic_core.storage import PATIENCE, FileInfo, Swept, Upload, normalise_key
 from mosaic_core.tenants import TenantContext, Tier
 from mosaic_storage_local import disk, drafts, uploads
 from mosaic_storage_local.home import Home, full
 
 _CHUNK = 256 * 1024
+#: Files of a list that are looked at in one turn of a thread.
+_BATCH = 100
 #: Tenants whose folders are remembered.
 _MOST_HOMES = 4_096
 #: Reads what is in memory and nothing else; 0 where the system cannot be asked for that.
@@ -110,12 +112,14 @@ class LocalFolder:
 
     async def list(self, tenant: TenantContext, prefix: str = "") -> AsyncIterator[FileInfo]:
         home, prefix = self._home(tenant), unicodedata.normalize("NFC", prefix)
+        if not _can_begin(prefix):
+            return
         with disk.reading(prefix):
-            sizes = await asyncio.to_thread(disk.sizes, home.path / "content")
-        for key in sorted(key for key in sizes if key.startswith(prefix)):
-            # What is deleted meanwhile is not in the list.
-            with suppress(FileMissing), disk.reading(key):
-                yield await asyncio.to_thread(home.info, key)
+            sizes = await asyncio.to_thread(disk.sizes, home.path / "content", prefix)
+        keys = sorted(sizes)
+        for start in range(0, len(keys), _BATCH):
+            for info in await asyncio.to_thread(_infos, home, keys[start : start + _BATCH]):
+                yield info
 
     async def usage(self, tenant: TenantContext) -> int:
         with disk.reading(tenant.slug):
@@ -178,6 +182,25 @@ class LocalFolder:
     def _find_home(self, tenant: TenantContext) -> Home:
         tier = self._tiers.get(tenant.tier)
         return Home.of(self._root, tenant, None if tier is None else tier.limits.files)
+
+
+def _can_begin(prefix: str) -> bool:
+    """Whether a key may begin like this: no key leads out of the tenant's folder."""
+    folder, slash, _ = prefix.rpartition("/")
+    if not slash:
+        return True
+    with suppress(InvalidKey):
+        return normalise_key(folder) == folder
+    return False
+
+
+def _infos(home: Home, keys: Iterable[str]) -> list[FileInfo]:
+    """What is known of files; of what was deleted meanwhile, nothing."""
+    found = []
+    for key in keys:
+        with suppress(FileMissing), disk.reading(key):
+            found.append(home.info(key))
+    return found
 
 
 def _settle(home: Home, key: str, path: Path, digest: str) -> FileInfo:

@@ -96,11 +96,15 @@ class Home:
 
     # Putting a file into its place
 
-    def place(self, key: str, draft: Path, digest: str, *, claimed: int = 0) -> FileInfo:
+    def place(
+        self, key: str, draft: Path, digest: str, *, claimed: int = 0, claim: Path | None = None
+    ) -> FileInfo:
         """Makes a complete draft the file of a key; for whoever has the turn.
 
         Args:
             claimed: bytes that count for this file already.
+            claim: the file that says so. It goes when the new one is there for good, and before its
+                bytes count once only: they are never taken off twice.
         """
         path, facts = self.file(key), self.facts(key)
         found = draft.stat()
@@ -110,7 +114,7 @@ class Home:
             raise full(self.tenant)
         noted = draft.with_suffix(".json")
         noted.write_text(json.dumps({"digest": digest, "size": size, "stamp": stamp}))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(path.parent)
         if path.is_dir():
             raise IsADirectoryError(path)
         facts.parent.mkdir(parents=True, exist_ok=True)
@@ -124,10 +128,12 @@ class Home:
             with suppress(OSError):  # the next sweep counts anew
                 self.count(used)
             raise
-        if replaced or claimed:
-            self.count(used + size - replaced - claimed)
         for folder in {path.parent, facts.parent}:
             disk.sync_folder(folder)
+        if claim is not None:
+            claim.unlink()
+        if replaced or claimed:
+            self.count(used + size - replaced - claimed)
         return FileInfo(key, size, digest, disk.instant(stamp))
 
     def remove(self, key: str) -> None:

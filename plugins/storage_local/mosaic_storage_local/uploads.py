@@ -107,9 +107,10 @@ def finish(home: Home, upload_id: str) -> FileInfo:
             )
         disk.sync(file)
         with disk.turn(home.path):
-            if not (folder / "about.json").exists():  # ended or finished meanwhile
+            claim = folder / "about.json"
+            if not claim.exists():  # ended or finished meanwhile
                 raise _missing()
-            info = home.place(upload.key, path, digest, claimed=upload.size)
+            info = home.place(upload.key, path, digest, claimed=upload.size, claim=claim)
             _remove(folder)
     return info
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from tests.cms.media.sounding import flac, mp3, ogg, pdf, wave, webm
 from tests.cms.pictures.files import bomb, claimed, encoded, moving, photograph
 
+PAGE = b"<html><script>alert(4711)</script>"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 30">{}</svg>'
 
 
@@ -101,14 +103,9 @@ def gif_with_script() -> bytes:
     return content[:-1] + b"\x21\xfe" + bytes([len(comment)]) + comment + b"\0\x3b"
 
 
-def pdf(end: bytes = b"%%EOF\n") -> bytes:
-    return b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\nstartxref\n9\n" + end
-
-
 def film(*boxes: bytes) -> bytes:
-    """A film of a few empty boxes."""
-    parts = boxes or (b"moov", b"mdat")
-    body = b"".join(struct.pack(">I4s", 16, name) + bytes(8) for name in parts)
+    """A film of a track and of no picture."""
+    body = b"".join(boxes) or box(b"moov", box(b"trak")) + box(b"mdat", bytes(8))
     return struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + body
 
 
@@ -188,14 +185,50 @@ CASES = (
     Case("a PNG called JPEG", "a.jpg", lambda: photograph("PNG", 40, 30), name="a.png", note="PNG"),
     Case("a page's ending", "a.html", photo, name="a.jpg", note="It is a JPEG picture"),
     Case("two endings", "a.php.jpg", photo, name="a.php.jpg"),
+    # What begins like a sound or a film
+    Case("a WAVE cut off", "a.wav", lambda: wave()[:-1], "a sound that is cut off"),
+    Case("a WAVE and a page", "a.wav", lambda: wave() + PAGE, "chunks do not lead"),
+    Case("a WAVE of a page", "a.wav", lambda: wave((PAGE[:4], PAGE)), "chunks do not lead"),
+    Case("a FLAC's first bytes", "a.flac", lambda: b"fLaC", "FLAC sound that is cut off"),
+    Case("a FLAC of a page", "a.flac", lambda: b"fLaC" + PAGE, "its metadata is none"),
+    Case("a FLAC and a page", "a.flac", lambda: flac(PAGE), "a FLAC sound without a sound"),
+    Case("an Ogg's first bytes", "a.ogg", lambda: b"OggS", "its pages do not lead"),
+    Case("an Ogg cut off", "a.ogg", lambda: ogg()[:-1], "Ogg sound that is cut off"),
+    Case("an Ogg and a page", "a.ogg", lambda: ogg() + PAGE, "its pages do not lead"),
+    Case(
+        "an Ogg of a page",
+        "a.ogg",
+        lambda: ogg(1).replace(b"\x01vorbis", PAGE[:7]),
+        "a damaged Ogg",
+    ),
+    Case("an ID3 of a page", "a.mp3", lambda: b"ID3" + PAGE, "an MP3 sound that is cut"),
+    Case("an MP3 and a page", "a.mp3", lambda: mp3(PAGE), "something else stands in it"),
+    Case("an MP3's first bytes", "a.mp3", lambda: b"\xff\xfb\x90\0" + PAGE, "MP3 sound without"),
+    Case(
+        "a tag cut off", "a.mp3", lambda: mp3(b"ID3\x04\0\0\x7f\0\0\0"), "an MP3 sound that is cut"
+    ),
+    Case("a WebM's first bytes", "a.webm", lambda: webm()[:20], "WebM film that is cut off"),
+    Case("a WebM cut off", "a.webm", lambda: webm()[:-1], "WebM film that is cut off"),
+    Case("a WebM of a page", "a.webm", lambda: b"\x1a\x45\xdf\xa3webm" + PAGE, "no film's"),
+    Case("a WebM and a page", "a.webm", lambda: webm() + PAGE, "stands behind the WebM"),
+    Case("a recorded WebM and a page", "a.webm", lambda: webm(PAGE, known=False), "no film's"),
+    Case("a WebM of nothing", "a.webm", lambda: webm(tracks=b""), "a WebM film without a film"),
     # Two things at once
     Case("a JPEG and a ZIP", "a.jpg", lambda: photo() + zipped("4711"), gone=b"4711", note="cut"),
     Case("a GIF and a script", "a.gif", gif_with_script, gone=b"4711", note="taken out"),
     Case("a PNG with scripts", "a.png", png_with_words, gone=b"4711", note="cut off"),
-    Case("a PDF and a ZIP", "a.pdf", lambda: pdf() + zipped("a"), "and a ZIP archive at once|cut"),
+    Case("a PDF and a ZIP", "a.pdf", lambda: pdf() + zipped("a"), "stands where it ends"),
+    Case("a PDF and a page", "a.pdf", lambda: pdf() + PAGE * 20, "stands where it ends"),
+    Case(
+        "a PDF of a page", "a.pdf", lambda: b"%PDF-1.7\n" + PAGE + b"%%EOF", "stands where it ends"
+    ),
+    Case("a PDF of nothing", "a.pdf", lambda: pdf().replace(b"\n9\n", b"\n999\n"), "no table of"),
+    Case("a film of nothing", "a.mp4", lambda: film(box(b"moov")), "without a track"),
     Case("a PDF behind a page", "a.pdf", lambda: b"<html>" + pdf(), "a web page"),
     Case("a film and a ZIP", "a.mp4", lambda: film() + zipped("a"), "behind the film"),
-    Case("a sound and a ZIP", "a.mp3", lambda: b"ID3" + bytes(90) + zipped("a"), "at once"),
+    Case(
+        "a sound and a ZIP", "a.wav", lambda: wave((b"fmt ", b""), (b"data", zipped("a"))), "once"
+    ),
     Case("a ZIP behind a program", "a.zip", lambda: b"MZ" + zipped("a"), "a program for Windows"),
     Case("a ZIP that leads out", "a.zip", lambda: zipped("../../etc/cron.d/a"), "leads out of it"),
     # Drawings
@@ -262,4 +295,4 @@ def moving_gif() -> bytes:
     return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
-__all__ = ["CASES", "Case", "film", "located", "located_film", "moving", "pdf", "zipped"]
+__all__ = ["CASES", "Case", "box", "film", "located", "located_film", "moving", "zipped"]

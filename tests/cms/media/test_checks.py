@@ -15,7 +15,8 @@ from mosaic_cms.media.names import check_folder, check_tags, check_words
 from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_core.errors import InvalidInput
 from mosaic_core.storage import normalise_key
-from tests.cms.media.hostile import CASES, Case, film, located, pdf, zipped
+from tests.cms.media.hostile import CASES, Case, box, film, located, zipped
+from tests.cms.media.sounding import flac, mp3, ogg, pdf, wave, webm
 from tests.cms.pictures.files import encoded, moving, photograph
 
 
@@ -74,11 +75,11 @@ GOOD = {
     "mp4": ("a.mp4", film()),
     "mov": ("a.mov", film().replace(b"isom", b"qt  ")),
     "m4a": ("a.m4a", film().replace(b"isom", b"M4A ")),
-    "webm": ("a.webm", b"\x1a\x45\xdf\xa3\x01\x42\x82\x84webm" + bytes(40)),
-    "mp3": ("a.mp3", b"ID3\x04" + bytes(100)),
-    "ogg": ("a.ogg", b"OggS" + bytes(100)),
-    "flac": ("a.flac", b"fLaC" + bytes(100)),
-    "wav": ("a.wav", b"RIFF\x24\0\0\0WAVEfmt " + bytes(28)),
+    "webm": ("a.webm", webm()),
+    "mp3": ("a.mp3", mp3()),
+    "ogg": ("a.ogg", ogg()),
+    "flac": ("a.flac", flac()),
+    "wav": ("a.wav", wave()),
     "pdf": ("a.pdf", pdf()),
     "txt": ("a.txt", "Grüße\n".encode()),
     "csv": ("a.csv", b"a,b\n1,2\n"),
@@ -195,6 +196,32 @@ def test_a_drawing_keeps_what_it_draws(library: ImageLibrary) -> None:
         assert piece in stored.decode(), piece
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("a.webm", webm(known=False), id="a film that was recorded as it went"),
+        pytest.param("a.webm", webm(b"\xec\x84" + bytes(4)), id="room in a film"),
+        pytest.param("a.mp3", mp3(b"ID3\x03\0\0\0\0\0\x04" + bytes(4)), id="a tag in between"),
+        pytest.param("a.mp3", mp3(bytes(90_000)), id="nothing in between"),
+        pytest.param("a.mp3", mp3()[20:-200] + b"TAG" + bytes(125), id="an old tag at the end"),
+        pytest.param(
+            "a.mp3", mp3(b"APETAGEX" + b"\xd0\x07\0\0" + b"\x03\0\0\0" + bytes(19)), id="APE"
+        ),
+        pytest.param("a.wav", wave((b"fmt ", bytes(16)), (b"data", b"odd")), id="an odd length"),
+        pytest.param(
+            "a.wav", wave((b"fmt ", bytes(16)), (b"data", b"odd")) + b"\0", id="made even"
+        ),
+        pytest.param("a.pdf", pdf(b"%%EOF\r\n\0"), id="a PDF with space at its end"),
+        pytest.param("a.pdf", pdf(b"%%EOF\nxref\nstartxref\n81\n%%EOF"), id="a PDF edited later"),
+    ],
+)
+def test_what_is_unusual_and_whole_is_let_in(
+    library: ImageLibrary, name: str, content: bytes
+) -> None:
+    found = checked(library, content, name)
+    assert (found.name, found.content, found.notes) == (name, None, ())
+
+
 def test_folders_tags_and_words_have_one_form() -> None:
     assert check_folder(" /kilns\\2024/ ") == "kilns/2024"
     assert check_folder("/") == ""
@@ -213,7 +240,7 @@ def test_folders_tags_and_words_have_one_form() -> None:
 def test_a_file_is_looked_at_without_being_in_memory(library: ImageLibrary, tmp_path: Path) -> None:
     """A film of a gigabyte, of which a few boxes are read."""
     path = tmp_path / "film.mp4"
-    head = film(b"moov")
+    head = film(box(b"moov", box(b"trak")))
     with path.open("wb") as file:
         file.write(head + (2**30).to_bytes(4, "big") + b"mdat")
         file.truncate(len(head) + 2**30)

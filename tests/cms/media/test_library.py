@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -66,6 +67,45 @@ def test_a_file_is_found_by_its_folder_its_tags_and_its_words(deployments: Deplo
         assert (await deployment.do("media.move_folder", folder="kilns", to="fire")).files == 2
         assert await names(folder="fire/2024") == ["Çini.jpg"]
         assert await deployment.do("media.list", "bread") == []
+
+    deployments(scenario)
+
+
+def test_a_list_goes_on_after_a_file_and_reads_no_more_than_it_is_asked_for(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mosaic_cms.operations.media._ROWS", 3)
+
+    async def scenario(deployment: Deployment) -> None:
+        sent = {}
+        for number, name in enumerate(("b.txt", "a.txt", "b.txt", "c.txt", "b.txt", "d.txt")):
+            content = f"words {number}".encode()
+            view = (await send(deployment, content, name, tags=["odd"] * (number % 2))).media
+            sent[view.reference] = (view.name, view.reference)
+        everything = await deployment.do("media.list")
+        references = [view.reference for view in everything]
+        assert [view.name for view in everything] == sorted(name for name, _ in sent.values())
+        assert sorted(references) == sorted(sent)
+        pages: list[str] = []
+        after = ""
+        while page := await deployment.do("media.list", limit=2, after=after):
+            assert len(page) <= 2
+            pages += [view.reference for view in page]
+            after = pages[-1]
+        assert pages == references
+        odd = [view.reference for view in everything if view.tags]
+        assert [v.reference for v in await deployment.do("media.list", tag="odd", limit=2)] == odd[
+            :2
+        ]
+        assert [
+            v.reference for v in await deployment.do("media.list", tag="odd", after=odd[0])
+        ] == odd[1:]
+        await deployment.do("media.delete", media=references[1])
+        (there, *_) = await deployment.do("media.list", after=references[1])
+        assert there.reference == references[2], "also after one that is in the bin"
+        for gone in ("media:x", f"media:{uuid.uuid4()}", "\0"):
+            with pytest.raises(InvalidInput, match="after which the list could go on"):
+                await deployment.do("media.list", after=gone)
 
     deployments(scenario)
 

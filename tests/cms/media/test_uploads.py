@@ -135,3 +135,14 @@ def test_no_more_is_begun_than_there_is_room_for(deployments: Deployments) -> No
     limits = {"files": 1_000, "file": 700}
     free = {"persistence": "tenancy_sqlite", "storage": "storage_local", "limits": limits}
     deployments(scenario, tiers={"free": free})
+
+
+def test_a_large_file_may_take_as_long_to_be_finished_as_to_be_sent(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        actions = deployment.product.actions
+        long = ("media.upload", "media.replace", "media.finish_upload", "media.sweep")
+        assert {actions.get(name).seconds for name in long} == {3600}
+
+    deployments(scenario)

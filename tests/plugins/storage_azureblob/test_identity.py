@@ -26,7 +26,7 @@ from mosaic_storage_azureblob.plugin import AzureBlobSettings, mosaic_storage
 from mosaic_core.testing.services import make_services, make_tenant
 from mosaic_core.testing.storage.tools import chunked, content_of
 from mosaic_core.testing.storage.uploads import begun
-from tests.azurite import SHARED, Azurite, running
+from tests.azurite import OWN, SHARED, Azurite, running
 
 SOON = timedelta(minutes=5)
 
@@ -134,10 +134,11 @@ class Management(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize(("account", "status"), [("files", 200), ("files", 403), ("other", 200)])
 def test_versions_are_switched_on_by_who_may_and_nothing_else_is_changed(
     authority: Path,
     caplog: pytest.LogCaptureFixture,
+    account: str,
     status: int,
 ) -> None:
     Management.status, Management.asked = status, []
@@ -154,22 +155,54 @@ def test_versions_are_switched_on_by_who_may_and_nothing_else_is_changed(
         with caplog.at_level(logging.INFO, "mosaic.storage"):
             done = asyncio.run(
                 management.switch_versioning_on(
-                    "files", resource, credential, authority / "authority.pem", base=base
+                    account, resource, credential, authority / "authority.pem", base=base
                 )
             )
     finally:
         server.shutdown()
         server.server_close()
-    assert done is (status == 200)
+    assert done is (account == "files" and status == 200)
     kept = {"deleteRetentionPolicy": {"enabled": True, "days": 7}}
     if done:
         assert Management.properties == kept | {"isVersioningEnabled": True}
         assert [asked[0] for asked in Management.asked] == ["GET", "PUT"]
     else:
         assert Management.properties == kept
-        assert "answered with 403" in caplog.text
+        why = "answered with 403" if status == 403 else "is that of another account, 'files'"
+        assert why in caplog.text
+        assert f"{account}: versioning was not switched on" in caplog.text
         assert "--enable-versioning true" in caplog.text
+    if account == "other":
+        assert Management.asked == []
+        return
     assert all(
         path.startswith(f"{resource}/blobServices/default?") for _, path, _ in Management.asked
     )
     assert {sent for _, _, sent in Management.asked} == {"Bearer "}
+
+
+def test_an_account_of_a_tenants_own_has_its_own_versions_switched_on(
+    azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    async def noted(account: str, resource: str | None, *_: object) -> bool:
+        asked.append((account, resource))
+        return True
+
+    monkeypatch.setattr(management, "switch_versioning_on", noted)
+    accounts = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts"
+    settings = azurite.settings(
+        "account",
+        accounts={"own": azurite.connection(OWN[0])},
+        resource_template=f"{accounts}/{{account}}",
+    )
+
+    async def main() -> None:
+        given = AzureBlobSettings.model_validate(settings)
+        async with mosaic_storage().open(given, make_services(tmp_path)) as storage:
+            account = storage._accounts.own(make_tenant(slug="own"))  # type: ignore[attr-defined]
+            await account._provision()
+
+    asyncio.run(main())
+    assert asked == [(OWN[0], f"{accounts}/{OWN[0]}")]

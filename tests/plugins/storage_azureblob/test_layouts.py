@@ -100,6 +100,7 @@ def test_a_tenant_without_an_account_is_told_so(azurite: Azurite, tmp_path: Path
         ({"account_url": "http://example.com"}, "https address"),
         ({"account_url": "https://a.b", "resource_id": "mine"}, "resource_id is that of"),
         ({"connection_string": "a", "account_template": "https://one"}, "{id}, {slug} or {short}"),
+        ({"connection_string": "a", "resource_template": "mine/{account}"}, "to {account}"),
         ({"connection_string": "a", "layout": "own"}, "shared"),
         ({"connection_string": "a", "block_size": 1}, "greater than"),
     ],
