@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from mosaic_cms.ledger import Ledger
 from mosaic_core.cache import Cache, Rate
-from mosaic_core.errors import TookTooLong, TooManyRequests, UsageExceeded
+from mosaic_core.errors import RequestError, TookTooLong, TooManyRequests, UsageExceeded
 from mosaic_core.settings import RateSettings
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -95,16 +95,29 @@ class RateLimits:
         seconds after which there is one."""
         return math.ceil((await self._cache.take(f"rate:{what}:{key}", rate)).wait)
 
-    async def count(self, admission: Admission, tenant: TenantContext, limits: Limits) -> None:
-        """Counts a request of a program among those that the tenant's tier includes, once.
+    @asynccontextmanager
+    async def counted(
+        self, admission: Admission, tenant: TenantContext, limits: Limits
+    ) -> AsyncIterator[None]:
+        """Counts a request of a program among those that the tenant's tier includes, once; one
+        that is refused for what it asks is not counted, else strangers could use them up.
 
         Raises:
             UsageExceeded: they are used up; it says until when, and what to do.
         """
         if not admission.counts or admission.counted:
+            yield
             return
         admission.counted = True
-        used = await self._ledger.spend(tenant.tenant_id, API)
+        try:
+            self._require_included(tenant, limits, await self._ledger.spend(tenant.tenant_id, API))
+            yield
+        except RequestError:
+            admission.counted = False
+            self._ledger.give_back(tenant.tenant_id, API)
+            raise
+
+    def _require_included(self, tenant: TenantContext, limits: Limits, used: int) -> None:
         included = limits.api_requests_per_month
         if included is not None and used > included:
             now = datetime.now(UTC)

@@ -72,6 +72,9 @@ class Api:
             ],
             exception_handlers={HTTPException: _unrouted},
         )
+        # A path is what it is: elsewhere there is nothing, and nobody is sent to a host by its
+        # name in a header.
+        self._app.router.redirect_slashes = False
 
     def takes(self, scope: Scope) -> bool:
         """Whether a request is for the API, on whichever host, or for a page of one's account, on
@@ -149,9 +152,11 @@ class Api:
         run = partial(self._write, request, shape, caller, given, face, conditions)
         if key is None:
             return await run()
-        who = str(caller.actor) if caller.principal else f"visitor:{caller.actor.address}"
         where = caller.tenant.tenant_id if caller.tenant else ""
-        conditions.key = once.key_of(key, who, where)
+        conditions.key = once.key_of(key, _who(caller), where)
+        # An answer that was kept may have what is for nobody any more, or not with this token.
+        scope = self._scope(shape.action, caller, None)
+        await self._product.actions.require_allowed(shape.action.name, scope, given)
         asked = "\0".join((request.method, request.scope["path"], str(request.query_params)))
         sent = getattr(request.state, "body", b"")
         if shape.incoming is not None:  # it is not read yet, and may be long
@@ -280,6 +285,14 @@ def _in_its_place(shape: Shape, error: UnknownSite | UnknownPage) -> MosaicError
 def _allowed(shapes: Iterable[str]) -> str:
     methods = {*shapes, "OPTIONS"}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _who(caller: Caller) -> str:
+    """Whose keys are the same: somebody's, with what lets them do the same."""
+    shown = caller.principal
+    if shown is None:
+        return f"visitor:{caller.actor.address}"
+    return f"{caller.actor} by {shown.by} {shown.scopes}"
 
 
 def _require_version(request: Request) -> None:

@@ -9,11 +9,15 @@ import json
 import zipfile
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 
 from mosaic_cms.platform_tables import AuditEntry
+from mosaic_cms.rights import Role
 from tests.api.conftest import SHARED, Service, Services, problem
+from tests.cms.access.people import People
+from tests.cms.deployment import OPERATOR
 
 NEW = {"slug": "tea", "title": "Tea", "parent": "/"}
 
@@ -176,6 +180,36 @@ def test_what_is_sent_twice_is_done_once(services: Services) -> None:
         problem(await service.ask("POST", "/pages", json=NEW, x_api_key=key), 409)
         other = asked | {"x_api_key": await service.key("admin")}
         problem(await service.ask("POST", "/pages", json=NEW, **other), 409)
+
+    services(scenario)
+
+
+def test_what_was_answered_once_is_told_again_only_to_whoever_may_ask(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        people = People(service.deployment)
+        ada = await people.add("ada", Role.ADMIN)
+
+        async def token(*actions: str) -> str:
+            issued = people.identity.bearer.issue(ada, people.tenant_id, actions, OPERATOR)
+            return f"Bearer {(await issued).access}"
+
+        async def make_key(shown: str) -> httpx.Response:
+            body = {"name": "mine", "role": "viewer"}
+            return await service.ask(
+                "POST", "/keys", json=body, idempotency_key="0190", authorization=shown
+            )
+
+        whole, restricted = await token(), await token("pages.*")
+        made = await make_key(whole)
+        assert (await make_key(whole)).json() == made.json()
+        told = problem(await make_key(restricted), 403)
+        assert "it is for pages.* only" in told["detail"]
+        problem(await make_key(await token("keys.*")), 403)  # it gives no more than it is for
+        await service.deployment.rule("tenants.suspend", slug="aurora", status="closed", reason="x")
+        problem(await make_key(whole), 503)
+        await service.deployment.rule("tenants.resume", slug="aurora")
+        await service.deployment.do("members.change", account=ada, role="viewer")
+        assert "Viewer lacks create on keys" in problem(await make_key(whole), 403)["detail"]
 
     services(scenario)
 
