@@ -7,7 +7,6 @@ import logging
 import secrets
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 from pydantic import BaseModel
 from starlette.applications import Starlette
@@ -21,16 +20,16 @@ from mosaic_cms.api import answers, cookies, once, problems, requests
 from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
 from mosaic_cms.api.account_pages import AccountPages
 from mosaic_cms.api.browsers import Browsers
-from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
+from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers, scope_of
 from mosaic_cms.api.cors import Cors
+from mosaic_cms.api.matching import Matching
 from mosaic_cms.api.plugin_routes import PluginRoutes
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
+from mosaic_cms.conditions import Conditions
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
-from mosaic_cms.declared import Action
 from mosaic_cms.ledger import Entry
 from mosaic_cms.product import Product
-from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope
 from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_core.errors import (
     Denied,
@@ -38,14 +37,11 @@ from mosaic_core.errors import (
     InvalidInput,
     MosaicError,
     RequestError,
-    Stale,
     TenantError,
     Unauthenticated,
 )
 
 _log = logging.getLogger("mosaic.api")
-#: How often a write with If-Match looks again, when others write to the tenant all the time.
-_LOOKS = 20
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _VERSIONS = frozenset({"1", "v1", "1.0"})
 _SHOW = "Show who you are: a token, a key or a session."
@@ -60,6 +56,7 @@ class Api:
         self._once = once.Once(product)
         self._cors = Cors(product)
         self.shapes = shapes_of(product.actions)
+        self._matching = Matching(product, self.shapes)
         pages = PlatformPages(product.platform.settings.platform.name)
         self.plugins = PluginRoutes(product, self._callers, self._refused)
         self._app = Starlette(
@@ -143,7 +140,8 @@ class Api:
             self._note(shape, caller, error)
             raise
         if not shape.writes:
-            result = await self._perform(shape, caller, given, None)
+            scope = scope_of(self._product, shape.action, caller)
+            result = await self._product.actions.perform(shape.action.name, scope, given)
             if shape.downloads:
                 return answers.download(request, result)
             return answers.response(request, shape, answers.shaped(shape, result, face))
@@ -155,7 +153,7 @@ class Api:
         where = caller.tenant.tenant_id if caller.tenant else ""
         conditions.key = once.key_of(key, _who(caller), where)
         # An answer that was kept may have what is for nobody any more, or not with this token.
-        scope = self._scope(shape.action, caller, None)
+        scope = scope_of(self._product, shape.action, caller)
         await self._product.actions.require_allowed(shape.action.name, scope, given)
         asked = "\0".join((request.method, request.scope["path"], str(request.query_params)))
         sent = getattr(request.state, "body", b"")
@@ -174,74 +172,12 @@ class Api:
         face: dict[str, str],
         conditions: Conditions,
     ) -> Response:
-        wanted = request.headers.get("if-match")
-        for _ in range(_LOOKS):
-            if wanted is not None:
-                await self._require_seen(request, caller, wanted, conditions)
-            try:
-                result = await self._perform(shape, caller, given, conditions)
-            except SeenBefore:  # by a write to something else, perhaps
-                continue
-            response = answers.response(request, shape, answers.shaped(shape, result, face))
-            cookies.set_for(response, request, result)
-            return response
-        raise HttpError(
-            503, "busy", "Others write to this tenant all the time.", hint="Try again in a moment."
-        )
-
-    async def _require_seen(
-        self, request: Request, caller: Caller, wanted: str, conditions: Conditions
-    ) -> None:
-        """Looks at what the caller has seen, and from which version of the tenant on nobody may
-        have written: so nobody can between this look and the write."""
-        shape = next(
-            (
-                shape
-                for shape in self.shapes
-                if shape.method == "GET" and PREFIX + shape.path == request.scope["route"].path
-            ),
-            None,
-        )
-        if shape is None or caller.tenant is None or shape.action.scope is not TenantScope:
-            raise HttpError(
-                400, "no-entity-tag", "Nothing here has an entity tag.", hint="Leave out If-Match."
-            )
-        home = await self._product.platform.at_home(caller.tenant)
-        head = await self._product.platform.persistence(home).head(home)
-        conditions.seen = head.version
-        texts: dict[str, Any] = {n: requests.text(raw) for n, raw in request.path_params.items()}
-        site = request.query_params.get("site", caller.site)
-        if site is not None and "site" in shape.in_query:
-            texts["site"] = site
-        face = requests.first_page(shape, texts)
-        result = await self._perform(shape, caller, shape.command(texts, {}), None)
-        value = answers.shaped(shape, result, face)
-        if not answers.matches(wanted, answers.tag_of_value(value)):
-            raise Stale("It is not any more what you have seen.", hint="Get it again, and merge.")
-
-    async def _perform(
-        self,
-        shape: Shape,
-        caller: Caller,
-        given: BaseModel,
-        conditions: Conditions | None,
-    ) -> Any:
-        scope = self._scope(shape.action, caller, conditions)
-        return await self._product.actions.perform(shape.action.name, scope, given)
-
-    def _scope(
-        self, action: Action, caller: Caller, conditions: Conditions | None
-    ) -> PlatformScope | TenantScope:
-        if action.scope is PlatformScope:
-            return self._product.platform_scope(caller.actor, caller.admission)
-        if caller.tenant is None:
-            raise HttpError(
-                400,
-                "no-tenant",
-                "It is not said which tenant this is about.",
-                hint="Send X-Tenant-Id, or a token or key of the tenant.",
-            )
-        return self._product.scope(caller.tenant, caller.actor, conditions, caller.admission)
+        await self._matching.begin(request, caller, given, conditions)
+        scope = scope_of(self._product, shape.action, caller, conditions)
+        result = await self._product.actions.perform(shape.action.name, scope, given)
+        response = answers.response(request, shape, answers.shaped(shape, result, face))
+        cookies.set_for(response, request, result)
+        return response
 
     # Errors
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from mosaic_cms.api.cookies import SESSION
+from mosaic_cms.api.problems import HttpError
+from mosaic_cms.conditions import Conditions
+from mosaic_cms.declared import Action
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.ledger import Entry
 from mosaic_cms.limits import Admission
 from mosaic_cms.networks import neighbourhood
 from mosaic_cms.product import Product
-from mosaic_cms.scope import Actor
+from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_cms.web.hosts import Hosts
 from mosaic_core.errors import Denied, Unauthenticated
 from mosaic_core.resolution import normalise_host
@@ -46,6 +49,26 @@ class Caller:
     principal: Principal | None = None
     site: str | None = None
     by_host: bool = False
+
+
+def scope_of(
+    product: Product, action: Action, caller: Caller, conditions: Conditions | None = None
+) -> PlatformScope | TenantScope:
+    """In which a caller performs an action.
+
+    Raises:
+        HttpError: it is about a tenant, and none is named.
+    """
+    if action.scope is PlatformScope:
+        return product.platform_scope(caller.actor, conditions, caller.admission)
+    if caller.tenant is None:
+        raise HttpError(
+            400,
+            "no-tenant",
+            "It is not said which tenant this is about.",
+            hint="Send X-Tenant-Id, or a token or key of the tenant.",
+        )
+    return product.scope(caller.tenant, caller.actor, conditions, caller.admission)
 
 
 class Callers:

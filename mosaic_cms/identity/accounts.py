@@ -96,7 +96,7 @@ class Accounts:
             return 0
 
         action = "accounts.sign_up"
-        if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
+        if wait := await self._store.write(fn, actor=asker, action=action, kept=False):
             raise too_many_mails(wait)
 
     async def verify(self, token: str, password: str, asker: Actor) -> uuid.UUID:
@@ -151,7 +151,7 @@ class Accounts:
             return 0
 
         action = "accounts.request_reset"
-        if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
+        if wait := await self._store.write(fn, actor=asker, action=action, kept=False):
             raise too_many_mails(wait)
 
     async def reset(self, token: str, password: str, asker: Actor) -> uuid.UUID:
@@ -195,7 +195,7 @@ class Accounts:
             account, _ = await own(write.session, account_id)
             account.name = name
 
-        await self._store.write(fn, actor=str(asker), action="accounts.change")
+        await self._store.write(fn, actor=asker, action="accounts.change")
 
     async def change_password(
         self, account_id: uuid.UUID, old: str, new: str, asker: Actor
@@ -214,7 +214,7 @@ class Accounts:
             account, _ = await own(write.session, account_id)
             await self._set_password(write, account, made, but=asker.session)
 
-        await self._store.write(fn, actor=str(asker), action="accounts.change_password")
+        await self._store.write(fn, actor=asker, action="accounts.change_password")
 
     async def change_address(
         self, account_id: uuid.UUID, email: str, password: str, asker: Actor
@@ -244,7 +244,7 @@ class Accounts:
             return 0
 
         action = "accounts.change_address"
-        if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
+        if wait := await self._store.write(fn, actor=asker, action=action, kept=False):
             raise too_many_mails(wait)
 
     async def require_password(self, account_id: uuid.UUID, password: str, asker: Actor) -> Account:

@@ -107,7 +107,7 @@ class Invitations:
             await post(write, PLATFORM, letter.KIND, letter.about(row))
             return row
 
-        row = await self._store.write(fn, actor=str(by), action="invitations.create", kept=False)
+        row = await self._store.write(fn, actor=by, action="invitations.create", kept=False)
         return _invited(row)
 
     async def list(self, tenant_id: str) -> list[Invited]:
@@ -137,7 +137,7 @@ class Invitations:
             await record(write, tenant_id, f"{row.email} not invited any more", by.address)
             return _invited(row)
 
-        return await self._store.write(fn, actor=str(by), action="invitations.revoke", kept=False)
+        return await self._store.write(fn, actor=by, action="invitations.revoke", kept=False)
 
     async def invites(self, token: str, address: str) -> bool:
         """Whether a token is that of an invitation of an address which can be accepted now."""
@@ -184,7 +184,7 @@ class Invitations:
             await join(write, row.tenant_id, account, invited.roles, by.address)
             return invited
 
-        return await self._store.write(fn, actor=str(by), action="invitations.accept")
+        return await self._store.write(fn, actor=by, action="invitations.accept")
 
     async def _called(self, session: AsyncSession, by: Actor) -> str:
         """Who invites, as the mail says it."""

@@ -152,7 +152,7 @@ class Links:
             await session.delete(row)
             await tell(write, "sign-in-changed", account, what="issuer-off")
 
-        await self._store.write(fn, actor=str(asker), action="identities.remove", kept=False)
+        await self._store.write(fn, actor=asker, action="identities.remove", kept=False)
 
 
 def _add(write: Write, account: Account, known: Known) -> None:

@@ -109,6 +109,7 @@ TABLE = {
     "menus.add": EDITOR,
     "menus.remove": EDITOR,
     "menus.set": EDITOR,
+    "menus.one": VIEWER,
     "menus.show": VIEWER,
     "networks.set": OWNER,
     "networks.show": ADMIN,
