@@ -19,7 +19,7 @@ from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.models import Site
 from mosaic_cms.content.usage import note_references, watching
 from mosaic_cms.limits import Admission
-from mosaic_cms.rights import OF_SITES, SELF, Decision, Permission, Role, Scopes, decide
+from mosaic_cms.rights import END_OWN, OF_SITES, SELF, Decision, Permission, Role, Scopes, decide
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -86,6 +86,8 @@ class Actor:
         """
         if self.trusted:
             return Decision(True, f"{self} runs this installation.")
+        if needs == END_OWN and self.kind == "account":
+            return Decision(True, f"It is {self}'s own.")
         refusal = self.scopes.refusal(action, site) if self.scopes else None
         if refusal is not None:
             return Decision(False, f"{self} may not do this: {refusal}.")
