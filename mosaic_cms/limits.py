@@ -41,12 +41,14 @@ class Admission:
 
     Attributes:
         counts: it is one of the requests that a tier includes so many of in a month.
-        allowance: what is left of the tighter of its limits; None until it is let in.
+        allowance: what is left of the tighter of its limits; None until they were looked at.
+        entered: it was let in.
         counted: it was counted among those of the month.
     """
 
     counts: bool = False
     allowance: Allowance | None = None
+    entered: bool = False
     counted: bool = False
 
 
@@ -70,18 +72,20 @@ class RateLimits:
         Raises:
             TooManyRequests: a bucket is empty.
         """
-        if admission.allowance is not None:
+        if admission.entered:
             return
-        allowed = [await self._take("actor", who)]
+        allowed = [await self._take(admission, "actor", who)]
         if tenant is not None:
-            allowed.append(await self._take("tenant", tenant.tenant_id))
+            allowed.append(await self._take(admission, "tenant", tenant.tenant_id))
         admission.allowance = min(allowed, key=lambda one: one.remaining / one.limit)
+        admission.entered = True
 
-    async def _take(self, name: str, key: str) -> Allowance:
+    async def _take(self, admission: Admission, name: str, key: str) -> Allowance:
         rate = self._rates[name]
         taken = await self._cache.take(f"rate:{name}:{key}", rate)
         if taken.refused:
             seconds = math.ceil(taken.wait)
+            admission.allowance = Allowance(name, rate.limit, 0, seconds)
             whose = "This tenant gets" if name == "tenant" else "You send"
             raise TooManyRequests(
                 f"{whose} more than {rate.limit} requests a minute.",

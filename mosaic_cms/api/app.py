@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from mosaic_cms.api import answers, cookies, once, problems, requests
 from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
@@ -29,6 +29,7 @@ from mosaic_cms.api.shapes import Shape, shapes_of
 from mosaic_cms.conditions import Conditions
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
 from mosaic_cms.ledger import Entry
+from mosaic_cms.limits import Admission
 from mosaic_cms.product import Product
 from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_core.errors import (
@@ -42,6 +43,8 @@ from mosaic_core.errors import (
 )
 
 _log = logging.getLogger("mosaic.api")
+#: For a year.
+_STRICT = (b"strict-transport-security", b"max-age=31536000")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _VERSIONS = frozenset({"1", "v1", "1.0"})
 _SHOW = "Show who you are: a token, a key or a session."
@@ -88,7 +91,8 @@ class Api:
         # Matched as it came, so that a parameter can have an encoded slash in it.
         raw = scope.get("raw_path") or scope["path"].encode()
         asked = dict(scope, path=raw.partition(b"?")[0].decode("latin-1"), root_path="")
-        await self._app(asked, receive, send)
+        safely = _strictly(send) if self._callers.is_secure(Request(scope)) else send
+        await self._app(asked, receive, safely)
 
     def _routes(self) -> list[Route]:
         by_path: dict[str, dict[str, Shape]] = {}
@@ -102,7 +106,7 @@ class Api:
 
     async def _endpoint(self, shapes: dict[str, Shape], request: Request) -> Response:
         if request.method == "OPTIONS":
-            return await self._cors.preflight(request, _allowed(shapes))
+            return await self._preflight(request, _allowed(shapes))
         shape = shapes.get("GET" if request.method == "HEAD" else request.method)
         if shape is None:
             raise HTTPException(405, headers={"Allow": _allowed(shapes)})
@@ -114,30 +118,41 @@ class Api:
         except (UnknownSite, UnknownPage) as error:
             response = self._problem(request, _in_its_place(shape, error))
         except HttpError as error:
-            if caller is not None:
-                self._note(shape, caller, error)
+            self._note(request, shape, caller, error)
             response = self._problem(request, error)
         except Exception as error:  # noqa: BLE001 - a caller gets a reference, the log the cause
             known = caller is None or caller.principal is not None
             response = self._refused(request, error, known)
-        for name, value in SAFETY.items():
-            response.headers.setdefault(name, value)
+        _tell_limits(response, request)
         if caller is not None:
-            _tell_limits(response, caller)
             if caller.principal is not None and caller.principal.by == "session":
                 response.headers[CSRF_HEADER] = self._callers.csrf_token(caller.principal)
-            elif cookies.SESSION in request.cookies and "set-cookie" not in response.headers:
+            if caller.ended and "set-cookie" not in response.headers:
                 cookies.forget(response, cookies.SESSION)
-            await self._cors.allow(request, caller, response)
+            await self._open(request, caller, response)
         response.headers["content-version"] = "1"
-        return response
+        return _safe(response)
+
+    async def _preflight(self, request: Request, methods: str) -> Response:
+        try:
+            return _safe(await self._cors.preflight(request, methods))
+        except Exception as error:  # noqa: BLE001 - the log has the cause
+            return _safe(self._failed(request, error))
+
+    async def _open(self, request: Request, caller: Caller, response: Response) -> None:
+        """Lets another page read an answer, where it can be known that it may; what was done is
+        answered either way."""
+        try:
+            await self._cors.allow(request, caller, response)
+        except Exception as error:  # noqa: BLE001 - the log has the cause
+            self._failed(request, error)
 
     async def _answer(self, request: Request, shape: Shape, caller: Caller) -> Response:
         try:
             given, face = await requests.input_of(request, shape, caller.site)
         except InvalidInput as error:
             self._product.actions.require(shape.action.name, caller.actor)
-            self._note(shape, caller, error)
+            self._note(request, shape, caller, error)
             raise
         if not shape.writes:
             scope = scope_of(self._product, shape.action, caller)
@@ -181,12 +196,15 @@ class Api:
 
     # Errors
 
-    def _note(self, shape: Shape, caller: Caller, error: RequestError) -> None:
+    def _note(
+        self, request: Request, shape: Shape, caller: Caller | None, error: RequestError
+    ) -> None:
         """What does not come as far as being performed: :meth:`Actions.perform` notes the rest."""
-        tenant_id = caller.tenant.tenant_id if caller.tenant else None
-        who, name = str(caller.actor), shape.action.name
+        tenant_id = caller.tenant.tenant_id if caller and caller.tenant else None
+        who = str(caller.actor) if caller else "visitor"
+        address = caller.actor.address if caller else self._callers.address_of(request)
         self._product.ledger.note(
-            Entry(tenant_id, who, name, "refused", error.code, caller.actor.address)
+            Entry(tenant_id, who, shape.action.name, "refused", error.code, address)
         )
 
     def _problem(self, request: Request, error: MosaicError) -> Response:
@@ -242,12 +260,30 @@ def _require_version(request: Request) -> None:
         )
 
 
-def _tell_limits(response: Response, caller: Caller) -> None:
+def _strictly(send: Send) -> Send:
+    """Has whoever came by https come by nothing else from now on (RFC 6797)."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), _STRICT]
+        await send(message)
+
+    return sending
+
+
+def _safe(response: Response) -> Response:
+    for name, value in SAFETY.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _tell_limits(response: Response, request: Request) -> None:
     """What is left, as the draft of the IETF has it (draft-ietf-httpapi-ratelimit-headers)."""
-    left = caller.admission.allowance
-    assert left is not None
-    response.headers["ratelimit-policy"] = f'"{left.name}";q={left.limit};w=60'
-    response.headers["ratelimit"] = f'"{left.name}";r={left.remaining};t={left.reset}'
+    admission: Admission | None = getattr(request.state, "admission", None)
+    left = None if admission is None else admission.allowance
+    if left is not None:
+        response.headers["ratelimit-policy"] = f'"{left.name}";q={left.limit};w=60'
+        response.headers["ratelimit"] = f'"{left.name}";r={left.remaining};t={left.reset}'
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:
@@ -268,6 +304,4 @@ async def _unrouted(request: Request, error: Exception) -> Response:
             "There is nothing at this address.",
             hint=f"{PREFIX}/openapi.json says what there is.",
         )
-    response = problems.answer(problem, request.scope["path"])
-    response.headers.update(SAFETY)
-    return response
+    return _safe(problems.answer(problem, request.scope["path"]))

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from mosaic_cms.api.cors import Cors
 from mosaic_cms.limits import API
+from mosaic_core.errors import DatabaseBusy
 from tests.api.conftest import OWN, SHARED, Service, Services, problem
 
 
@@ -182,12 +184,31 @@ def test_other_pages_read_what_a_site_lets_them(services: Services) -> None:
     services(scenario)
 
 
+def test_what_lets_other_pages_read_may_fail_and_the_answer_stays(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*given: Any) -> bool:
+        raise DatabaseBusy("It cannot be read.")
+
+    async def scenario(service: Service) -> None:
+        await opened(service)
+        monkeypatch.setattr(Cors, "_open", fail)
+        answer = await service.get("/content/pages", origin="https://app.example")
+        assert answer.status_code == 200
+        before = await service.ask("OPTIONS", "/content/pages", origin="https://app.example")
+        problem(before, 503)
+        assert before.headers["x-content-type-options"] == "nosniff"
+
+    services(scenario)
+
+
 def test_every_answer_has_safe_headers_and_what_is_left(services: Services) -> None:
     async def scenario(service: Service) -> None:
         await opened(service)
         for path in ("/content/pages", "/content/pages/%2Fno%2F", "/nothing", "/openapi.json"):
             headers = (await service.get(path)).headers
             assert headers["x-content-type-options"] == "nosniff"
+            assert headers["strict-transport-security"] == "max-age=31536000"
             assert "default-src 'none'" in headers["content-security-policy"]
         headers = (await service.get("/content/pages")).headers
         assert headers["ratelimit-policy"] == '"actor";q=600;w=60'
