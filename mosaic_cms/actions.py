@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -156,26 +157,30 @@ class Actions:
             TookTooLong: it was stopped.
         """
         found = self.get(name)
-        if scope.actor.trusted:
-            return await self._perform(found, scope, given)
-        product, tenant = scope.product, scope.tenant if isinstance(scope, TenantScope) else None
-        who = scope.actor.name or scope.actor.address
-        await product.rates.admit(scope.admission, who, tenant)
-        try:
-            seconds = found.seconds or product.platform.settings.rates.seconds
-            if tenant is not None:
-                near = scope.actor.client or scope.actor.address
-                await product.networks.require(tenant.tenant_id, near)
-            async with within(seconds, name):
-                return await self._perform(found, scope, given)
-        except (RequestError, TenantError, IdentityError) as error:
-            if found.effect == "write" or isinstance(error, Denied):
-                product.ledger.note(_refusal(found, scope, error))
-            raise
+        async with _let_in(found, scope):
+            command, site = await self._decided(found, scope, given)
+            during = scope.during(found.name, site)
+            if not isinstance(scope, TenantScope):
+                return await found.run(during, command)
+            async with scope.product.rates.counted(scope.admission, scope.tenant, scope.limits):
+                result = await found.run(during, command)
+            if found.effect == "write":
+                await scope.settle()
+            return result
 
-    async def _perform(
+    async def require_allowed(
+        self, name: str, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
+    ) -> None:
+        """Raises what :meth:`perform` would before the action runs, which it does not: for who is
+        told again what the action gave once."""
+        found = self.get(name)
+        async with _let_in(found, scope):
+            await self._decided(found, scope, given)
+
+    async def _decided(
         self, found: Action, scope: PlatformScope | TenantScope, given: BaseModel | dict[str, Any]
-    ) -> Any:
+    ) -> tuple[BaseModel, str | None]:
+        """The input of an action that may be done now, and the site that it is about."""
         try:
             command = _validated(found, given)
         except InvalidInput:
@@ -190,12 +195,29 @@ class Actions:
             or (scope.tenant.status is TenantStatus.CLOSED and not scope.actor.trusted)
         ):
             require_writable(scope.tenant)
-        if isinstance(scope, TenantScope):
-            await scope.product.rates.count(scope.admission, scope.tenant, scope.limits)
-        result = await found.run(scope.during(found.name, site), command)
-        if isinstance(scope, TenantScope) and found.effect == "write":
-            await scope.settle()
-        return result
+        return command, site
+
+
+@asynccontextmanager
+async def _let_in(found: Action, scope: PlatformScope | TenantScope) -> AsyncIterator[None]:
+    """Lets in what is done to perform an action, within its time; notes what is refused."""
+    if scope.actor.trusted:
+        yield
+        return
+    product, tenant = scope.product, scope.tenant if isinstance(scope, TenantScope) else None
+    who = scope.actor.name or scope.actor.address
+    await product.rates.admit(scope.admission, who, tenant)
+    try:
+        seconds = found.seconds or product.platform.settings.rates.seconds
+        if tenant is not None:
+            near = scope.actor.client or scope.actor.address
+            await product.networks.require(tenant.tenant_id, near)
+        async with within(seconds, found.name):
+            yield
+    except (RequestError, TenantError, IdentityError) as error:
+        if found.effect == "write" or isinstance(error, Denied):
+            product.ledger.note(_refusal(found, scope, error))
+        raise
 
 
 def _require(found: Action, decision: Decision) -> None:

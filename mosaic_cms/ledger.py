@@ -81,6 +81,10 @@ class Ledger:
         self._used[key] += 1
         return self._written[key] + self._used[key]
 
+    def give_back(self, tenant_id: str, what: str) -> None:
+        """Takes back one use that was counted just now and came to nothing."""
+        self._used[tenant_id, what, month_of(datetime.now(UTC))] -= 1
+
     async def used(self, tenant_id: str, what: str) -> int:
         """How much of something a tenant used in this month, as all processes wrote it, and what
         this one has not written yet."""
@@ -130,7 +134,7 @@ class Ledger:
                 for entry, (at, times) in entries.items():
                     _, more = self._entries.get(entry, (at, 0))
                     self._entries[entry] = at, times + more
-                self._used += used
+                self._used.update(used)  # also what was given back
                 raise
             this_month = month_of(datetime.now(UTC))
             kept = {key: n for key, n in self._written.items() if key[2] == this_month}

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from mosaic_cms.ledger import Ledger
 from mosaic_core.cache import Cache, Rate
-from mosaic_core.errors import TookTooLong, TooManyRequests, UsageExceeded
+from mosaic_core.errors import RequestError, TookTooLong, TooManyRequests, UsageExceeded
 from mosaic_core.settings import RateSettings
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -41,12 +41,14 @@ class Admission:
 
     Attributes:
         counts: it is one of the requests that a tier includes so many of in a month.
-        allowance: what is left of the tighter of its limits; None until it is let in.
+        allowance: what is left of the tighter of its limits; None until they were looked at.
+        entered: it was let in.
         counted: it was counted among those of the month.
     """
 
     counts: bool = False
     allowance: Allowance | None = None
+    entered: bool = False
     counted: bool = False
 
 
@@ -70,18 +72,20 @@ class RateLimits:
         Raises:
             TooManyRequests: a bucket is empty.
         """
-        if admission.allowance is not None:
+        if admission.entered:
             return
-        allowed = [await self._take("actor", who)]
+        allowed = [await self._take(admission, "actor", who)]
         if tenant is not None:
-            allowed.append(await self._take("tenant", tenant.tenant_id))
+            allowed.append(await self._take(admission, "tenant", tenant.tenant_id))
         admission.allowance = min(allowed, key=lambda one: one.remaining / one.limit)
+        admission.entered = True
 
-    async def _take(self, name: str, key: str) -> Allowance:
+    async def _take(self, admission: Admission, name: str, key: str) -> Allowance:
         rate = self._rates[name]
         taken = await self._cache.take(f"rate:{name}:{key}", rate)
         if taken.refused:
             seconds = math.ceil(taken.wait)
+            admission.allowance = Allowance(name, rate.limit, 0, seconds)
             whose = "This tenant gets" if name == "tenant" else "You send"
             raise TooManyRequests(
                 f"{whose} more than {rate.limit} requests a minute.",
@@ -95,16 +99,29 @@ class RateLimits:
         seconds after which there is one."""
         return math.ceil((await self._cache.take(f"rate:{what}:{key}", rate)).wait)
 
-    async def count(self, admission: Admission, tenant: TenantContext, limits: Limits) -> None:
-        """Counts a request of a program among those that the tenant's tier includes, once.
+    @asynccontextmanager
+    async def counted(
+        self, admission: Admission, tenant: TenantContext, limits: Limits
+    ) -> AsyncIterator[None]:
+        """Counts a request of a program among those that the tenant's tier includes, once; one
+        that is refused for what it asks is not counted, else strangers could use them up.
 
         Raises:
             UsageExceeded: they are used up; it says until when, and what to do.
         """
         if not admission.counts or admission.counted:
+            yield
             return
         admission.counted = True
-        used = await self._ledger.spend(tenant.tenant_id, API)
+        try:
+            self._require_included(tenant, limits, await self._ledger.spend(tenant.tenant_id, API))
+            yield
+        except RequestError:
+            admission.counted = False
+            self._ledger.give_back(tenant.tenant_id, API)
+            raise
+
+    def _require_included(self, tenant: TenantContext, limits: Limits, used: int) -> None:
         included = limits.api_requests_per_month
         if included is not None and used > included:
             now = datetime.now(UTC)

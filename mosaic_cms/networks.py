@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.platform_tables import NetworkList
+from mosaic_cms.scope import Actor
 from mosaic_core.errors import Denied, InvalidInput
 from mosaic_core.head import Write
 
@@ -105,7 +106,7 @@ class NetworkLists:
                 hint="Ask an owner, whose list of networks it is.",
             )
 
-    async def set(self, tenant_id: str, lists: Lists, *, actor: str, action: str) -> None:
+    async def set(self, tenant_id: str, lists: Lists, *, actor: Actor | str, action: str) -> None:
         """Gives a tenant other lists; empty ones take them away."""
 
         async def fn(write: Write) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ from sqlalchemy import select
 from mosaic_cms.actions import Actions
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.standard import STANDARD
+from mosaic_cms.conditions import Conditions
 from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.projection import Projection
@@ -85,7 +87,7 @@ from mosaic_cms.postman import Postman
 from mosaic_cms.reminders import Reminders
 from mosaic_cms.removal import Remover
 from mosaic_cms.renewal import Renewal
-from mosaic_cms.scope import SYSTEM, Actor, Conditions, PlatformScope, TenantScope
+from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_cms.themes import Themes
 from mosaic_cms.throttle import Throttle
 from mosaic_cms.timekeeper import Timekeeper
@@ -208,14 +210,25 @@ class Product:
         conditions: Conditions | None = None,
         admission: Admission | None = None,
     ) -> TenantScope:
-        """A scope for one tenant; ``admission`` is that of the request, where there is one."""
-        limits = self.platform.tier(tenant).limits
-        entered = admission or Admission()
-        return TenantScope(self, tenant, actor, limits, entered, conditions=conditions)
+        """A scope for one tenant.
 
-    def platform_scope(self, actor: Actor, admission: Admission | None = None) -> PlatformScope:
+        Args:
+            conditions: what the actor says of the writes that they ask for.
+            admission: that of the request, where there is one.
+        """
+        limits = self.platform.tier(tenant).limits
+        acting = dataclasses.replace(actor, conditions=conditions) if conditions else actor
+        return TenantScope(self, tenant, acting, limits, admission or Admission())
+
+    def platform_scope(
+        self,
+        actor: Actor,
+        conditions: Conditions | None = None,
+        admission: Admission | None = None,
+    ) -> PlatformScope:
         """A scope for the platform as a whole."""
-        return PlatformScope(self, actor, admission or Admission())
+        acting = dataclasses.replace(actor, conditions=conditions) if conditions else actor
+        return PlatformScope(self, acting, admission or Admission())
 
     async def settle(
         self, tenant: TenantContext, *, done: Callable[[Message], None] | None = None

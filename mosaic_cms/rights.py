@@ -92,6 +92,8 @@ OPEN = frozenset(
 )
 #: What is an account's own: its name, its sessions, where it belongs. Nobody else has it.
 SELF = "self"
+#: Whatever a token is restricted to, it may end itself: nobody gets anything by that.
+END_OWN = Permission("end", SELF)
 #: What belongs to a site, also where an action names it by its id alone.
 OF_SITES = frozenset({"content", "media", "menus", "redirects", "submissions", "raw_html"})
 #: What nobody has by a role: it is for those who run the installation.

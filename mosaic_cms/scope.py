@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
@@ -15,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.permissions import require_permitted
 from mosaic_cms.blocks.stored import Regions
+from mosaic_cms.conditions import Conditions
 from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.models import Site
 from mosaic_cms.content.usage import note_references, watching
 from mosaic_cms.limits import Admission
-from mosaic_cms.rights import OF_SITES, SELF, Decision, Permission, Role, Scopes, decide
-from mosaic_core.errors import Stale
+from mosaic_cms.rights import END_OWN, OF_SITES, SELF, Decision, Permission, Role, Scopes, decide
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -50,6 +49,8 @@ class Actor:
     session: uuid.UUID | None = None
     #: The very address that it asks from, for lists of networks; noted nowhere.
     client: str = ""
+    #: What it says of the writes that it asks for.
+    conditions: Conditions | None = field(default=None, compare=False, repr=False)
 
     @property
     def trusted(self) -> bool:
@@ -85,6 +86,8 @@ class Actor:
         """
         if self.trusted:
             return Decision(True, f"{self} runs this installation.")
+        if needs == END_OWN and self.kind == "account":
+            return Decision(True, f"It is {self}'s own.")
         refusal = self.scopes.refusal(action, site) if self.scopes else None
         if refusal is not None:
             return Decision(False, f"{self} may not do this: {refusal}.")
@@ -137,42 +140,6 @@ class PlatformScope:
         return dataclasses.replace(self, action=action)
 
 
-@dataclass(slots=True)
-class Conditions:
-    """What a caller says of the writes that are done for them.
-
-    Attributes:
-        seen: the version of the tenant that they have seen: nobody else may have written since.
-        key: makes the ids of the writes, so that what is sent twice is done once.
-    """
-
-    seen: int | None = None
-    key: bytes | None = None
-    writes: int = 0
-
-    def next_id(self) -> uuid.UUID | None:
-        """The id of the next write; None for any."""
-        if self.key is None:
-            return None
-        self.writes += 1
-        made = hashlib.sha256(self.key + self.writes.to_bytes(4)).digest()
-        return uuid.UUID(bytes=made[:16], version=5)
-
-    def require(self, write: Write) -> None:
-        """Raises SeenBefore when somebody else wrote meanwhile."""
-        if self.seen is not None and write.version != self.seen + 1:
-            raise SeenBefore("Somebody wrote meanwhile.", hint="Look again.")
-
-    def committed(self, version: int) -> None:
-        """What the caller wrote themselves they have seen."""
-        if self.seen is not None:
-            self.seen = version
-
-
-class SeenBefore(Stale):
-    """Somebody wrote to the tenant since its caller looked."""
-
-
 @dataclass(frozen=True, slots=True)
 class TenantScope:
     """Something about one tenant; nothing else can be reached through it."""
@@ -185,7 +152,6 @@ class TenantScope:
     action: str = ""
     #: The key of the site that the action is about; None for all of the tenant.
     site: str | None = None
-    conditions: Conditions | None = None
     #: Told how far something long has come: what, done, of how many.
     progress: Callable[[str, int, int], None] = _unseen
 
@@ -223,7 +189,7 @@ class TenantScope:
         """
 
         ahead = Ahead() if ahead is None else ahead
-        conditions = self.conditions or Conditions()
+        conditions = self.actor.conditions or Conditions()
         write_id = conditions.next_id()
         version = 0
 
@@ -241,17 +207,20 @@ class TenantScope:
                 await self.product.kept.need(self.tenant)
             return result
 
+        async def attempt() -> T:
+            return await self.product.platform.write(
+                self.tenant,
+                noted,
+                actor=str(self.actor),
+                action=self.action or "unnamed",
+                write_id=write_id,
+                reserve=reserve,
+                coalesce=coalesce,
+            )
+
         while True:
             try:
-                result = await self.product.platform.write(
-                    self.tenant,
-                    noted,
-                    actor=str(self.actor),
-                    action=self.action or "unnamed",
-                    write_id=write_id,
-                    reserve=reserve,
-                    coalesce=coalesce,
-                )
+                result = await conditions.attempt(attempt)
             except Unrendered:
                 await ahead.catch_up()
             else:

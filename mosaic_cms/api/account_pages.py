@@ -159,7 +159,7 @@ class AccountPages:
         return response
 
     async def _perform(self, caller: Caller, name: str, given: Mapping[str, Any]) -> Any:
-        scope = self._product.platform_scope(caller.actor, caller.admission)
+        scope = self._product.platform_scope(caller.actor, None, caller.admission)
         return await self._product.actions.perform(name, scope, dict(given))
 
     # What is shown

@@ -20,18 +20,21 @@ from mosaic_cms.api.shapes import Shape
 from mosaic_cms.download import Download
 
 MEDIA_TYPE, ARCHIVE = "application/json", "application/zip"
-#: What tells the items of a list apart, the first of these that they have.
+#: What tells the items of a list apart: the first of these of which they have all.
 _NAMES = (
-    "id",
-    "tenant_id",
-    "account_id",
-    "key",
-    "path",
-    "number",
-    "source",
-    "slug",
-    "name",
-    "place",
+    ("id",),
+    ("tenant_id",),
+    ("reference",),
+    ("key",),
+    ("number",),
+    ("domain",),
+    ("folder",),
+    ("digest",),
+    ("kind", "slug"),
+    ("place", "language"),
+    ("source", "state"),
+    ("source",),
+    ("name",),
 )
 
 
@@ -122,7 +125,17 @@ def _cursor(item: Mapping[str, Any], number: int) -> str:
 
 
 def _names_of(item: Mapping[str, Any]) -> list[str]:
-    return [str(item[name]) for name in _NAMES if name in item][:2]
+    """What an item is known by: its names, those of what it is about, or all that it has."""
+    found = _named(item)
+    if found is None:
+        about = (_named(value) for value in item.values() if isinstance(value, dict))
+        found = next((names for names in about if names is not None), None)
+    return [tag_of_value(item)] if found is None else found
+
+
+def _named(item: Mapping[str, Any]) -> list[str] | None:
+    names = next((names for names in _NAMES if all(name in item for name in names)), None)
+    return None if names is None else [str(item[name]) for name in names]
 
 
 def _start(items: Sequence[Mapping[str, Any]], cursor: str | None) -> int:
@@ -139,10 +152,9 @@ def _start(items: Sequence[Mapping[str, Any]], cursor: str | None) -> int:
         raise HttpError(
             400, "bad-cursor", f"{cursor[:80]!r} is no cursor.", hint="Begin without one."
         ) from error
-    for at, item in enumerate(items):
-        if _names_of(item) == names:
-            return at + 1
-    return number - 1
+    before = number - 1  # where the item was
+    found = [at for at, item in enumerate(items) if _names_of(item) == names]
+    return min(found, key=lambda at: abs(at - before)) + 1 if found else before
 
 
 def _only(value: Any, fields: str | None) -> Any:

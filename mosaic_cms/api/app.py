@@ -7,7 +7,6 @@ import logging
 import secrets
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 from pydantic import BaseModel
 from starlette.applications import Starlette
@@ -15,22 +14,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from mosaic_cms.api import answers, cookies, once, problems, requests
 from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
 from mosaic_cms.api.account_pages import AccountPages
 from mosaic_cms.api.browsers import Browsers
-from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
+from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers, scope_of
 from mosaic_cms.api.cors import Cors
+from mosaic_cms.api.matching import Matching
 from mosaic_cms.api.plugin_routes import PluginRoutes
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
+from mosaic_cms.conditions import Conditions
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
-from mosaic_cms.declared import Action
 from mosaic_cms.ledger import Entry
+from mosaic_cms.limits import Admission
 from mosaic_cms.product import Product
-from mosaic_cms.scope import Conditions, PlatformScope, SeenBefore, TenantScope
 from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_core.errors import (
     Denied,
@@ -38,14 +38,13 @@ from mosaic_core.errors import (
     InvalidInput,
     MosaicError,
     RequestError,
-    Stale,
     TenantError,
     Unauthenticated,
 )
 
 _log = logging.getLogger("mosaic.api")
-#: How often a write with If-Match looks again, when others write to the tenant all the time.
-_LOOKS = 20
+#: For a year.
+_STRICT = (b"strict-transport-security", b"max-age=31536000")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _VERSIONS = frozenset({"1", "v1", "1.0"})
 _SHOW = "Show who you are: a token, a key or a session."
@@ -60,6 +59,7 @@ class Api:
         self._once = once.Once(product)
         self._cors = Cors(product)
         self.shapes = shapes_of(product.actions)
+        self._matching = Matching(product, self.shapes)
         pages = PlatformPages(product.platform.settings.platform.name)
         self.plugins = PluginRoutes(product, self._callers, self._refused)
         self._app = Starlette(
@@ -72,6 +72,9 @@ class Api:
             ],
             exception_handlers={HTTPException: _unrouted},
         )
+        # A path is what it is: elsewhere there is nothing, and nobody is sent to a host by its
+        # name in a header.
+        self._app.router.redirect_slashes = False
 
     def takes(self, scope: Scope) -> bool:
         """Whether a request is for the API, on whichever host, or for a page of one's account, on
@@ -88,7 +91,8 @@ class Api:
         # Matched as it came, so that a parameter can have an encoded slash in it.
         raw = scope.get("raw_path") or scope["path"].encode()
         asked = dict(scope, path=raw.partition(b"?")[0].decode("latin-1"), root_path="")
-        await self._app(asked, receive, send)
+        safely = _strictly(send) if self._callers.is_secure(Request(scope)) else send
+        await self._app(asked, receive, safely)
 
     def _routes(self) -> list[Route]:
         by_path: dict[str, dict[str, Shape]] = {}
@@ -102,7 +106,7 @@ class Api:
 
     async def _endpoint(self, shapes: dict[str, Shape], request: Request) -> Response:
         if request.method == "OPTIONS":
-            return await self._cors.preflight(request, _allowed(shapes))
+            return await self._preflight(request, _allowed(shapes))
         shape = shapes.get("GET" if request.method == "HEAD" else request.method)
         if shape is None:
             raise HTTPException(405, headers={"Allow": _allowed(shapes)})
@@ -114,33 +118,45 @@ class Api:
         except (UnknownSite, UnknownPage) as error:
             response = self._problem(request, _in_its_place(shape, error))
         except HttpError as error:
-            if caller is not None:
-                self._note(shape, caller, error)
+            self._note(request, shape, caller, error)
             response = self._problem(request, error)
         except Exception as error:  # noqa: BLE001 - a caller gets a reference, the log the cause
             known = caller is None or caller.principal is not None
             response = self._refused(request, error, known)
-        for name, value in SAFETY.items():
-            response.headers.setdefault(name, value)
+        _tell_limits(response, request)
         if caller is not None:
-            _tell_limits(response, caller)
             if caller.principal is not None and caller.principal.by == "session":
                 response.headers[CSRF_HEADER] = self._callers.csrf_token(caller.principal)
-            elif cookies.SESSION in request.cookies and "set-cookie" not in response.headers:
+            if caller.ended and "set-cookie" not in response.headers:
                 cookies.forget(response, cookies.SESSION)
-            await self._cors.allow(request, caller, response)
+            await self._open(request, caller, response)
         response.headers["content-version"] = "1"
-        return response
+        return _safe(response)
+
+    async def _preflight(self, request: Request, methods: str) -> Response:
+        try:
+            return _safe(await self._cors.preflight(request, methods))
+        except Exception as error:  # noqa: BLE001 - the log has the cause
+            return _safe(self._failed(request, error))
+
+    async def _open(self, request: Request, caller: Caller, response: Response) -> None:
+        """Lets another page read an answer, where it can be known that it may; what was done is
+        answered either way."""
+        try:
+            await self._cors.allow(request, caller, response)
+        except Exception as error:  # noqa: BLE001 - the log has the cause
+            self._failed(request, error)
 
     async def _answer(self, request: Request, shape: Shape, caller: Caller) -> Response:
         try:
             given, face = await requests.input_of(request, shape, caller.site)
         except InvalidInput as error:
             self._product.actions.require(shape.action.name, caller.actor)
-            self._note(shape, caller, error)
+            self._note(request, shape, caller, error)
             raise
         if not shape.writes:
-            result = await self._perform(shape, caller, given, None)
+            scope = scope_of(self._product, shape.action, caller)
+            result = await self._product.actions.perform(shape.action.name, scope, given)
             if shape.downloads:
                 return answers.download(request, result)
             return answers.response(request, shape, answers.shaped(shape, result, face))
@@ -149,9 +165,11 @@ class Api:
         run = partial(self._write, request, shape, caller, given, face, conditions)
         if key is None:
             return await run()
-        who = str(caller.actor) if caller.principal else f"visitor:{caller.actor.address}"
         where = caller.tenant.tenant_id if caller.tenant else ""
-        conditions.key = once.key_of(key, who, where)
+        conditions.key = once.key_of(key, _who(caller), where)
+        # An answer that was kept may have what is for nobody any more, or not with this token.
+        scope = scope_of(self._product, shape.action, caller)
+        await self._product.actions.require_allowed(shape.action.name, scope, given)
         asked = "\0".join((request.method, request.scope["path"], str(request.query_params)))
         sent = getattr(request.state, "body", b"")
         if shape.incoming is not None:  # it is not read yet, and may be long
@@ -169,83 +187,24 @@ class Api:
         face: dict[str, str],
         conditions: Conditions,
     ) -> Response:
-        wanted = request.headers.get("if-match")
-        for _ in range(_LOOKS):
-            if wanted is not None:
-                await self._require_seen(request, caller, wanted, conditions)
-            try:
-                result = await self._perform(shape, caller, given, conditions)
-            except SeenBefore:  # by a write to something else, perhaps
-                continue
-            response = answers.response(request, shape, answers.shaped(shape, result, face))
-            cookies.set_for(response, request, result)
-            return response
-        raise HttpError(
-            503, "busy", "Others write to this tenant all the time.", hint="Try again in a moment."
-        )
-
-    async def _require_seen(
-        self, request: Request, caller: Caller, wanted: str, conditions: Conditions
-    ) -> None:
-        """Looks at what the caller has seen, and from which version of the tenant on nobody may
-        have written: so nobody can between this look and the write."""
-        shape = next(
-            (
-                shape
-                for shape in self.shapes
-                if shape.method == "GET" and PREFIX + shape.path == request.scope["route"].path
-            ),
-            None,
-        )
-        if shape is None or caller.tenant is None or shape.action.scope is not TenantScope:
-            raise HttpError(
-                400, "no-entity-tag", "Nothing here has an entity tag.", hint="Leave out If-Match."
-            )
-        home = await self._product.platform.at_home(caller.tenant)
-        head = await self._product.platform.persistence(home).head(home)
-        conditions.seen = head.version
-        texts: dict[str, Any] = {n: requests.text(raw) for n, raw in request.path_params.items()}
-        site = request.query_params.get("site", caller.site)
-        if site is not None and "site" in shape.in_query:
-            texts["site"] = site
-        face = requests.first_page(shape, texts)
-        result = await self._perform(shape, caller, shape.command(texts, {}), None)
-        value = answers.shaped(shape, result, face)
-        if not answers.matches(wanted, answers.tag_of_value(value)):
-            raise Stale("It is not any more what you have seen.", hint="Get it again, and merge.")
-
-    async def _perform(
-        self,
-        shape: Shape,
-        caller: Caller,
-        given: BaseModel,
-        conditions: Conditions | None,
-    ) -> Any:
-        scope = self._scope(shape.action, caller, conditions)
-        return await self._product.actions.perform(shape.action.name, scope, given)
-
-    def _scope(
-        self, action: Action, caller: Caller, conditions: Conditions | None
-    ) -> PlatformScope | TenantScope:
-        if action.scope is PlatformScope:
-            return self._product.platform_scope(caller.actor, caller.admission)
-        if caller.tenant is None:
-            raise HttpError(
-                400,
-                "no-tenant",
-                "It is not said which tenant this is about.",
-                hint="Send X-Tenant-Id, or a token or key of the tenant.",
-            )
-        return self._product.scope(caller.tenant, caller.actor, conditions, caller.admission)
+        await self._matching.begin(request, caller, given, conditions)
+        scope = scope_of(self._product, shape.action, caller, conditions)
+        result = await self._product.actions.perform(shape.action.name, scope, given)
+        response = answers.response(request, shape, answers.shaped(shape, result, face))
+        cookies.set_for(response, request, result)
+        return response
 
     # Errors
 
-    def _note(self, shape: Shape, caller: Caller, error: RequestError) -> None:
+    def _note(
+        self, request: Request, shape: Shape, caller: Caller | None, error: RequestError
+    ) -> None:
         """What does not come as far as being performed: :meth:`Actions.perform` notes the rest."""
-        tenant_id = caller.tenant.tenant_id if caller.tenant else None
-        who, name = str(caller.actor), shape.action.name
+        tenant_id = caller.tenant.tenant_id if caller and caller.tenant else None
+        who = str(caller.actor) if caller else "visitor"
+        address = caller.actor.address if caller else self._callers.address_of(request)
         self._product.ledger.note(
-            Entry(tenant_id, who, name, "refused", error.code, caller.actor.address)
+            Entry(tenant_id, who, shape.action.name, "refused", error.code, address)
         )
 
     def _problem(self, request: Request, error: MosaicError) -> Response:
@@ -282,6 +241,14 @@ def _allowed(shapes: Iterable[str]) -> str:
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
+def _who(caller: Caller) -> str:
+    """Whose keys are the same: somebody's, with what lets them do the same."""
+    shown = caller.principal
+    if shown is None:
+        return f"visitor:{caller.actor.address}"
+    return f"{caller.actor} by {shown.by} {shown.scopes}"
+
+
 def _require_version(request: Request) -> None:
     wanted = request.headers.get("accept-version")
     if wanted is not None and wanted.strip().lower() not in _VERSIONS:
@@ -293,12 +260,30 @@ def _require_version(request: Request) -> None:
         )
 
 
-def _tell_limits(response: Response, caller: Caller) -> None:
+def _strictly(send: Send) -> Send:
+    """Has whoever came by https come by nothing else from now on (RFC 6797)."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), _STRICT]
+        await send(message)
+
+    return sending
+
+
+def _safe(response: Response) -> Response:
+    for name, value in SAFETY.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _tell_limits(response: Response, request: Request) -> None:
     """What is left, as the draft of the IETF has it (draft-ietf-httpapi-ratelimit-headers)."""
-    left = caller.admission.allowance
-    assert left is not None
-    response.headers["ratelimit-policy"] = f'"{left.name}";q={left.limit};w=60'
-    response.headers["ratelimit"] = f'"{left.name}";r={left.remaining};t={left.reset}'
+    admission: Admission | None = getattr(request.state, "admission", None)
+    left = None if admission is None else admission.allowance
+    if left is not None:
+        response.headers["ratelimit-policy"] = f'"{left.name}";q={left.limit};w=60'
+        response.headers["ratelimit"] = f'"{left.name}";r={left.remaining};t={left.reset}'
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:
@@ -319,6 +304,4 @@ async def _unrouted(request: Request, error: Exception) -> Response:
             "There is nothing at this address.",
             hint=f"{PREFIX}/openapi.json says what there is.",
         )
-    response = problems.answer(problem, request.scope["path"])
-    response.headers.update(SAFETY)
-    return response
+    return _safe(problems.answer(problem, request.scope["path"]))

@@ -112,7 +112,7 @@ class Browsers:
 
     async def _perform(self, request: Request, name: str, given: dict[str, Any]) -> Any:
         caller = await self._callers.of(request)
-        scope = self._product.platform_scope(caller.actor, caller.admission)
+        scope = self._product.platform_scope(caller.actor, None, caller.admission)
         return await self._product.actions.perform(name, scope, given)
 
     def _page(self, error: Exception, told: Response) -> Response:

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from mosaic_cms.api.cookies import SESSION
+from mosaic_cms.api.problems import HttpError
+from mosaic_cms.conditions import Conditions
+from mosaic_cms.declared import Action
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.ledger import Entry
 from mosaic_cms.limits import Admission
 from mosaic_cms.networks import neighbourhood
 from mosaic_cms.product import Product
-from mosaic_cms.scope import Actor
+from mosaic_cms.scope import Actor, PlatformScope, TenantScope
 from mosaic_cms.web.hosts import Hosts
-from mosaic_core.errors import Denied, Unauthenticated
+from mosaic_core.errors import Denied, InvalidHost, Unauthenticated, UnknownHost
 from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext
 
@@ -38,6 +41,7 @@ class Caller:
         tenant: None on a shared host when nothing names one.
         site: the key of the site whose host it is; None for the tenant's first, or no host's.
         by_host: whether it was asked at a host of the tenant's.
+        ended: whether there is a cookie of a session that has ended, or was none.
     """
 
     actor: Actor
@@ -46,6 +50,27 @@ class Caller:
     principal: Principal | None = None
     site: str | None = None
     by_host: bool = False
+    ended: bool = False
+
+
+def scope_of(
+    product: Product, action: Action, caller: Caller, conditions: Conditions | None = None
+) -> PlatformScope | TenantScope:
+    """In which a caller performs an action.
+
+    Raises:
+        HttpError: it is about a tenant, and none is named.
+    """
+    if action.scope is PlatformScope:
+        return product.platform_scope(caller.actor, conditions, caller.admission)
+    if caller.tenant is None:
+        raise HttpError(
+            400,
+            "no-tenant",
+            "It is not said which tenant this is about.",
+            hint="Send X-Tenant-Id, or a token or key of the tenant.",
+        )
+    return product.scope(caller.tenant, caller.actor, conditions, caller.admission)
 
 
 class Callers:
@@ -60,7 +85,8 @@ class Callers:
         self._shared = frozenset({domain, f"api.{domain}", f"www.{domain}"})
 
     async def of(self, request: Request) -> Caller:
-        """Who sends a request, let in once.
+        """Who sends a request, let in once. What is left of their limits is then known as
+        ``request.state.admission``, also when this raises.
 
         Raises:
             InvalidHost, UnknownHost: nothing is at its host.
@@ -68,19 +94,27 @@ class Callers:
             Denied: the tenants that it names do not agree, or they do not belong to it.
             TooManyRequests: they may not now.
         """
+        # Before the body is read; whatever it performs, it is in.
+        admission = request.state.admission = Admission()
         await self._identity.store.refresh()
         headers = dict(request.scope["headers"])
         client = self._hosts.client_of(request.scope, headers)
         address = neighbourhood(client)
-        site, named = self._by_host(request, headers)
+        try:
+            site, named = self._by_host(request, headers)
+        except (InvalidHost, UnknownHost) as error:
+            self._note(address, error.code)
+            raise
         try:
             shown = await self._shown(request)
         except Unauthenticated as error:
-            self._product.ledger.note(
-                Entry(None, "visitor", "api.authenticate", "refused", error.code, address)
-            )
-            await self._product.rates.admit(Admission(), f"unknown {address}", None)
+            self._note(address, error.code)
+            await self._product.rates.admit(admission, f"unknown {address}", None)
             raise
+        cookie = request.cookies.get(SESSION)
+        ended = cookie is not None and all(one.by != "session" for one in shown)
+        if cookie is not None and ended and not self._identity.sessions.is_ours(cookie):
+            self._note(address, "bad-cookie")
         for one in shown:
             if one.tenant_id is not None:
                 named[f"the {one.by}"] = one.tenant_id
@@ -91,13 +125,13 @@ class Callers:
         agent = request.headers.get("user-agent", "")[:200]
         who = str(principal.id) if principal else address
         if len(set(named.values())) > 1:
+            await self._product.rates.admit(admission, f"unknown {address}", None)
             raise self._refused(principal, named, address, "do not name the same tenant")
         tenant_id = next(iter(named.values()), None)
         tenant = self._directory.tenant(tenant_id) if tenant_id is not None else None
         if tenant is not None:  # `perform` asks too; here it is before anything is read
-            await self._require_near(tenant, principal, client)
-        # Before its body is read; whatever it performs, it is in.
-        admission = Admission(counts=principal is None or principal.by != "session")
+            await self._require_near(tenant, principal, client, admission)
+        admission.counts = principal is None or principal.by != "session"
         await self._product.rates.admit(admission, who, tenant)
         if principal is None:
             if wanted is not None and "the host" not in named:
@@ -112,10 +146,20 @@ class Callers:
             if proven and (tenant is None or not actor.belongs):
                 raise self._refused(principal, named, address, "name a tenant that is not theirs")
             self._require_own_page(request, principal, self._hosts.host_of(request.scope, headers))
-        return Caller(actor, tenant, admission, principal, site, by_host="the host" in named)
+        return Caller(actor, tenant, admission, principal, site, "the host" in named, ended)
+
+    def _note(self, address: str, reason: str) -> None:
+        """That somebody showed what is nothing."""
+        self._product.ledger.note(
+            Entry(None, "visitor", "api.authenticate", "refused", reason, address)
+        )
 
     async def _require_near(
-        self, tenant: TenantContext, principal: Principal | None, client: str
+        self,
+        tenant: TenantContext,
+        principal: Principal | None,
+        client: str,
+        admission: Admission,
     ) -> None:
         """Raises Denied for a network from which the tenant is not reached, whoever it is; and
         TooManyRequests when that was told too often. None of it counts as the tenant's own."""
@@ -128,13 +172,22 @@ class Callers:
             self._product.ledger.note(
                 Entry(tenant.tenant_id, actor, "networks.refuse", "refused", why, address)
             )
-            await self._product.rates.admit(Admission(), f"unknown {address}", None)
+            await self._product.rates.admit(admission, f"unknown {address}", None)
             raise
 
     def is_home(self, request: Request) -> bool:
         """Whether a request is for the platform's own host, where people sign in."""
         host = self.host_of(request).decode("utf-8", "surrogateescape")
         return normalise_host(host) == self._product.platform.settings.platform.domain
+
+    def is_secure(self, request: Request) -> bool:
+        """Whether a request came by https."""
+        return self._hosts.scheme_of(request.scope, dict(request.scope["headers"])) == "https"
+
+    def address_of(self, request: Request) -> str:
+        """From where a request comes, as far as that is noted."""
+        headers = dict(request.scope["headers"])
+        return neighbourhood(self._hosts.client_of(request.scope, headers))
 
     def host_of(self, request: Request) -> bytes:
         """The host that a request was sent to, as it was written there."""

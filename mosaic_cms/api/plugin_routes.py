@@ -17,11 +17,9 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from mosaic_cms.api.about import PREFIX, SAFETY
-from mosaic_cms.api.callers import Caller, Callers
-from mosaic_cms.api.problems import HttpError
+from mosaic_cms.api.callers import Caller, Callers, scope_of
 from mosaic_cms.api.requests import body_of
 from mosaic_cms.product import Product
-from mosaic_cms.scope import PlatformScope
 from mosaic_core.errors import PluginConflict, PluginInvalid
 from mosaic_core.tenants import TenantContext
 
@@ -51,19 +49,9 @@ class Call:
             MosaicError: what :meth:`mosaic_cms.actions.Actions.perform` raises; a route that lets
                 it pass answers with the problem that it is.
         """
-        product, caller = self._product, self._caller
-        if product.actions.get(name).scope is PlatformScope:
-            scope: Any = product.platform_scope(caller.actor, caller.admission)
-        elif self.tenant is None:
-            raise HttpError(
-                400,
-                "no-tenant",
-                "It is not said which tenant this is about.",
-                hint="Send X-Tenant-Id, or a token or key of the tenant.",
-            )
-        else:
-            scope = product.scope(self.tenant, caller.actor, None, caller.admission)
-        return await product.actions.perform(name, scope, given)
+        actions = self._product.actions
+        scope = scope_of(self._product, actions.get(name), self._caller)
+        return await actions.perform(name, scope, given)
 
 
 def call_of(request: Request) -> Call:

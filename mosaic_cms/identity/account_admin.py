@@ -41,7 +41,7 @@ class AccountAdmin:
             await tell(write, "welcome", account, token=str(row_id))
             return account
 
-        return await self._store.write(fn, actor=str(asker), action="accounts.create")
+        return await self._store.write(fn, actor=asker, action="accounts.create")
 
     async def find(self, email: str) -> tuple[Account, Credentials]:
         """The account of an address, whatever its state.
@@ -66,7 +66,7 @@ class AccountAdmin:
             account = await _require(write.session, email)
             return await self._sessions.end_all(write, account.id)
 
-        return await self._store.write(fn, actor=str(asker), action="accounts.end_sessions")
+        return await self._store.write(fn, actor=asker, action="accounts.end_sessions")
 
     async def set_active(self, email: str, *, active: bool, asker: Actor) -> Account:
         """Closes an account, which ends its sessions, or opens it again."""
@@ -80,7 +80,7 @@ class AccountAdmin:
             return account
 
         action = "accounts.activate" if active else "accounts.deactivate"
-        return await self._store.write(fn, actor=str(asker), action=action)
+        return await self._store.write(fn, actor=asker, action=action)
 
 
 async def _require(session: AsyncSession, email: str) -> Account:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.identity.tables import Account, Credentials
+from mosaic_cms.identity.one_time import withdraw
+from mosaic_cms.identity.tables import Account, Credentials, Membership, OneTimeToken
 from mosaic_cms.mailing.letters import post
 from mosaic_core.errors import NotFound
 from mosaic_core.head import PLATFORM, Write
@@ -47,6 +48,30 @@ async def by_key(session: AsyncSession, key: str) -> Account | None:
     """The account of an address in the form of :func:`email_key`."""
     found: Account | None = await session.scalar(select(Account).where(Account.email_key == key))
     return found
+
+
+async def gives_way(session: AsyncSession, account: Account) -> bool:
+    """Removes an account that has never shown that its address is theirs, for who has: whether it
+    could be. One that operators closed, or made a member somewhere, stays."""
+    if account.verified_at is not None or not account.active:
+        return False
+    member = select(Membership.tenant_id).where(Membership.account_id == account.id).limit(1)
+    if await session.scalar(member) is not None:
+        return False
+    for table in (OneTimeToken, Credentials):
+        await session.execute(delete(table).where(table.account_id == account.id))
+    await session.delete(account)
+    await session.flush()  # before another account has the address
+    return True
+
+
+async def made_anew(write: Write, account: Account) -> None:
+    """Gives an account whose address was never verified to who has shown that it is theirs; what
+    somebody else may have chosen signs in to it no more."""
+    await withdraw(write, account.id, "verify", "reset")
+    credentials = await write.session.get_one(Credentials, account.id)
+    credentials.password = None
+    account.verified_at = write.at
 
 
 async def own(session: AsyncSession, account_id: uuid.UUID) -> tuple[Account, Credentials]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from mosaic_cms.identity.account_rows import add_account, by_key, email_key, own, tell
+from mosaic_cms.identity.account_rows import add_account, by_key, email_key, gives_way, own, tell
 from mosaic_cms.identity.lockout import Allowance, Lockout, Window
 from mosaic_cms.identity.one_time import find_token, issue, redeem, withdraw
 from mosaic_cms.identity.passwords import Passwords
@@ -96,7 +96,7 @@ class Accounts:
             return 0
 
         action = "accounts.sign_up"
-        if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
+        if wait := await self._store.write(fn, actor=asker, action=action, kept=False):
             raise too_many_mails(wait)
 
     async def verify(self, token: str, password: str, asker: Actor) -> uuid.UUID:
@@ -107,7 +107,8 @@ class Accounts:
         Raises:
             InvalidInput: the link does not count.
             Unauthenticated: the password is another one.
-            Conflict: the address has become somebody else's meanwhile.
+            Conflict: the address has become somebody else's meanwhile. An account that has never
+                shown that it is theirs gives way.
         """
         async with self._store.session() as session:
             found = await find_token(session, "verify", token, datetime.now(UTC))
@@ -119,7 +120,11 @@ class Accounts:
             account = await write.session.get_one(Account, row.account_id)
             key = email_key(row.email)
             other = await by_key(write.session, key)
-            if other is not None and other.id != account.id:
+            if (
+                other is not None
+                and other.id != account.id
+                and not await gives_way(write.session, other)
+            ):
                 raise Conflict(f"{row.email} is in use.", hint="Use another address.")
             if key != account.email_key:
                 await tell(write, "address-changed", account, new=row.email)
@@ -151,7 +156,7 @@ class Accounts:
             return 0
 
         action = "accounts.request_reset"
-        if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
+        if wait := await self._store.write(fn, actor=asker, action=action, kept=False):
             raise too_many_mails(wait)
 
     async def reset(self, token: str, password: str, asker: Actor) -> uuid.UUID:
@@ -195,7 +200,7 @@ class Accounts:
             account, _ = await own(write.session, account_id)
             account.name = name
 
-        await self._store.write(fn, actor=str(asker), action="accounts.change")
+        await self._store.write(fn, actor=asker, action="accounts.change")
 
     async def change_password(
         self, account_id: uuid.UUID, old: str, new: str, asker: Actor
@@ -214,7 +219,7 @@ class Accounts:
             account, _ = await own(write.session, account_id)
             await self._set_password(write, account, made, but=asker.session)
 
-        await self._store.write(fn, actor=str(asker), action="accounts.change_password")
+        await self._store.write(fn, actor=asker, action="accounts.change_password")
 
     async def change_address(
         self, account_id: uuid.UUID, email: str, password: str, asker: Actor
@@ -244,7 +249,7 @@ class Accounts:
             return 0
 
         action = "accounts.change_address"
-        if wait := await self._store.write(fn, actor=str(asker), action=action, kept=False):
+        if wait := await self._store.write(fn, actor=asker, action=action, kept=False):
             raise too_many_mails(wait)
 
     async def require_password(self, account_id: uuid.UUID, password: str, asker: Actor) -> Account:

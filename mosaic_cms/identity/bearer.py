@@ -93,7 +93,7 @@ class Bearer:
             return await refresh.begin(write, account_id, tenant_id, actions, self._renewable)
 
         made, _ = await self._store.write(
-            fn, actor=str(by), action="tokens.create", kept=lambda made: made[1]
+            fn, actor=by, action="tokens.create", kept=lambda made: made[1]
         )
         return await self._tokens(made)
 
@@ -106,7 +106,7 @@ class Bearer:
         await self.keys.current()
         outcome = await self._store.write(
             lambda write: refresh.renew(write, token, self._renewable),
-            actor=str(by),
+            actor=by,
             action="tokens.refresh",
             kept=lambda outcome: outcome is Refusal.ENDED,
         )
@@ -122,12 +122,12 @@ class Bearer:
         if token is None:
             return await self._store.write(
                 lambda write: refresh.end_all(write, account_id),
-                actor=str(by),
+                actor=by,
                 action="tokens.revoke",
             )
         return await self._store.write(
             lambda write: refresh.end_of(write, account_id, token),
-            actor=str(by),
+            actor=by,
             action="tokens.revoke",
         )
 

@@ -104,7 +104,7 @@ class Domains:
             await record(write, tenant_id, f"the domain {name} named", asker.address)
             return row
 
-        return await self._store.write(fn, actor=str(asker), action="domains.add", kept=False)
+        return await self._store.write(fn, actor=asker, action="domains.add", kept=False)
 
     async def of(self, tenant_id: str) -> tuple[list[DomainProof], set[str]]:
         """A tenant's domains by name, and those that lead to its sites: also what was given to it
@@ -157,7 +157,7 @@ class Domains:
             await record(write, tenant_id, f"the domain {name} proven", asker.address)
             return row
 
-        return await self._store.write(fn, actor=str(asker), action="domains.verify", kept=False)
+        return await self._store.write(fn, actor=asker, action="domains.verify", kept=False)
 
     async def remove(self, tenant_id: str, domain: str, asker: Actor) -> str:
         """Has a domain be the tenant's no more; its name.
@@ -175,7 +175,7 @@ class Domains:
                 raise _unknown(name)
             await record(write, tenant_id, f"the domain {name} removed", asker.address)
 
-        await self._store.write(fn, actor=str(asker), action="domains.remove", kept=False)
+        await self._store.write(fn, actor=asker, action="domains.remove", kept=False)
         return name
 
     async def proven(self, tenant_id: str) -> set[str]:

@@ -190,9 +190,7 @@ class Federation:
             )
 
         kept = asker.session is not None
-        outcome = await self._store.write(
-            fn, actor=str(asker), action="sign_in.complete", kept=kept
-        )
+        outcome = await self._store.write(fn, actor=asker, action="sign_in.complete", kept=kept)
         return Back(outcome, remembered.return_to)
 
     async def _use_up(self, remembered: _Remembered, asker: Actor) -> None:
@@ -229,7 +227,7 @@ class Federation:
             await link(write, account, known)
             await _FROM_NETWORK.give_back(write, neighbourhood(asker.address))
 
-        await self._store.write(fn, actor=str(asker), action="identities.add", kept=False)
+        await self._store.write(fn, actor=asker, action="identities.add", kept=False)
 
     async def _email(self, chosen: Chosen, who: Vouched) -> str:
         """An address as far as it counts as the person's; of a tenant's issuer, only below domains

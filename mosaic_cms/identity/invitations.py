@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.identity.account_rows import email_key
 from mosaic_cms.identity.acting import account_of, authority, giver_may, id_of
 from mosaic_cms.identity.membership import join
 from mosaic_cms.identity.recorded import record
@@ -76,7 +77,7 @@ class Invitations:
             Denied: it would give more than ``by`` has.
             Conflict: it is a member's, or too many invitations wait.
         """
-        email = check_address(address)
+        email, key = check_address(address), email_key(address)
         roles.require_sound()
         made = new_id()
         digest = digest_of(self._secrets.token(letter.PURPOSE, str(made)))
@@ -86,15 +87,15 @@ class Invitations:
             own = await authority(session, by, tenant_id)
             require(str(by), own, Permission("create", "members"))
             require_within(roles, own)
-            if await _is_member(session, tenant_id, email.lower()):
+            if await _is_member(session, tenant_id, key):
                 raise Conflict(f"{email} is a member already.", hint="Change the role instead.")
-            await _make_room(write, tenant_id, email.lower())
+            await _make_room(write, tenant_id, key)
             row = Invitation(
                 id=made,
                 digest=digest,
                 tenant_id=tenant_id,
                 email=email,
-                email_key=email.lower(),
+                email_key=key,
                 role=None if roles.role is None else roles.role.value,
                 site_roles=roles.by_site,
                 invited_by=await self._called(session, by),
@@ -107,7 +108,7 @@ class Invitations:
             await post(write, PLATFORM, letter.KIND, letter.about(row))
             return row
 
-        row = await self._store.write(fn, actor=str(by), action="invitations.create", kept=False)
+        row = await self._store.write(fn, actor=by, action="invitations.create", kept=False)
         return _invited(row)
 
     async def list(self, tenant_id: str) -> list[Invited]:
@@ -137,13 +138,13 @@ class Invitations:
             await record(write, tenant_id, f"{row.email} not invited any more", by.address)
             return _invited(row)
 
-        return await self._store.write(fn, actor=str(by), action="invitations.revoke", kept=False)
+        return await self._store.write(fn, actor=by, action="invitations.revoke", kept=False)
 
     async def invites(self, token: str, address: str) -> bool:
         """Whether a token is that of an invitation of an address which can be accepted now."""
         query = select(Invitation).where(
             Invitation.digest == digest_of(token),
-            Invitation.email_key == check_address(address).lower(),
+            Invitation.email_key == email_key(address),
             Invitation.expires_at > datetime.now(UTC),
         )
         async with self._store.session() as session:
@@ -184,7 +185,7 @@ class Invitations:
             await join(write, row.tenant_id, account, invited.roles, by.address)
             return invited
 
-        return await self._store.write(fn, actor=str(by), action="invitations.accept")
+        return await self._store.write(fn, actor=by, action="invitations.accept")
 
     async def _called(self, session: AsyncSession, by: Actor) -> str:
         """Who invites, as the mail says it."""
@@ -197,21 +198,21 @@ class Invitations:
         return self._name
 
 
-async def _is_member(session: AsyncSession, tenant_id: str, email_key: str) -> bool:
+async def _is_member(session: AsyncSession, tenant_id: str, key: str) -> bool:
     found = await session.scalar(
         select(Membership.account_id)
         .join(Account, Account.id == Membership.account_id)
-        .where(Membership.tenant_id == tenant_id, Account.email_key == email_key)
+        .where(Membership.tenant_id == tenant_id, Account.email_key == key)
     )
     return found is not None
 
 
-async def _make_room(write: Write, tenant_id: str, email_key: str) -> None:
+async def _make_room(write: Write, tenant_id: str, key: str) -> None:
     """Removes what was sent to the address before, and what has expired."""
     session, waiting = write.session, 0
     rows = await session.scalars(select(Invitation).where(Invitation.tenant_id == tenant_id))
     for row in rows.all():
-        if row.email_key == email_key or row.expires_at <= write.at:
+        if row.email_key == key or row.expires_at <= write.at:
             await session.delete(row)
         else:
             waiting += 1

@@ -156,7 +156,7 @@ class Keys:
             await record(write, tenant_id, f"the key {row.name} ({prefix}…) made", by.address)
             return row
 
-        row = await self._store.write(fn, actor=str(by), action="keys.create", kept=False)
+        row = await self._store.write(fn, actor=by, action="keys.create", kept=False)
         return _key(row, None), text
 
     async def revoke(self, tenant_id: str, key_id: uuid.UUID, by: Actor) -> Key:
@@ -176,7 +176,7 @@ class Keys:
                 await revoke_key(write, row)
             return row
 
-        row = await self._store.write(fn, actor=str(by), action="keys.revoke")
+        row = await self._store.write(fn, actor=by, action="keys.revoke")
         return _key(row, (await self.uses.last([row.id])).get(row.id))
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.identity.account_rows import add_account, by_key, email_key, own, tell
+from mosaic_cms.identity.account_rows import add_account, by_key, email_key, made_anew, own, tell
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Account, ExternalIdentity, Invitation, Passkey
 from mosaic_cms.scope import Actor
@@ -74,7 +74,9 @@ async def account_of(write: Write, known: Known, *, sign_up: bool) -> Account:
         await session.flush()  # it comes before what is linked to it
         _add(write, account, known)
     elif account.verified_at is None:
-        raise Denied("There is an account with your address that is not verified.", hint=_FIRST)
+        account.name = one_line(who.name, 100) or account.name
+        await made_anew(write, account)
+        _add(write, account, known)
     else:
         await link(write, account, known)
     return account
@@ -152,7 +154,7 @@ class Links:
             await session.delete(row)
             await tell(write, "sign-in-changed", account, what="issuer-off")
 
-        await self._store.write(fn, actor=str(asker), action="identities.remove", kept=False)
+        await self._store.write(fn, actor=asker, action="identities.remove", kept=False)
 
 
 def _add(write: Write, account: Account, known: Known) -> None:

@@ -119,7 +119,7 @@ class Members:
             await session.flush()
             return await find_member(session, tenant_id, account.id)
 
-        return await self._store.write(fn, actor=str(by), action="members.add")
+        return await self._store.write(fn, actor=by, action="members.add")
 
     async def change(
         self,
@@ -151,7 +151,7 @@ class Members:
             require_within(after, own)
             return await self._set(write, tenant_id, member, after, by)
 
-        return await self._store.write(fn, actor=str(by), action="members.change")
+        return await self._store.write(fn, actor=by, action="members.change")
 
     async def remove(self, tenant_id: str, account_id: uuid.UUID, by: Actor) -> Parted:
         """Takes a membership away, with the keys, tokens and invitations that came of it.
@@ -170,7 +170,7 @@ class Members:
                 require(str(by), own, Permission("delete", _OWNERS))
             return await part(write, tenant_id, member, by.address)
 
-        return await self._store.write(fn, actor=str(by), action="members.remove")
+        return await self._store.write(fn, actor=by, action="members.remove")
 
     async def leave(self, tenant_id: str, by: Actor) -> Parted:
         """Ends one's own membership.
@@ -185,7 +185,7 @@ class Members:
             own = await find_member(write.session, tenant_id, account_id)
             return await part(write, tenant_id, own, by.address)
 
-        return await self._store.write(fn, actor=str(by), action="members.leave")
+        return await self._store.write(fn, actor=by, action="members.leave")
 
     async def transfer(self, tenant_id: str, to: uuid.UUID, by: Actor) -> Member:
         """Makes another member Owner, and the Owner who asks an Admin, both at once.
@@ -210,7 +210,7 @@ class Members:
             await self._set(write, tenant_id, before, Roles(Role.ADMIN), by)
             return made
 
-        return await self._store.write(fn, actor=str(by), action="members.transfer")
+        return await self._store.write(fn, actor=by, action="members.transfer")
 
     @staticmethod
     async def _set(write: Write, tenant_id: str, member: Member, after: Roles, by: Actor) -> Member:

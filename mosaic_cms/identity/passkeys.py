@@ -138,7 +138,7 @@ class Passkeys:
             await tell(write, "sign-in-changed", account, what="passkey-on")
             return row
 
-        return await self._store.write(fn, actor=str(asker), action="passkeys.add", kept=False)
+        return await self._store.write(fn, actor=asker, action="passkeys.add", kept=False)
 
     def begin_sign_in(self) -> dict[str, Any]:
         """What a browser is to sign: ``PublicKeyCredentialRequestOptionsJSON``. It names nobody,
@@ -205,7 +205,7 @@ class Passkeys:
             )
 
         return await self._store.write(
-            fn, actor=str(asker), action="passkeys.sign_in", kept=asker.session is not None
+            fn, actor=asker, action="passkeys.sign_in", kept=asker.session is not None
         )
 
     async def of(self, account_id: uuid.UUID) -> list[Passkey]:
@@ -228,7 +228,7 @@ class Passkeys:
             account, _ = await own(write.session, account_id)
             await tell(write, "sign-in-changed", account, what="passkey-off")
 
-        await self._store.write(fn, actor=str(asker), action="passkeys.remove", kept=False)
+        await self._store.write(fn, actor=asker, action="passkeys.remove", kept=False)
 
     def _challenge(self, purpose: str) -> bytes:
         """A challenge that nobody else can make and that says until when it counts: nothing has to

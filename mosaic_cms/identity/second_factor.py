@@ -144,7 +144,7 @@ class SecondFactor:
         return False
 
     async def _write(self, fn: Callable[[Write], Awaitable[T]], asker: Actor, action: str) -> T:
-        return await self._store.write(fn, actor=str(asker), action=action, kept=False)
+        return await self._store.write(fn, actor=asker, action=action, kept=False)
 
 
 async def _new_codes(write: Write, account_id: uuid.UUID) -> list[str]:

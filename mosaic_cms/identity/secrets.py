@@ -24,6 +24,18 @@ from mosaic_core.settings import Settings
 SHORTEST = 32
 #: Different characters that it has at least: fewer are no secret, such as "changemechangeme…".
 _DIFFERENT = 12
+#: Words of secrets that stand in examples. In one that was drawn by lot none is by chance.
+_PLACEHOLDERS = (
+    *("change", "secret", "passw0rd", "password", "default", "insecure", "example", "sample"),
+    *("placeholder", "development", "production", "replace", "supersecure", "mosaic_", "do-not"),
+)
+#: Rows of characters, of which so many in a row are none that was drawn by lot.
+_ROWS = tuple(
+    way
+    for row in ("01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm")
+    for way in (row, row[::-1])
+)
+_RUN = 8
 _FILE = "development.secret"
 
 
@@ -123,6 +135,14 @@ def weakness(secret: str) -> str | None:
         return f"has {len(secret)} characters; it needs {SHORTEST}"
     if len(set(secret)) < _DIFFERENT:
         return f"has {len(set(secret))} different characters; it needs {_DIFFERENT}"
+    lower = secret.lower()
+    word = next((word for word in _PLACEHOLDERS if word in lower), None)
+    if word is not None:
+        return f"has the word {word!r} in it, as those have that are to be replaced"
+    if secret in (secret + secret)[1:-1]:
+        return "is the same over and over again"
+    if any(lower[at : at + _RUN] in row for row in _ROWS for at in range(len(lower) - _RUN + 1)):
+        return "has a row of letters or digits in it that everybody knows"
     return None
 
 

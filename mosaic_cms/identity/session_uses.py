@@ -22,7 +22,7 @@ from mosaic_core.head import Write
 #: Seconds between two writes: what a killed process takes with it.
 EVERY = 60.0
 #: With a cache, the database is told this rarely: what a session lasts less when the cache is lost.
-_RARELY = timedelta(hours=1)
+RARELY = timedelta(hours=1)
 #: Sessions of which it is known when the database was told; a flood starts over.
 _MOST = 50_000
 
@@ -89,7 +89,7 @@ class CachedUses:
         lasts = (expires_at - at).total_seconds()
         await self._cache.set(_key(session_id), at.isoformat().encode(), seconds=lasts)
         told = self._told.get(session_id)
-        if told is None or at - told >= _RARELY:
+        if told is None or at - told >= RARELY:
             if len(self._told) >= _MOST:
                 self._told.clear()
             self._told[session_id] = at

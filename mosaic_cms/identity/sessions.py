@@ -22,7 +22,7 @@ from sqlalchemy import CursorResult, delete, select, update
 from mosaic_cms.identity import refresh
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.secrets import Secrets, digest_of
-from mosaic_cms.identity.session_uses import SessionUses
+from mosaic_cms.identity.session_uses import RARELY, SessionUses
 from mosaic_cms.identity.store import IdentityStore, Kept
 from mosaic_cms.identity.tables import Account, Membership, SessionRow
 from mosaic_core.errors import Denied, NotFound
@@ -100,7 +100,8 @@ class Sessions:
         session_id, secret = new_id(), random.token_urlsafe(24)
         if instead_of is not None:
             await write.session.execute(delete(SessionRow).where(SessionRow.id == instead_of))
-        await write.session.execute(delete(SessionRow).where(SessionRow.expires_at <= write.at))
+        over = SessionRow.expires_at <= write.at - RARELY  # a row may not have the last use
+        await write.session.execute(delete(SessionRow).where(over))
         lasts = self._lasts(remembered)
         write.session.add(
             SessionRow(
@@ -136,18 +137,26 @@ class Sessions:
             await self.uses.note(known.principal.session_id, now, known.expires_at)
         return known.principal
 
+    def is_ours(self, cookie: str) -> bool:
+        """Whether the platform made a cookie's value, whatever became of its session."""
+        body, _, signature = cookie.rpartition(".")
+        well_formed = _COOKIE.fullmatch(cookie) is not None
+        return well_formed and self._secrets.signed("session", body, signature)
+
     async def of(self, account_id: uuid.UUID) -> list[SessionRow]:
         """The sessions of an account, the one that was used last first."""
+        now = datetime.now(UTC)
         async with self._store.session() as session:
             rows = await session.scalars(
                 select(SessionRow)
                 .where(SessionRow.account_id == account_id)
-                .where(SessionRow.expires_at > datetime.now(UTC))
+                .where(SessionRow.expires_at > now - RARELY)
             )
             found = list(rows)
         used = await self.uses.last(row.id for row in found)
         for row in found:
-            row.seen_at = max(row.seen_at, used.get(row.id, row.seen_at))
+            self._use(row, used.get(row.id, row.seen_at))
+        found = [row for row in found if row.expires_at > now]
         return sorted(found, key=lambda row: (row.seen_at, row.id), reverse=True)
 
     async def choose(
@@ -206,13 +215,15 @@ class Sessions:
     def _lasts(self, remembered: bool) -> timedelta:
         return self._long if remembered else self._short
 
+    def _use(self, row: SessionRow, at: datetime) -> None:
+        """Has a row that was read know of a use that it may not have yet."""
+        row.seen_at = max(row.seen_at, at)
+        row.expires_at = max(row.expires_at, row.seen_at + self._lasts(row.remembered))
+
     async def _look_up(self, cookie: str, now: datetime) -> _Known | None:
-        if not _COOKIE.fullmatch(cookie):
+        if not self.is_ours(cookie):
             return None
-        body, _, signature = cookie.rpartition(".")
-        if not self._secrets.signed("session", body, signature):
-            return None
-        session_id, _, secret = body.partition(".")
+        session_id, secret, _ = cookie.split(".")
 
         async def look() -> _Known | None:
             async with self._store.session() as session:
@@ -230,10 +241,8 @@ class Sessions:
             principal = Principal(
                 "account", "session", row.account_id, tenant_id, session_id=row.id
             )
-            used = (await self.uses.last([row.id])).get(row.id, row.seen_at)
-            seen_at = max(used, row.seen_at)
-            expires_at = max(row.expires_at, seen_at + self._lasts(row.remembered))
-            return _Known(principal, row.remembered, seen_at, expires_at)
+            self._use(row, (await self.uses.last([row.id])).get(row.id, row.seen_at))
+            return _Known(principal, row.remembered, row.seen_at, row.expires_at)
 
         known = await self._kept.look_up(cookie, look)
         return known if known is not None and known.expires_at > now else None

@@ -184,7 +184,7 @@ class SignIn:
     ) -> tuple[Account, Started]:
         """What is kept in memory changes only when a session ends."""
         kept = asker.session is not None
-        return await self._store.write(fn, actor=str(asker), action="sessions.create", kept=kept)
+        return await self._store.write(fn, actor=asker, action="sessions.create", kept=kept)
 
 
 def require_open(account: Account) -> None:

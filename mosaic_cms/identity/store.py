@@ -13,7 +13,9 @@ from typing import Generic, Protocol, TypeVar
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.conditions import Conditions
 from mosaic_cms.identity.tables import IdentityState
+from mosaic_cms.scope import Actor
 from mosaic_core.directory import Directory
 from mosaic_core.head import Write
 
@@ -100,24 +102,35 @@ class IdentityStore:
         self,
         fn: Callable[[Write], Awaitable[T]],
         *,
-        actor: str,
+        actor: Actor | str,
         action: str,
         kept: bool | Callable[[T], bool] = True,
     ) -> T:
         """A write, known here when it returns and elsewhere within ``freshness``.
 
         Args:
+            actor: who asks for it, on their conditions; or in whose name it is logged.
             kept: whether it may change what is kept in memory; a function says so of the result.
         """
 
+        conditions = (actor.conditions if isinstance(actor, Actor) else None) or Conditions()
+        write_id = conditions.next_id()
+
         async def noted(write: Write) -> tuple[T, bool]:
+            await conditions.require_on_platform(write)
             result = await fn(write)
             changed = kept(result) if callable(kept) else kept
             if changed:
                 await self.changed(write)
             return result, changed
 
-        result, changed = await self.directory.write(noted, actor=actor, action=action)
+        async def attempt() -> tuple[T, bool]:
+            return await self.directory.write(
+                noted, actor=str(actor), action=action, write_id=write_id
+            )
+
+        result, changed = await conditions.attempt(attempt)
+        conditions.committed_on_platform()
         if changed:
             await self.refresh()
         return result

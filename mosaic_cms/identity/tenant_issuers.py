@@ -128,7 +128,7 @@ class TenantIssuers:
             await record(write, tenant_id, about, asker.address)
             return row
 
-        return await self._store.write(fn, actor=str(asker), action="sso.set", kept=False)
+        return await self._store.write(fn, actor=asker, action="sso.set", kept=False)
 
     async def remove(self, tenant_id: str, asker: Actor) -> None:
         """Has nobody sign in with a tenant's issuer any more. What it was linked to stays linked.
@@ -144,7 +144,7 @@ class TenantIssuers:
             await write.session.delete(row)
             await record(write, tenant_id, f"the issuer {row.issuer} removed", asker.address)
 
-        await self._store.write(fn, actor=str(asker), action="sso.remove", kept=False)
+        await self._store.write(fn, actor=asker, action="sso.remove", kept=False)
 
 
 def _is_same(known: TenantIssuer, wish: IssuerWish) -> bool:

@@ -257,7 +257,7 @@ async def _bounded(
 
 def _beside(scope: TenantScope) -> TenantScope:
     """The same scope, for writes that no caller said anything of."""
-    return dataclasses.replace(scope, conditions=None)
+    return dataclasses.replace(scope, actor=dataclasses.replace(scope.actor, conditions=None))
 
 
 async def _whole(work: Awaitable[None]) -> None:

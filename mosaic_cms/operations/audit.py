@@ -12,7 +12,7 @@ from sqlalchemy import select
 from mosaic_cms.actions import Instant, Model, action
 from mosaic_cms.platform_tables import AuditEntry
 from mosaic_cms.rights import Permission
-from mosaic_cms.scope import TenantScope
+from mosaic_cms.scope import PlatformScope, TenantScope
 from mosaic_core.head import TENANT
 
 _AFTER = r"^([0-9]{1,15}\.[0-9]{1,9})?-([0-9a-f]{32})?$"
@@ -23,6 +23,16 @@ class WhichEntries(Model):
 
     #: The ``id`` of an entry.
     after: Annotated[str, Field(pattern=_AFTER)] = "-"
+    before: Instant | None = None
+    actor: Annotated[str, Field(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class WhichOfPlatform(Model):
+    """Entries that are about no tenant, from before an instant, the newest first."""
+
+    #: The ``id`` of an entry.
+    after: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
     before: Instant | None = None
     actor: Annotated[str, Field(max_length=200)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
@@ -62,7 +72,8 @@ async def list_audit(scope: TenantScope, command: WhichEntries) -> list[AuditVie
     await scope.product.ledger.flush()
     position, _, refused_before = command.after.partition("-")
     done = await _done(scope, command, position)
-    refused = await _refused(scope, command, refused_before)
+    tenant_id = scope.tenant.tenant_id
+    refused = await _noted(scope, tenant_id, command, refused_before)
     found: list[AuditView] = []
     while len(found) < command.limit and (done or refused):
         if not refused or (done and done[0][1].at >= refused[0][1].at):
@@ -71,6 +82,15 @@ async def list_audit(scope: TenantScope, command: WhichEntries) -> list[AuditVie
             refused_before, view = refused.pop(0)
         found.append(view.model_copy(update={"id": f"{position}-{refused_before}"}))
     return found
+
+
+@action("audit.platform", needs=Permission("read", "platform_audit"), effect="read")
+async def platform_audit(scope: PlatformScope, command: WhichOfPlatform) -> list[AuditView]:
+    """What was done and refused that is about no tenant, such as signing in and credentials that
+    were none, the newest first."""
+    await scope.product.ledger.flush()
+    noted = await _noted(scope, None, command, command.after)
+    return [view.model_copy(update={"id": entry_id}) for entry_id, view in noted]
 
 
 async def _done(
@@ -120,13 +140,16 @@ async def _done(
         ]
 
 
-async def _refused(
-    scope: TenantScope, command: WhichEntries, before: str
+async def _noted(
+    scope: PlatformScope | TenantScope,
+    tenant_id: str | None,
+    command: WhichEntries | WhichOfPlatform,
+    before: str,
 ) -> list[tuple[str, AuditView]]:
-    """What was refused before an entry of this id, with the ids."""
+    """What was refused before an entry of this id, and done outside tenants, with the ids."""
     query = (
         select(AuditEntry)
-        .where(AuditEntry.tenant_id == scope.tenant.tenant_id)
+        .where(AuditEntry.tenant_id == tenant_id)
         .order_by(AuditEntry.id.desc())
         .limit(command.limit)
     )

@@ -9,12 +9,12 @@ from typing import Annotated
 from pydantic import Field
 
 from mosaic_cms.actions import Model, Part, action
+from mosaic_cms.identity.account_rows import email_key
 from mosaic_cms.identity.membership import Member, Parted
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.operations.giving import SiteRoles, require_sites, roles_of
 from mosaic_cms.rights import SELF, Permission, Role
 from mosaic_cms.scope import TenantScope
-from mosaic_core.mail import check_address
 
 
 class EveryMember(Part):
@@ -111,7 +111,7 @@ async def show_member(scope: TenantScope, command: OneMember) -> MemberView:
 @action("members.add", needs=Permission("create", "memberships"), http="POST /members")
 async def add_member(scope: TenantScope, command: AddMember) -> MemberView:
     """Makes an account a member at once; only who runs the installation does that unasked."""
-    key = check_address(command.email).lower()
+    key = email_key(command.email)
     await require_sites(scope, command.sites)
     roles = roles_of(command.role, command.sites)
     members = scope.product.identity.members

@@ -55,6 +55,14 @@ class ShowMenus(Model):
     language: str | None = None
 
 
+class ShowMenu(Model):
+    """One menu of a site, in its own language by default."""
+
+    place: Place
+    language: str | None = None
+    site: str | None = None
+
+
 class SetMenu(Model):
     """A menu's entries, all of them; none takes the menu away."""
 
@@ -96,6 +104,17 @@ async def show_menus(scope: TenantScope, command: ShowMenus) -> list[MenuView]:
         menus = [menu for menu in found if command.language in (None, menu.language)]
         menus.sort(key=lambda menu: (menu.language, MENUS.index(menu.place)))
         return [await _view(session, menu) for menu in menus]
+
+
+@action("menus.one", needs=Permission("read", "menus"), effect="read", http="GET /menus/{place}")
+async def show_menu(scope: TenantScope, command: ShowMenu) -> MenuView:
+    """One menu, with where it leads; one without entries is empty."""
+    async with scope.read() as session:
+        site, language = await _found(session, command)
+        menu = await menu_of(session, site, command.place, language)
+        if menu is None:
+            return MenuView(place=command.place, language=language, items=())
+        return await _view(session, menu)
 
 
 @action("menus.set", needs=Permission("update", "menus"), http="PUT /menus/{place}")
@@ -147,7 +166,7 @@ async def remove_entry(scope: TenantScope, command: RemoveFromMenu) -> MenuView:
 
 
 async def _found(
-    session: AsyncSession, command: SetMenu | AddToMenu | RemoveFromMenu
+    session: AsyncSession, command: ShowMenu | SetMenu | AddToMenu | RemoveFromMenu
 ) -> tuple[Site, str]:
     site = await find_site(session, command.site)
     language = command.language or site.language

@@ -65,7 +65,7 @@ async def set_networks(scope: TenantScope, command: SetNetworks) -> NetworksView
             hint="Allow that network, or insist with 'force'.",
         )
     await scope.product.networks.set(
-        scope.tenant.tenant_id, lists, actor=str(scope.actor), action=scope.action
+        scope.tenant.tenant_id, lists, actor=scope.actor, action=scope.action
     )
     return _view(lists)
 

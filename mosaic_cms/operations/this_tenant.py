@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mosaic_cms.actions import Model, action
+from mosaic_cms.conditions import Conditions
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.resolution import TenantMatch
@@ -49,13 +50,18 @@ async def show_tenant(scope: TenantScope, command: ThisTenant) -> TenantFacts:
 @action("tenant.rename", needs=Permission("update", "tenant"), http="PATCH /tenant")
 async def rename_tenant(scope: TenantScope, command: RenameTenant) -> TenantFacts:
     """Gives the tenant another name."""
-    changed = await scope.product.platform.directory.change(
-        scope.tenant.tenant_id,
-        actor=str(scope.actor),
-        action=scope.action,
-        name=command.name,
-    )
-    return _facts(scope, changed)
+    conditions = scope.actor.conditions or Conditions()
+
+    async def change() -> TenantContext:
+        return await scope.product.platform.directory.change(
+            scope.tenant.tenant_id,
+            actor=str(scope.actor),
+            action=scope.action,
+            beside=conditions.require_on_platform,
+            name=command.name,
+        )
+
+    return _facts(scope, await conditions.attempt(change))
 
 
 def _facts(scope: TenantScope, tenant: TenantContext) -> TenantFacts:

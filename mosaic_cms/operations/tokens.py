@@ -10,7 +10,7 @@ from mosaic_cms.actions import Model, action
 from mosaic_cms.identity.acting import account_of
 from mosaic_cms.identity.bearer import Tokens
 from mosaic_cms.operations.giving import Patterns, require_known
-from mosaic_cms.rights import SELF, Permission
+from mosaic_cms.rights import END_OWN, SELF, Permission
 from mosaic_cms.scope import PlatformScope
 from mosaic_core.errors import Denied
 
@@ -77,10 +77,16 @@ async def refresh_tokens(scope: PlatformScope, command: RenewTokens) -> TokensVi
     return _view(await scope.product.identity.bearer.renew(token, scope.actor))
 
 
-# Whoever has a token may end it, whatever it is for: nobody gets anything by it.
-@action("tokens.revoke", needs=Permission("read", SELF), http="POST /tokens/revoke")
+@action("tokens.revoke", needs=END_OWN, http="POST /tokens/revoke")
 async def revoke_tokens(scope: PlatformScope, command: RevokeTokens) -> Revoked:
     """Ends a sign-in by token, or all of one's own."""
+    restricted = scope.actor.scopes is not None and bool(
+        scope.actor.scopes.refusal(scope.action, None)
+    )
+    if command.refresh_token is None and restricted:
+        raise Denied(
+            "This token is not for ending all of them.", hint="Send the refresh token to end it."
+        )
     token = None if command.refresh_token is None else command.refresh_token.get_secret_value()
     bearer = scope.product.identity.bearer
     return Revoked(ended=await bearer.revoke(account_of(scope.actor), token, scope.actor))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -182,9 +183,16 @@ class Directory(Lookups):
 
     # Changes
 
-    async def write(self, fn: Callable[[Write], Awaitable[T]], *, actor: str, action: str) -> T:
+    async def write(
+        self,
+        fn: Callable[[Write], Awaitable[T]],
+        *,
+        actor: str,
+        action: str,
+        write_id: uuid.UUID | None = None,
+    ) -> T:
         """A write to the platform database, known here when it returns."""
-        result = await self._writer.write(fn, actor=actor, action=action)
+        result = await self._writer.write(fn, actor=actor, action=action, write_id=write_id)
         await self._look_again()
         return result
 
@@ -268,12 +276,14 @@ class Directory(Lookups):
         actor: str,
         action: str,
         lease: Lease | None = None,
+        beside: Callable[[Write], Awaitable[None]] | None = None,
         **values: Any,
     ) -> TenantContext:
         """Changes columns of a tenant's row and returns what it is now.
 
         Args:
             lease: has to be held, and is given back in the same write.
+            beside: is done first in the same write.
 
         Raises:
             NotFound: the tenant is not there, or it is deleted; this process may not know yet.
@@ -281,6 +291,8 @@ class Directory(Lookups):
         """
 
         async def fn(write: Write) -> None:
+            if beside is not None:
+                await beside(write)
             row = await write.session.get(TenantRow, tenant_id)
             if row is None or row.status == TenantStatus.DELETED:
                 raise NotFound(f"There is no tenant {tenant_id!r}.")

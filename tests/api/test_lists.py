@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from mosaic_cms.incoming import Incoming
 from mosaic_cms.rights import Role
 from tests.api.conftest import Service, Services, problem
 from tests.cms.access.people import People
+from tests.cms.deployment import OPERATOR
 
 
 async def walk(service: Service, path: str, limit: int, **headers: str) -> list[dict[str, Any]]:
@@ -73,6 +75,97 @@ def test_a_wrong_cursor_or_size_is_named(services: Services, path: str) -> None:
         if path in {"/keys", "/audit"}:
             told = problem(await service.get(path, params={"after": "nothing"}, **key), 422)
             assert told["problems"][0]["where"] == "after"
+
+    services(scenario)
+
+
+async def filled(service: Service) -> str:
+    """A tenant with several of everything that is listed; the token of its owner."""
+    people, do = People(service.deployment), service.deployment.do
+    owner = await people.add("owner", Role.OWNER)
+    await people.add("other", Role.VIEWER)
+    await service.key("owner", "bread")
+    members = {"email": "owner@example.com", "role": "viewer"}
+    await do("members.add", "bread", **members)
+    await do("sites.create", key="shop", title="Shop")
+    details = {"tags": ["news", "zoo"], "categories": ["news"], "author": "news"}
+    for number in range(3):
+        path = f"/p{number}/"
+        await do("pages.create", slug=f"p{number}", title="P", parent="/", details=details)
+        await do("pages.publish", path=path)
+        await do("pages.edit", path=path, body="[home](/) and words")
+        await do("pages.publish", path=path)
+        await do("pages.create", slug=f"gone{number}", title="Gone", parent="/")
+        await do("pages.delete", path=f"/gone{number}/")
+        await do("shared.create", name=f"S{number}", blocks=[])
+        await do("releases.create", title="R")
+        await do("redirects.set", source=f"/old{number}/", target=path)
+        await do("domains.add", domain=f"d{number}.example.org")
+        await do("invitations.create", email=f"i{number}@example.org", role="viewer")
+        await do("pages.schedule", path=path, action="unpublish", at="2030-01-01 09:00")
+        for folder in ("", "a", "b"):
+            content = Incoming.of(f"words {number}".encode())
+            given = {"name": f"same{number}.txt", "folder": folder}
+            sent = await do("media.upload", content=content, **given)
+            if number == 2:
+                await do("media.delete", media=sent.media.reference)
+        await do("media.begin_upload", name="part.txt", size=9)
+    for place in ("header", "footer", "side"):
+        await do("menus.add", place=place, title="x", target="/")
+    identity = people.identity
+    for _ in range(3):
+        await identity.store.write(
+            lambda write: identity.sessions.start(write, owner), actor="test", action="test"
+        )
+    issued = await identity.bearer.issue(owner, people.tenant_id, (), OPERATOR)
+    return f"Bearer {issued.access}"
+
+
+def test_every_list_is_whole_and_ends(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        shown = {"authorization": await filled(service)}
+        media = (await service.get("/media", **shown)).json()["items"][0]["reference"]
+        named = {"{media}": media, "{path}": "%2Fp1%2F", "{target}": "%2F"}
+        several = set()
+        for shape in service.api.shapes:
+            if shape.method != "GET" or not shape.lists or shape.action.cursor is not None:
+                continue
+            path = shape.path
+            for name, value in named.items():
+                path = path.replace(name, value)
+            whole = await service.get(path, params={"limit": 200}, **shown)
+            assert whole.status_code == 200, f"{path}: {whole.text}"
+            items, found, after = whole.json()["items"], [], None
+            for _ in range(len(items) or 1):
+                params = {"limit": 1} | ({"after": after} if after else {})
+                part = (await service.get(path, params=params, **shown)).json()
+                found += part["items"]
+                after = part["next"]
+            assert found == items, path
+            assert after is None, f"{path} does not end"
+            if len(items) > 1:
+                several.add(path)
+        assert len(several) > 15, several
+        assert {"/domains", "/media", "/media/bin", "/media/folders", "/menus"} <= several
+        assert {"/terms", "/media/duplicates", "/sessions", "/redirects"} <= several
+
+    services(scenario, rates={"tenant": 10**6, "actor": 10**6})
+
+
+def test_a_cursor_stays_with_its_item_whatever_comes_and_goes(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        key, do = {"x_api_key": await service.key("owner")}, service.deployment.do
+        for name in ("b", "d", "f"):
+            await do("domains.add", domain=f"{name}.example.org")
+        first = (await service.get("/domains?limit=2", **key)).json()
+        *_, last = first["items"]
+        await do("domains.add", domain="a.example.org")
+        gone = next(item["domain"] for item in first["items"] if item != last)
+        if gone.endswith("example.org"):
+            await do("domains.remove", domain=gone)
+        rest = (await service.get("/domains", params={"after": first["next"]}, **key)).json()
+        whole = (await service.get("/domains", **key)).json()["items"]
+        assert rest["items"] == whole[whole.index(last) + 1 :]
 
     services(scenario)
 

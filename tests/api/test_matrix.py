@@ -16,7 +16,7 @@ import pytest
 from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.api.shapes import Shape
 from mosaic_cms.isolation_inputs import inputs
-from mosaic_cms.rights import SELF, Role
+from mosaic_cms.rights import END_OWN, SELF, Role
 from mosaic_cms.scope import TenantScope
 from tests.api.conftest import Service, Services, problem
 from tests.cms.access.people import People
@@ -94,7 +94,8 @@ class Somebody:
 
 def takes_session(shape: Shape) -> bool:
     """Whether an action changes what is its owner's own."""
-    return shape.action.needs.resource == SELF and shape.action.needs.verb != "read"
+    needs = shape.action.needs
+    return needs.resource == SELF and needs.verb not in {"read", END_OWN.verb}
 
 
 @asynccontextmanager

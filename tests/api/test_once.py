@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from mosaic_cms.api.once import Once, key_of
 from mosaic_cms.api.problems import HttpError
+from mosaic_cms.conditions import Conditions
 from mosaic_cms.platform_tables import ApiAnswer
-from mosaic_cms.scope import Conditions
 from mosaic_core.errors import InvalidInput, MosaicError
 from tests.api.conftest import Service, Services
 from tests.cms.deployment import OPERATOR, Deployment, Deployments
@@ -134,6 +134,23 @@ def test_what_a_killed_process_began_is_done_again_after_a_minute_but_not_double
             await once.answer(KEY, b"asked", create, seconds=1)
         pages = await deployment.do("pages.list")
         assert [page.path for page in pages].count("/once/") == 1
+
+    deployments(scenario)
+
+
+def test_what_is_written_to_the_platform_is_not_doubled_either(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        product = deployment.product
+        tenant = product.platform.directory.named("aurora")
+
+        async def create() -> None:
+            scope = product.scope(tenant, OPERATOR, Conditions(key=KEY))
+            await product.actions.perform("keys.create", scope, {"name": "one", "role": "viewer"})
+
+        await create()
+        with pytest.raises(MosaicError):
+            await create()
+        assert len(await deployment.do("keys.list")) == 1
 
     deployments(scenario)
 

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import SHARED, Service, Services, problem
+from mosaic_cms.api.cors import Cors
+from mosaic_cms.limits import API
+from mosaic_core.errors import DatabaseBusy
+from tests.api.conftest import OWN, SHARED, Service, Services, problem
 
 
 async def opened(service: Service, **given: Any) -> None:
@@ -131,6 +134,17 @@ def test_what_cannot_be_asked_is_told(
     services(scenario)
 
 
+def test_nobody_is_sent_to_a_host_that_they_named(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        for host in ("evil.example", SHARED, OWN):
+            for path in ("/pages/", "/openapi.json/", "/docs/", "/sign-in/providers/"):
+                told = await service.get(path, host=host)
+                problem(told, 404)
+                assert "location" not in told.headers
+
+    services(scenario)
+
+
 def test_hosts_lead_to_their_tenant_or_to_none(services: Services) -> None:
     async def scenario(service: Service) -> None:
         problem(await service.get("/content/pages", host="nobody.mosaic.test"), 404)
@@ -170,12 +184,31 @@ def test_other_pages_read_what_a_site_lets_them(services: Services) -> None:
     services(scenario)
 
 
+def test_what_lets_other_pages_read_may_fail_and_the_answer_stays(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*given: Any) -> bool:
+        raise DatabaseBusy("It cannot be read.")
+
+    async def scenario(service: Service) -> None:
+        await opened(service)
+        monkeypatch.setattr(Cors, "_open", fail)
+        answer = await service.get("/content/pages", origin="https://app.example")
+        assert answer.status_code == 200
+        before = await service.ask("OPTIONS", "/content/pages", origin="https://app.example")
+        problem(before, 503)
+        assert before.headers["x-content-type-options"] == "nosniff"
+
+    services(scenario)
+
+
 def test_every_answer_has_safe_headers_and_what_is_left(services: Services) -> None:
     async def scenario(service: Service) -> None:
         await opened(service)
         for path in ("/content/pages", "/content/pages/%2Fno%2F", "/nothing", "/openapi.json"):
             headers = (await service.get(path)).headers
             assert headers["x-content-type-options"] == "nosniff"
+            assert headers["strict-transport-security"] == "max-age=31536000"
             assert "default-src 'none'" in headers["content-security-policy"]
         headers = (await service.get("/content/pages")).headers
         assert headers["ratelimit-policy"] == '"actor";q=600;w=60'
@@ -215,5 +248,30 @@ def test_the_requests_of_a_month_are_those_that_the_tier_includes(services: Serv
         told = problem(await service.get("/content/pages"), 402)
         assert "3 API requests" in told["detail"]
         assert "higher tier" in told["hint"]
+
+    services(scenario, tiers=tiers)
+
+
+def test_who_is_let_in_nowhere_uses_up_none_of_the_requests_of_a_month(services: Services) -> None:
+    tiers = {
+        "open": {
+            "persistence": "tenancy_sqlite",
+            "storage": "storage_local",
+            "limits": {"api_requests_per_month": 2},
+        }
+    }
+
+    async def scenario(service: Service) -> None:
+        key = await service.key("viewer")
+        for _ in range(3):
+            problem(await service.get("/content/pages"), 401)
+            problem(await service.get("/content/pages?site=nothing"), 404)
+        assert (await service.get("/pages", x_api_key=key)).status_code == 200
+        await opened(service)
+        assert (await service.get("/content/pages")).status_code == 200
+        for _ in range(3):
+            problem(await service.get("/content/pages"), 402)
+        ledger, tenant = service.deployment.product.ledger, service.deployment.scope().tenant
+        assert await ledger.used(tenant.tenant_id, API) == 2
 
     services(scenario, tiers=tiers)

@@ -158,6 +158,63 @@ def test_who_is_removed_is_nobody_at_once(services: Services) -> None:
     services(scenario)
 
 
+def test_a_cookie_is_forgotten_when_its_session_has_ended_and_only_then(
+    services: Services,
+) -> None:
+    async def scenario(service: Service) -> None:
+        made = await sources(service)
+        both = await made.ask(**made.said("token", "aurora"), **made.said("session", "aurora"))
+        assert both.status_code == 200
+        assert "set-cookie" not in both.headers
+        sessions, cookie = service.deployment.product.identity.sessions, made.sessions["aurora"]
+        principal = await sessions.find(cookie)
+        assert principal is not None
+        assert principal.session_id is not None
+        await sessions.end(principal.id, principal.session_id, actor="test", action="test")
+        ended = await made.ask(**made.said("token", "aurora"), **made.said("session", "aurora"))
+        assert "Max-Age=0" in ended.headers["set-cookie"]
+
+    services(scenario)
+
+
+def test_whoever_names_tenants_that_do_not_agree_is_slowed_down(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        key = await service.key("viewer")
+        asked = {"x_api_key": key, "x_tenant_id": "0" * 32}
+        for _ in range(3):
+            problem(await service.get("/pages", **asked), 403)
+        told = await service.get("/pages", **asked)
+        problem(told, 429)
+        assert told.headers["ratelimit"].startswith('"actor";r=0;')
+
+    services(scenario, rates={"actor": 3})
+
+
+def test_what_is_shown_and_is_nothing_is_noted_for_those_who_run_it(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        assert (
+            await service.get("/sign-in/providers", cookie=f"{COOKIE}=made-up")
+        ).status_code == 200
+        refused = await service.get("/pages", x_api_key="mosaic_guess")
+        problem(refused, 401)
+        assert refused.headers["ratelimit-policy"].startswith('"actor";q=')
+        problem(await service.get("/pages", accept_version="9"), 406)
+        problem(await service.get("/pages", host="nobody.mosaic.test"), 404)
+        entries = await service.deployment.rule("audit.platform")
+        noted = {(entry.action, entry.outcome, entry.reason) for entry in entries}
+        assert noted >= {
+            ("api.authenticate", "refused", "bad-cookie"),
+            ("api.authenticate", "refused", "unauthenticated"),
+            ("pages.list", "refused", "no-such-version"),
+            ("api.authenticate", "refused", "unknown-host"),
+        }
+        first, *rest = entries
+        after = await service.deployment.rule("audit.platform", after=first.id, limit=200)
+        assert [entry.id for entry in after] == [entry.id for entry in rest]
+
+    services(scenario)
+
+
 def test_only_a_page_that_was_signed_in_writes_with_its_session(services: Services) -> None:
     async def scenario(service: Service) -> None:
         made = await sources(service)

@@ -7,13 +7,19 @@ import base64
 import io
 import json
 import zipfile
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 
+from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.platform_tables import AuditEntry
+from mosaic_cms.rights import Role
 from tests.api.conftest import SHARED, Service, Services, problem
+from tests.cms.access.people import People
+from tests.cms.deployment import OPERATOR
 
 NEW = {"slug": "tea", "title": "Tea", "parent": "/"}
 
@@ -164,6 +170,92 @@ def test_of_many_who_saw_the_same_one_writes(services: Services) -> None:
     services(scenario)
 
 
+def test_of_two_who_saw_the_same_of_the_platform_one_writes(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        people = People(service.deployment)
+        ada = await people.add("ada", Role.VIEWER)
+        key = {"x_api_key": await service.key("owner")}
+        bodies: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
+            ("PATCH", f"/members/{ada}"): ({"role": "editor"}, {"role": "admin"}),
+            ("PATCH", "/tenant"): ({"name": "A"}, {"name": "B"}),
+            ("PUT", "/networks"): ({"block": ["203.0.113.1"]}, {"block": ["203.0.113.2"]}),
+            ("PUT", "/menus/header"): (
+                {"items": [{"title": "A", "target": "/"}]},
+                {"items": [{"title": "B", "target": "/"}]},
+            ),
+        }
+        for (method, path), both in bodies.items():
+            seen = await service.get(path, **key)
+            assert seen.status_code == 200
+            asked = {"if_match": seen.headers["etag"], **key}
+            answers = await asyncio.gather(
+                *(service.ask(method, path, json=body, **asked) for body in both)
+            )
+            assert sorted(one.status_code for one in answers) == [200, 412], path
+            for body in both:
+                problem(await service.ask(method, path, json=body, **asked), 412)
+            asked["if_match"] = (await service.get(path, **key)).headers["etag"]
+            again = await service.ask(method, path, json=both[0], **asked)
+            assert again.status_code == 200, again.text
+
+    services(scenario)
+
+
+def test_a_menu_in_another_language_is_looked_at_in_that_one(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        await service.deployment.do("sites.configure", languages=["de"])
+        key = {"x_api_key": await service.key("editor")}
+        german = (await service.get("/menus/side?language=de", **key)).headers["etag"]
+        body = {"items": [{"title": "Start", "target": "/"}], "language": "de"}
+        asked = {"json": body, "if_match": german, **key}
+        assert (await service.ask("PUT", "/menus/side", **asked)).status_code == 200
+        problem(await service.ask("PUT", "/menus/side", **asked), 412)
+        problem(await service.ask("PUT", "/menus/side", **asked | {"if_match": '"x"'}), 412)
+
+    services(scenario)
+
+
+def test_ones_own_account_is_not_written_over(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        people = People(service.deployment)
+        ada, identity = await people.add("ada"), people.identity
+        started = await identity.store.write(
+            lambda write: identity.sessions.start(write, ada), actor="test", action="test"
+        )
+        signed_in = {
+            "cookie": f"{SESSION}={started.cookie}",
+            "x_csrf_token": identity.secrets.token("csrf", str(started.id)),
+            "host": SHARED,
+        }
+        tag = (await service.get("/account", **signed_in)).headers["etag"]
+        for name, status in (("A", 200), ("B", 412)):
+            given = {"json": {"name": name}, "if_match": tag, **signed_in}
+            answer = await service.ask("PATCH", "/account", **given)
+            assert answer.status_code == status, answer.text
+
+    services(scenario)
+
+
+def test_a_file_is_sent_once_though_others_write_meanwhile(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        key = {"x_api_key": await service.key("editor")}
+        tag = (await service.get("/media", **key)).headers["etag"]
+
+        async def content() -> AsyncIterator[bytes]:
+            yield b"some words"
+            given = {"json": {"title": "Meanwhile"}, **key}
+            answer = await service.ask("PATCH", "/pages/%2Fnews%2F", **given)
+            assert answer.status_code == 200
+            yield b" and more"
+
+        asked = {"content_type": "application/octet-stream", "if_match": tag, **key}
+        sent = await service.ask("POST", "/media?name=a.txt", content=content(), **asked)
+        assert sent.status_code == 200, sent.text
+        problem(await service.ask("POST", "/media?name=b.txt", content=b"b", **asked), 412)
+
+    services(scenario)
+
+
 def test_what_is_sent_twice_is_done_once(services: Services) -> None:
     async def scenario(service: Service) -> None:
         key = await service.key("admin")
@@ -176,6 +268,36 @@ def test_what_is_sent_twice_is_done_once(services: Services) -> None:
         problem(await service.ask("POST", "/pages", json=NEW, x_api_key=key), 409)
         other = asked | {"x_api_key": await service.key("admin")}
         problem(await service.ask("POST", "/pages", json=NEW, **other), 409)
+
+    services(scenario)
+
+
+def test_what_was_answered_once_is_told_again_only_to_whoever_may_ask(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        people = People(service.deployment)
+        ada = await people.add("ada", Role.ADMIN)
+
+        async def token(*actions: str) -> str:
+            issued = people.identity.bearer.issue(ada, people.tenant_id, actions, OPERATOR)
+            return f"Bearer {(await issued).access}"
+
+        async def make_key(shown: str) -> httpx.Response:
+            body = {"name": "mine", "role": "viewer"}
+            return await service.ask(
+                "POST", "/keys", json=body, idempotency_key="0190", authorization=shown
+            )
+
+        whole, restricted = await token(), await token("pages.*")
+        made = await make_key(whole)
+        assert (await make_key(whole)).json() == made.json()
+        told = problem(await make_key(restricted), 403)
+        assert "it is for pages.* only" in told["detail"]
+        problem(await make_key(await token("keys.*")), 403)  # it gives no more than it is for
+        await service.deployment.rule("tenants.suspend", slug="aurora", status="closed", reason="x")
+        problem(await make_key(whole), 503)
+        await service.deployment.rule("tenants.resume", slug="aurora")
+        await service.deployment.do("members.change", account=ada, role="viewer")
+        assert "Viewer lacks create on keys" in problem(await make_key(whole), 403)["detail"]
 
     services(scenario)
 

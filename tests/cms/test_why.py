@@ -46,8 +46,19 @@ def test_why_prints_the_reason(deployments: Deployments, monkeypatch: pytest.Mon
         assert named in invoke("why", *words, code=1)
 
 
+#: What stands in examples, and what is put where a secret belongs.
+DEFAULTS = (
+    "change-me-please-change-me-please",
+    "your-secret-key-here-change-in-production",
+    "insecure-development-key-do-not-use-it",
+    "0123456789abcdef0123456789abcdef",
+    "AbCdEfGhIjKlMnOpQrStUvWxYz-and-some-more",
+    "kT9vQ2mZ7xL4nB8pkT9vQ2mZ7xL4nB8p",
+)
+
+
 @pytest.mark.parametrize("environment", ["staging", "production"])
-@pytest.mark.parametrize("secret", ["", "short", "changeme" * 8])
+@pytest.mark.parametrize("secret", ["", "short", "changeme" * 8, *DEFAULTS])
 def test_no_production_goes_on_without_a_secret_of_its_own(
     tmp_path: Path, environment: str, secret: str
 ) -> None:

@@ -140,6 +140,26 @@ def test_a_token_makes_no_other_ones(deployments: Deployments) -> None:
     deployments(scenario)
 
 
+def test_a_token_ends_itself_whatever_it_is_for(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        people = await staff(deployment)
+        whole, tokens = await make(people), await make(people, actions=["pages.*"])
+        principal = await people.identity.bearer.verify(tokens.access_token)
+        assert principal is not None
+        scope = people.product.platform_scope(await people.identity.actor_for(principal, None))
+
+        async def revoke(**given: Any) -> Any:
+            return await people.product.actions.perform("tokens.revoke", scope, given)
+
+        with pytest.raises(Denied, match="not for ending all"):
+            await revoke()
+        assert (await revoke(refresh_token=tokens.refresh_token)).ended == 1
+        assert await people.identity.bearer.verify(tokens.access_token) is None
+        assert await people.identity.bearer.verify(whole.access_token) is not None
+
+    deployments(scenario)
+
+
 # Who believes them
 
 

@@ -131,6 +131,23 @@ def test_only_the_verified_address_that_was_invited_accepts(deployments: Deploym
     deployments(scenario)
 
 
+def test_letters_beyond_ascii_are_as_they_are_in_every_address(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        people = await staff(deployment)
+        for name in ("Änne", "Öse"):
+            await people.add(name)
+        made = await people.do(
+            "adam", "invitations.create", email="Änne@EXAMPLE.com", role="viewer"
+        )
+        await people.accept("Änne", made.id)
+        with pytest.raises(Conflict, match="member already"):
+            await people.do("adam", "invitations.create", email="Änne@example.com", role="viewer")
+        given = {"email": "Öse@example.com", "role": "viewer"}
+        assert (await deployment.do("members.add", **given)).account == people.ids["Öse"]
+
+    deployments(scenario)
+
+
 def test_a_made_up_token_accepts_nothing(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         people = await staff(deployment)

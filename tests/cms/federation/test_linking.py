@@ -88,19 +88,20 @@ def test_an_address_that_nobody_vouches_for_links_and_makes_nothing(meet: Meet) 
     meet(scenario)
 
 
-def test_an_account_that_somebody_else_may_have_made_gets_nobody_in(meet: Meet) -> None:
+def test_an_account_that_somebody_else_may_have_made_is_its_owners_from_then_on(meet: Meet) -> None:
     async def scenario(people: Federated) -> None:
         """Somebody signs up with an address that is not theirs, and waits for its owner."""
         given = {"email": ADA, "name": "Mallory", "password": PASSWORD}
         await people.ask("accounts.sign_up", **given)
-        with pytest.raises(Denied, match="not verified"):
-            await people.comes(WHO)
-        await people.mails()
-        await people.ask("accounts.request_reset", email=ADA)
-        await people.ask(
-            "accounts.reset", token=await people.token(), password="seven purple lanterns drift"
-        )
-        assert (await people.comes(WHO)).account_id is not None
+        token = await people.token()
+        signed = await people.comes(WHO)
+        shown = await people.ask("accounts.show", people.actor(signed))
+        assert (shown.name, shown.verified, shown.has_password) == ("Ada", True, False)
+        with pytest.raises(Unauthenticated):
+            await people.browser(ADA, PASSWORD)
+        with pytest.raises(InvalidInput, match="does not count"):
+            await people.ask("accounts.verify", token=token, password=PASSWORD)
+        assert (await people.comes(WHO)).account_id == signed.account_id
 
     meet(scenario)
 

@@ -219,6 +219,40 @@ def test_an_address_that_somebody_has_is_not_taken(meet: Meet) -> None:
     meet(scenario)
 
 
+def test_who_never_showed_that_an_address_is_theirs_keeps_nobody_from_it(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        await people.signed_up()
+        ada, _ = await people.browser()
+        new = "new@example.com"
+        await people.ask("accounts.sign_up", email=new, name="Eve", password=OTHER)
+        planted = await people.token()
+        await people.ask("accounts.change_address", ada, email=new, password=PASSWORD)
+        await people.ask("accounts.verify", token=await people.token(), password=PASSWORD)
+        assert (await people.ask("accounts.show", ada)).email == new
+        with pytest.raises(InvalidInput, match="does not count"):
+            await people.ask("accounts.verify", token=planted, password=OTHER)
+        with pytest.raises(Unauthenticated):
+            await people.browser(new, OTHER)
+        await people.browser(new)
+
+    meet(scenario)
+
+
+def test_who_operators_made_a_member_keeps_their_address(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        await people.signed_up()
+        ada, _ = await people.browser()
+        new = "new@example.com"
+        await people.rule("accounts.create", email=new, name="Bob")
+        await people.deployment.do("members.add", email=new, role="viewer")
+        await people.mails()
+        await people.ask("accounts.change_address", ada, email=new, password=PASSWORD)
+        with pytest.raises(Conflict, match="in use"):
+            await people.ask("accounts.verify", token=await people.token(), password=PASSWORD)
+
+    meet(scenario)
+
+
 def test_a_name_is_changed_and_is_one_line(meet: Meet) -> None:
     async def scenario(people: People) -> None:
         await people.signed_up()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -146,6 +147,38 @@ def test_instances_that_share_a_cache_share_the_uses_of_sessions(meet: Meet) -> 
                 while await find(cookie) or await find_there(cookie):
                     assert time.monotonic() - ended < 1
                     await asyncio.sleep(0.02)
+
+    meet(scenario)
+
+
+def test_signing_in_ends_no_session_whose_last_use_only_the_cache_knows(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        with time_machine.travel(START) as clock, RedisServer() as server:
+            await people.signed_up()
+            ada, cookie = await people.browser()
+            settings = settings_for(
+                people.product.platform.settings.root,
+                platform={"plugins": [*SHIPPED, "cache_redis"]},
+                plugins={"cache_redis": {"url": server.url, "timeout": 10}},
+                identity={"sessions": "cache"},
+            )
+            async with open_product(settings) as product:
+                sessions = product.identity.sessions
+                for minutes in (6, 58):
+                    clock.shift(timedelta(minutes=minutes))
+                    assert await sessions.find(cookie)
+                    await product.identity.session_uses.flush()
+                clock.shift(timedelta(hours=7, minutes=5))
+                await product.identity.store.write(
+                    lambda write: sessions.start(write, uuid.UUID(ada.name)),
+                    actor="test",
+                    action="test",
+                )
+                assert await sessions.find(cookie)
+                assert len(await sessions.of(uuid.UUID(ada.name))) == 2
+                clock.shift(timedelta(hours=8, minutes=1))
+                assert not await sessions.find(cookie)
+                assert await sessions.of(uuid.UUID(ada.name)) == []
 
     meet(scenario)
 
