@@ -43,6 +43,8 @@ class _Stale:
     keys: dict[str, set[Key]] = field(default_factory=dict)
     #: Those whose keys begin so; with nothing, all.
     beginning: dict[str, set[Key]] = field(default_factory=dict)
+    #: Something was erased from the log itself.
+    log: bool = False
 
 
 async def catch_up(
@@ -82,6 +84,9 @@ async def _stale(session: AsyncSession, tables: dict[str, Table], level: int) ->
         entity, entity_id = row["entity"], row["entity_id"]
         if row["operation"] in _SKIPPED or entity not in tables:
             continue
+        if entity == _LOG.name:
+            found.log = True
+            continue
         key = key_of(tables[entity], entity_id, derived=row["operation"] == chain.DERIVE)
         whole = len(key) == len(tables[entity].primary_key.columns)
         (found.keys if whole else found.beginning).setdefault(entity, set()).add(key)
@@ -105,7 +110,7 @@ async def _look(
             where = [first == key[0]] if key else []
             found = await differing(session, target, table, *where)
             stale.keys.setdefault(name, set()).update(found)
-    if head["base_version"] > level["base_version"]:  # the log was compacted meanwhile
+    if stale.log or head["base_version"] > level["base_version"]:  # it was compacted meanwhile
         old = _LOG.c.version <= level["version"]
         stale.keys[_LOG.name] = await differing(session, target, _LOG, old)
 

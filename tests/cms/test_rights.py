@@ -182,6 +182,7 @@ TABLE = {
     "sso.show": ADMIN,
     "tenants.cancel_move": OPERATOR,
     "tenants.certificate": OPERATOR,
+    "tenants.compact": OPERATOR,
     "tenants.create": OPERATOR,
     "tenants.delete": OPERATOR,
     "tenants.deleted": OPERATOR,

@@ -338,7 +338,8 @@ class TenantFiles:
         return QuotaExceeded(
             f"{subject_of(tenant)} is at the {tenant.tier} tier's limit "
             f"({used:.1f} of {most:.1f} MB are in use).",
-            hint="Delete something for good, or move up a tier; deleting always works.",
+            hint="Delete something for good, which always works, or move up a tier; "
+            f"'mosaic tenant compact {tenant.slug}' forgets older changes.",
         )
 
     def _path(self, tenant: TenantContext) -> Path:
