@@ -24,6 +24,7 @@ TABLE = {
     "content.import_archive": ADMIN,
     "content.page": EVERYBODY,
     "content.pages": EVERYBODY,
+    "content.search": EVERYBODY,
     "accounts.activate": OPERATOR,
     "accounts.change": SIGNED_IN,
     "accounts.change_address": SIGNED_IN,
