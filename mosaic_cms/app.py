@@ -62,6 +62,7 @@ class Application:
             asyncio.create_task(self.product.postman.run()),
             asyncio.create_task(self.product.renewal.run()),
             asyncio.create_task(self.product.remover.run()),
+            asyncio.create_task(self.product.compactor.run()),
             asyncio.create_task(self.product.noted.run()),
             asyncio.create_task(self.product.platform.moving.run()),
         ]

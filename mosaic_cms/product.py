@@ -15,6 +15,7 @@ from sqlalchemy import select
 from mosaic_cms.actions import Actions
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.standard import STANDARD
+from mosaic_cms.compaction import Compactor
 from mosaic_cms.conditions import Conditions
 from mosaic_cms.content.ahead import Ahead
 from mosaic_cms.content.markup import Markup
@@ -39,6 +40,7 @@ from mosaic_cms.operations import (
     audit,
     bin,
     bundles,
+    compaction,
     domains,
     exports,
     federation,
@@ -65,6 +67,7 @@ from mosaic_cms.operations import (
     references,
     releases,
     schedules,
+    search,
     second_factors,
     sessions,
     shared,
@@ -103,9 +106,11 @@ _log = logging.getLogger("mosaic.product")
 _OPERATIONS = (
     tenants,
     tenant_life,
+    compaction,
     sites,
     pages,
     published,
+    search,
     arranging,
     versions,
     bin,
@@ -200,6 +205,7 @@ class Product:
         self.renewal = Renewal(self)
         self.reminders = Reminders(self)
         self.remover = Remover(self)
+        self.compactor = Compactor(self)
         offered = [offer.value for offer in platform.plugins.offers("mosaic_actions")]
         self.actions = Actions([*declared_in(_OPERATIONS), *offered])
 

@@ -94,6 +94,8 @@ class Limits(_Frozen):
     #: Whether a tenant says from which networks it is reached.
     network_lists: bool = True
     branding_required: bool = False
+    #: Days for which the change log, and with it the audit log, tells how things came to be.
+    history_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
 
     def is_throttled(self, served: int) -> bool:
         """Whether who has served so many bytes in a month is slowed down."""
@@ -139,6 +141,7 @@ def default_tiers() -> dict[str, Tier]:
                 own_issuer=False,
                 network_lists=False,
                 branding_required=True,
+                history_days=30,
             ),
         ),
         "paid": Tier(
@@ -153,11 +156,12 @@ def default_tiers() -> dict[str, Tier]:
                 api_requests_per_month=10_000,
                 own_issuer=False,
                 network_lists=False,
+                history_days=90,
             ),
         ),
         "enterprise": Tier(
             persistence="tenancy_dedicated",
             storage="storage_azureblob",
-            limits=Limits(database=ByteSize(1 * tb), file=ByteSize(100 * gb)),
+            limits=Limits(database=ByteSize(1 * tb), file=ByteSize(100 * gb), history_days=365),
         ),
     }

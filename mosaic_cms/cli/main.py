@@ -31,6 +31,7 @@ from mosaic_cms.cli import (
     plugins,
     redirects,
     releases,
+    search,
     serving,
     shared,
     sites,
@@ -74,6 +75,7 @@ app.add_typer(plugins.maker, name="plugin", help="Write a plugin.")
 app.command("init")(deployment.init)
 app.command("migrate")(deployment.migrate)
 app.command("render")(sites.render)
+app.command("search")(search.search)
 app.command("serve")(serving.serve)
 app.command("demo")(serving.demo)
 app.command("plugins")(plugins.show_plugins)

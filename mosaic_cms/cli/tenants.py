@@ -138,6 +138,33 @@ def import_bundle(
         say(f"[green]✓[/] {view.slug} is open at [bold]{view.host}[/]: {told(view.bundle)}.")
 
 
+@app.command("compact")
+def compact(
+    slug: Slug,
+    days: Annotated[
+        int | None, typer.Option(help="Days of its past to keep; those of its tier if left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forget older changes, and give back the room that is free."""
+
+    async def work(product: Product) -> Any:
+        with progress_bar("Compacting", quiet=as_json) as progress:
+            scope = dataclasses.replace(product.platform_scope(operator()), progress=progress)
+            return await product.actions.perform(
+                "tenants.compact", scope, {"slug": slug, "days": days}
+            )
+
+    done = run(work, as_json=as_json)
+    if as_json:
+        print_json(done)
+        return
+    say(
+        f"[green]✓[/] {done.changes:,} older changes of {done.slug} are forgotten. "
+        f"{done.before / 1e6:.1f} MB were in use, and {done.after / 1e6:.1f} MB are now."
+    )
+
+
 @app.command("suspend")
 def suspend(
     slug: Slug,

@@ -28,7 +28,8 @@ from mosaic_cms.content.redirects import forget_page
 from mosaic_cms.content.references import in_chunks
 from mosaic_cms.content.tree import last_position, require_free, with_all_below
 from mosaic_core.errors import Conflict, NotFound
-from mosaic_core.head import Write
+from mosaic_core.head import TENANT, Write
+from mosaic_core.head.retention import erase
 
 #: Where the addresses of pages in the bin are; no visitor's request leads there.
 BIN = "/-/bin/"
@@ -143,12 +144,15 @@ async def purge(write: Write, page: Page) -> int:
 
 
 async def delete_page(write: Write, page: Page) -> None:
-    """Deletes a page that nobody sees for good, with all that is about it. Pages that it was above
-    stay, without one above them."""
+    """Deletes a page that nobody sees for good, with all that is about it, from the change log
+    too. Pages that it was above stay, without one above them."""
     session = write.session
     for kind in (Schedule, Submission, Comment, PageVersion):
-        for row in await _rows(session, kind, page.id):
+        rows = await _rows(session, kind, page.id)
+        for row in rows:
             await session.delete(row)
+        await erase(write, TENANT, kind.__tablename__, [str(row.id) for row in rows])
+    await erase(write, TENANT, Page.__tablename__, [str(page.id)])
     await forget_page(session, page)
     for other in await session.scalars(select(Page).where(Page.parent_id == page.id)):
         other.parent_id = None

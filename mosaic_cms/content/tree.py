@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -218,8 +218,10 @@ def _details_problems(details: dict[str, Any]) -> Iterator[tuple[str, str]]:
     date = details.get("date")
     if isinstance(date, str) and date:
         try:
-            datetime.fromisoformat(date)
-        except ValueError:
+            instant = datetime.fromisoformat(date)
+            if instant.tzinfo is not None:
+                instant.astimezone(UTC)  # which may be before the year 1, or after 9999
+        except (ValueError, OverflowError):
             yield "details.date", f"its date {date[:40]!r} is none; write it as in '2025-03-14'."
 
 

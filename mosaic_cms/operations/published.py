@@ -90,7 +90,7 @@ class PublishedDetail(PublishedView):
 @action("content.pages", needs=_READ, effect="read", http="GET /content/pages")
 async def published_pages(scope: TenantScope, command: WhichPublished) -> list[PublishedView]:
     """The pages that a site has published, by path."""
-    site_id = await _site(scope, command.site)
+    site_id, _ = await find_published(scope, command.site)
     found: list[PublishedView] = []
     after = ""
     while True:
@@ -105,7 +105,7 @@ async def published_pages(scope: TenantScope, command: WhichPublished) -> list[P
 @action("content.page", needs=_READ, effect="read", http="GET /content/pages/{path}")
 async def published_page(scope: TenantScope, command: OnePublished) -> PublishedDetail:
     """A published page as visitors read it."""
-    site_id = await _site(scope, command.site)
+    site_id, _ = await find_published(scope, command.site)
     path = path_of(command.path)
     rows = await _rows(scope, _PAGE, site_id=site_id, path=path)
     if not rows or rows[0][10] is None:
@@ -115,8 +115,8 @@ async def published_page(scope: TenantScope, command: OnePublished) -> Published
     return PublishedDetail(**_facts(rows[0]), html=body)
 
 
-async def _site(scope: TenantScope, key: str | None) -> uuid.UUID:
-    """The site that is meant, for whoever may read it over the API.
+async def find_published(scope: TenantScope, key: str | None) -> tuple[uuid.UUID, str]:
+    """The site that is meant and its own language, for whoever may read it over the API.
 
     Raises:
         NotFound: there is none of this key.
@@ -130,8 +130,7 @@ async def _site(scope: TenantScope, key: str | None) -> uuid.UUID:
                     "This site is not read over the API by everybody.",
                     hint="Send a key or a token, or ask its owner to open it.",
                 )
-            found: uuid.UUID = site_id
-            return found
+            return site_id, surround["languages"][0]
     raise NotFound(f"There is no site {key!r}." if key else "The tenant has no site.")
 
 

@@ -1,5 +1,5 @@
-"""Leases: who may work at a tenant as a whole. Migration, move, import and deletion of one tenant
-exclude each other.
+"""Leases: who may work at a tenant as a whole. Migration, move, import, deletion and compaction
+of one tenant exclude each other.
 
 A lease is held for some seconds and renewed while the work goes on, so that what a killed process
 held is free again by itself. Time is the database's. A process that was stopped for a while, or
@@ -40,6 +40,7 @@ class Work(enum.StrEnum):
     MOVE = "move"
     IMPORT = "import"
     DELETION = "deletion"
+    COMPACTION = "compaction"
 
 
 _GOES_ON = {
@@ -47,6 +48,7 @@ _GOES_ON = {
     Work.MOVE: "is being moved",
     Work.IMPORT: "is being imported",
     Work.DELETION: "is being deleted",
+    Work.COMPACTION: "is being compacted",
 }
 
 

@@ -219,8 +219,9 @@ async def compact(write: Write, tables: HeadTables, version: int) -> int:
             .execution_options(synchronize_session=False)
         )
         kept = hashlib.sha256()
+        linked = [column for column in log.c if column.name not in {"image", "salt"}]
         rows = await session.execute(
-            select(log).where(log.c.version <= version).order_by(log.c.version, log.c.seq)
+            select(*linked).where(log.c.version <= version).order_by(log.c.version, log.c.seq)
         )
         for change in rows.mappings():
             kept.update(chain.link(change["chain"], dict(change)))

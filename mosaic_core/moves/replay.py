@@ -43,6 +43,8 @@ class _Stale:
     keys: dict[str, set[Key]] = field(default_factory=dict)
     #: Those whose keys begin so; with nothing, all.
     beginning: dict[str, set[Key]] = field(default_factory=dict)
+    #: Something was erased from the log itself.
+    log: bool = False
 
 
 async def catch_up(
@@ -63,7 +65,7 @@ async def catch_up(
         behind = int(head["version"] - level["version"])
         stale = await _stale(session, tables, level["version"]) if behind else _Stale()
         async with target.putting(deferred=True) as connection:
-            await _look(session, connection, tables, stale)
+            await _look(session, connection, tables, stale, level)
             if behind or any(stale.keys.values()):
                 await _apply(session, connection, tables, stale)
                 await _log(session, connection, level["version"])
@@ -82,6 +84,9 @@ async def _stale(session: AsyncSession, tables: dict[str, Table], level: int) ->
         entity, entity_id = row["entity"], row["entity_id"]
         if row["operation"] in _SKIPPED or entity not in tables:
             continue
+        if entity == _LOG.name:
+            found.log = True
+            continue
         key = key_of(tables[entity], entity_id, derived=row["operation"] == chain.DERIVE)
         whole = len(key) == len(tables[entity].primary_key.columns)
         (found.keys if whole else found.beginning).setdefault(entity, set()).add(key)
@@ -93,6 +98,7 @@ async def _look(
     target: AsyncConnection,
     tables: dict[str, Table],
     stale: _Stale,
+    level: Any,
 ) -> None:
     """Finds the rows of what the log does not say by itself."""
     # The outbox is in no log.
@@ -103,6 +109,9 @@ async def _look(
             where = [first == key[0]] if key else []
             found = await differing(session, target, table, *where)
             stale.keys.setdefault(name, set()).update(found)
+    if stale.log:  # something was erased from it; while it is followed, nothing else goes
+        old = _LOG.c.version <= level["version"]
+        stale.keys[_LOG.name] = await differing(session, target, _LOG, old)
 
 
 async def _apply(

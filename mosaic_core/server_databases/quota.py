@@ -42,7 +42,8 @@ class Quota:
             raise QuotaExceeded(
                 f"The database of {tenant.slug!r} is at the {tenant.tier} tier's limit "
                 f"({used / 1e6:.0f} of {limit / 1e6:.0f} MB).",
-                hint="Delete something and compact it, or move up a tier; deleting always works.",
+                hint="Delete something for good (deleting always works) and run "
+                f"'mosaic tenant compact {tenant.slug}', or move up a tier.",
             )
 
     def forget(self, name: str) -> None:

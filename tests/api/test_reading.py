@@ -36,6 +36,30 @@ def test_what_is_published_is_read_without_a_key_where_the_site_allows_it(
     services(scenario)
 
 
+def test_a_site_is_searched_as_its_visitors_search_it(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        problem(await service.get("/content/search?words=hours"), 401)
+        await opened(service)
+        await service.deployment.add("/draft/", publish=False, body="More hours.")
+        found = (await service.get("/content/search?words=hours")).json()
+        assert (found["total"], found["more"]) == (1, False)
+        (hit,) = found["items"]
+        assert hit["path"] == "/visit/hours/"
+        assert {"text": "Hours", "found": True} in hit["title"]
+        assert "".join(piece["text"] for piece in hit["excerpt"]).startswith("This is the text")
+        two = (await service.get("/content/search?words=text&limit=2&offset=1")).json()
+        assert (len(two["items"]), two["total"]) == (2, 4)
+        assert (await service.get("/content/search?words=vizit")).json()["instead"] == {
+            "vizit": ["visit"]
+        }
+        nothing = (await service.get("/content/search?words=text&language=fr")).json()
+        assert (nothing["items"], nothing["total"]) == ([], 0)
+        problem(await service.get("/content/search?words=text&limit=51"), 422)
+        problem(await service.get("/content/search?words=text", host="bread.mosaic.test"), 401)
+
+    services(scenario)
+
+
 def test_a_list_comes_in_pages_that_go_on_where_the_last_one_ended(services: Services) -> None:
     async def scenario(service: Service) -> None:
         await opened(service)

@@ -320,6 +320,8 @@ def test_a_pages_state_says_how_draft_and_live_stand(deployments: Deployments) -
         ({"regions": text("a\0b")}, "NUL"),
         ({"layout": "poster"}, "no layout 'poster'"),
         ({"details": {"date": "yesterday"}}, "'yesterday'"),
+        ({"details": {"date": "0001-01-01T00:00:00+14:00"}}, "'0001-01-01T00:00:00.14:00'"),
+        ({"details": {"date": "9999-12-31T23:59:59-14:00"}}, "'9999-12-31T23:59:59-14:00'"),
         ({"details": {"date": 20240501}}, "date is no text"),
         ({"details": {"tags": "one"}}, "tags are no list"),
         ({"details": {"tags": [1]}}, "tags are no list"),

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from mosaic_core.testing.persistence.life import LifeContract
 from mosaic_core.testing.persistence.moving import MovingContract
+from mosaic_core.testing.persistence.past import PastContract
 from mosaic_core.testing.persistence.search import SearchContract
 from mosaic_core.testing.persistence.sessions import SessionContract
 
 __all__ = ["PersistenceContract"]
 
 
-class PersistenceContract(LifeContract, SessionContract, MovingContract, SearchContract):
+class PersistenceContract(
+    LifeContract, SessionContract, PastContract, MovingContract, SearchContract
+):
     """What every persistence strategy does."""

@@ -165,7 +165,7 @@ class TenantFiles:
                     session = AsyncSession(connection, expire_on_commit=False)
                     yield await stack.enter_async_context(session)
         except sqlite.Full as error:
-            raise self._full(tenant, target.path, target.pages) from error
+            raise await self._full(tenant, target.path) from error
 
     async def _connect(self) -> InlineConnection:
         target = self._target.get()
@@ -199,7 +199,7 @@ class TenantFiles:
             with sqlite.translating(subject_of(tenant)):
                 return await self._searches.search(path, query, turn=turn, pages=pages)
         except sqlite.Full as error:
-            raise self._full(tenant, path, pages) from error
+            raise await self._full(tenant, path) from error
 
     async def size(self, tenant: TenantContext) -> int:
         return await self._reading.size(tenant, self._path(tenant))
@@ -218,7 +218,7 @@ class TenantFiles:
                 content = self._drafts.make(whole, pages=pages, subject=subject)
                 await self._write(content, path, subject)
             except sqlite.Full as error:
-                raise self._full(tenant, path, pages) from error
+                raise await self._full(tenant, path) from error
 
     async def _write(self, content: bytes, path: Path, subject: str) -> None:
         """Makes a file in a thread, whole or, when the caller is cancelled, not at all."""
@@ -320,20 +320,26 @@ class TenantFiles:
         limit = int(tier.limits.database) + (int(self._settings.reserve) if reserve else 0)
         return max(limit // sqlite.PAGE_SIZE, 1)
 
-    def _full(self, tenant: TenantContext, path: Path, pages: int | None) -> DatabaseError:
+    async def _full(self, tenant: TenantContext, path: Path) -> DatabaseError:
         """Which of the two was it: the tier's limit, or the disk?"""
-        used = path.stat().st_size if path.exists() else 0
+        try:
+            pages, free = await self._reading.pages(tenant, path)
+        except DatabaseError:  # there is none yet, or a full disk has no room for opening it
+            pages, free = path.stat().st_size // sqlite.PAGE_SIZE if path.exists() else 0, 0
+        limit = self._pages(tenant, reserve=False)
         disk = os.statvfs(path.parent)
-        room = disk.f_bavail * disk.f_frsize
-        if pages is None or room < pages * sqlite.PAGE_SIZE - used:
+        room = disk.f_bavail * disk.f_frsize // sqlite.PAGE_SIZE
+        if limit is None or room < max(limit - pages, 1):
             return DiskFull(
                 f"{subject_of(tenant)} cannot grow: the disk is full.",
                 hint="Free some space; what was saved before is safe.",
             )
+        used, most = ((n * sqlite.PAGE_SIZE / 1e6) for n in (pages - free, limit))
         return QuotaExceeded(
             f"{subject_of(tenant)} is at the {tenant.tier} tier's limit "
-            f"({used / 1e6:.0f} of {pages * sqlite.PAGE_SIZE / 1e6:.0f} MB).",
-            hint="Delete something, or move up a tier; deleting always works.",
+            f"({used:.1f} of {most:.1f} MB are in use).",
+            hint="Delete something for good, which always works, or move up a tier; "
+            f"'mosaic tenant compact {tenant.slug}' forgets older changes.",
         )
 
     def _path(self, tenant: TenantContext) -> Path:

@@ -93,11 +93,16 @@ class Reading:
 
     async def size(self, tenant: TenantContext, path: Path) -> int:
         """Bytes in use, free pages not among them."""
+        pages, free = await self.pages(tenant, path)
+        return (pages - free) * sqlite.PAGE_SIZE
+
+    async def pages(self, tenant: TenantContext, path: Path) -> tuple[int, int]:
+        """How many pages the database has, those in its log among them, and how many are free."""
         reader = await self._reader(tenant, path)
         with sqlite.translating(subject_of(tenant)):
             pages: int = self._read(path, reader, "PRAGMA page_count")[0]
             free: int = self._read(path, reader, "PRAGMA freelist_count")[0]
-        return (pages - free) * sqlite.PAGE_SIZE
+        return pages, free
 
     async def _reader(
         self, tenant: TenantContext, path: Path, *, verify: bool = False

@@ -20,6 +20,7 @@ from mosaic_core.errors import Conflict, DatabaseDamaged, LeaseLost
 from mosaic_core.head import TENANT, Write, first_head
 from mosaic_core.head import log as change_log
 from mosaic_core.head.outbox import acknowledge, enqueue
+from mosaic_core.head.retention import erase
 from mosaic_core.moves.copying import copy_rows
 from mosaic_core.moves.home import Home
 from mosaic_core.moves.replay import catch_up
@@ -197,6 +198,29 @@ def test_what_was_erased_from_the_log_is_erased_in_the_copy(tmp_path: Path) -> N
         await made.assert_level()
         erased = [row["image"] is None for row in (await made.rows(made.target))["changes"]]
         assert erased == [False, False, False, True, False]
+
+    with_two(tmp_path, scenario)
+
+
+def test_what_was_deleted_for_good_meanwhile_is_erased_from_the_log_of_the_copy(
+    tmp_path: Path,
+) -> None:
+    async def scenario(made: Two) -> None:
+        async def purge(write: Write) -> None:
+            box = await write.session.get_one(Box, "a")
+            await write.session.refresh(box, ["things"])
+            await write.session.delete(box)
+            await erase(write, TENANT, "boxes", ["a"])
+
+        await made.toys.count_up()
+        await made.level()
+        await made.toys.count_up()
+        await made.toys.write(purge)
+        await made.assert_level()
+        log = (await made.rows(made.target))["changes"]
+        assert not [row for row in log if row["entity_id"] == "a" and row["image"] is not None]
+        async with made.target.session() as session:
+            await change_log.verify(session, TENANT)
 
     with_two(tmp_path, scenario)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
 
-from mosaic_core.errors import QuotaExceeded
+from mosaic_core.errors import DiskFull, QuotaExceeded
 from mosaic_core.head import TENANT, Write, first_rows
 from mosaic_core.head import log as change_log
 from tests.core.head.toys import Box, Toys, a_box, nothing_leaks, opened, toy_tenant
@@ -46,7 +48,9 @@ def test_the_limit_is_named_and_what_was_written_before_stays(tmp_path: Path) ->
             assert not error.transient
             count = len((await toys.content())["boxes"])
             assert (await toys.head()).version == count > 10
-            assert LIMIT * 0.8 < await files.size(toys.tenant) <= LIMIT
+            used = await files.size(toys.tenant)
+            assert LIMIT * 0.8 < used <= LIMIT
+            assert f"({used / 1e6:.1f} of 1.0 MB are in use)" in error.message
             await toys.whole()
             other = Toys(files, toy_tenant(2))
             await files.provision(other.tenant)
@@ -87,8 +91,31 @@ def test_the_reserve_ends_too(tmp_path: Path) -> None:
             await _fill_up(toys, "more", reserve=True)
             assert LIMIT < await files.size(toys.tenant) <= LIMIT + RESERVE
             await toys.whole()
-            with pytest.raises(QuotaExceeded):
+            with pytest.raises(QuotaExceeded, match=r"1\.3 of 1\.0 MB"):
                 await toys.add(a_box("large", note="x" * 20_000))
+
+    asyncio.run(main())
+
+
+def test_a_full_disk_is_no_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the changes stand: the file itself, or its log."""
+
+    def disk(pages: int) -> SimpleNamespace:
+        return SimpleNamespace(f_bavail=pages, f_frsize=4096)
+
+    async def main() -> None:
+        async with opened(tmp_path, limit=LIMIT, reserve=RESERVE) as files:
+            toys = Toys(files, toy_tenant())
+            await files.provision(toys.tenant)
+            for n in range(10):
+                await toys.add(a_box(f"box-{n}", note="x" * 20_000))
+            large = [a_box(f"more-{n}", note="x" * 20_000) for n in range(100)]
+            monkeypatch.setattr(os, "statvfs", lambda path: disk(70))
+            with pytest.raises(DiskFull):
+                await toys.add(*large)
+            monkeypatch.setattr(os, "statvfs", lambda path: disk(200))
+            with pytest.raises(QuotaExceeded):
+                await toys.add(*large)
 
     asyncio.run(main())
 
