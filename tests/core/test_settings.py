@@ -207,7 +207,7 @@ def test_an_unknown_key_gets_the_nearest_one_at_every_level(
 
 def test_an_unknown_key_like_no_other_gets_the_list(tmp_path: Path) -> None:
     message = refusal(tmp_path, "[serve]\nzzz = 1")
-    assert "known are cdn_seconds, host, page_cache, port, workers." in message
+    assert "known are cdn_seconds, host, page_cache, port, public_ports, workers." in message
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class Visitor:
     async def find(self, language: str, word: str) -> set[str]:
         """The addresses that a search finds."""
         answer = await self._get(f"{root_of(language)}search/", query=f"q={word}")
-        assert answer.status == 200
+        assert answer.status == 200, (answer.status, answer.text)
         return _listed(answer)
 
     async def tagged(self, language: str, word: str) -> set[str]:
