@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ class Compared(RuleBasedStateMachine):
         self.slug = world.new_tenant()
         self.began = datetime.now(UTC)
         self.piling = False
+        self._peers = count()
         #: Addresses that there were at some time, and words that visitors could find.
         self._addresses = {root_of(language) + "nowhere/" for language in LANGUAGES}
         self._shown: set[str] = set()
@@ -67,7 +69,7 @@ class Compared(RuleBasedStateMachine):
         self.world.run(self._visit())
 
     async def _visit(self) -> None:
-        site, visitor = self.site, Visitor(self.world.deployment, self.slug)
+        site, visitor = self.site, Visitor(self.world.deployment, self.slug, self._peers)
         public = site.words_in_public()
         self._shown |= public
         self._addresses |= {page.path for page in site.there} | site.redirects.keys()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
-from itertools import count
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
@@ -23,10 +23,10 @@ _SPACES = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9", "x": "http://www.
 class Visitor:
     """Visits one tenant's site. Remembers every word of a text that it came across."""
 
-    def __init__(self, deployment: Deployment, slug: str) -> None:
+    def __init__(self, deployment: Deployment, slug: str, peers: Iterator[int]) -> None:
         self._deployment = deployment
         self._host = f"{slug}.mosaic.test"
-        self._peers = count()
+        self._peers = peers
         self.words: set[str] = set()
 
     async def see(self, path: str, accept: str = "") -> Seen:
