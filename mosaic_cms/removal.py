@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 #: Seconds between looks for tenants whose time has come.
 LOOK = 60.0
-#: Seconds until one is tried again that could not be removed.
+#: Seconds until one is tried again that could not be removed, and between looks for what imports
+#: left.
 _PAUSE = 600.0
 #: Nothing can be read there, and it can be removed all the same.
 _UNREADABLE = (DatabaseBehind, DatabaseDamaged, DatabaseMissing, DatabaseNewer)
@@ -58,11 +59,13 @@ class Remover:
 
     async def run(self) -> None:
         """Removes what is due, for ever."""
-        platform = self._product.platform
+        platform, looked = self._product.platform, float("-inf")
         while True:
             try:
                 await self.remove_due()
-                await remove_left(platform, await platform.directory.clock.now())
+                if time.monotonic() - looked > _PAUSE:
+                    looked = time.monotonic()
+                    await remove_left(platform, await platform.directory.clock.now())
             except Exception:  # noqa: BLE001 - whatever it is, the next look tries again
                 _log.exception("deleted tenants could not be looked for; trying again")
             await asyncio.sleep(LOOK)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mosaic_cms.scope import SYSTEM
 from mosaic_core.directory import Lease, Work
-from mosaic_core.errors import DatabaseMissing, LeaseLost, LeaseTaken
+from mosaic_core.errors import DatabaseMissing, LeaseLost, LeaseTaken, MosaicError
 from mosaic_core.persistence import HeadStatus
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ async def remove_left(platform: Platform, now: datetime) -> int:
                     removed += 1
         except (LeaseTaken, LeaseLost):
             continue
+        except MosaicError as error:
+            _log.warning("what was made for %s stays: %s", tenant.slug, error)
         except Exception:  # noqa: BLE001 - it may be this one's alone
             _log.exception("what was made for %s stays", tenant.slug)
     return removed

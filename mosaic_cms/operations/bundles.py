@@ -197,6 +197,7 @@ def _wish(scope: PlatformScope, command: ImportTenant, manifest: bundle.Manifest
 
     Raises:
         InvalidInput: the slug is none, or there is no such tier.
+        ConfigurationError: what the tier needs is not selected.
         Conflict: the slug is taken.
     """
     platform = scope.product.platform
@@ -209,7 +210,10 @@ def _wish(scope: PlatformScope, command: ImportTenant, manifest: bundle.Manifest
         raise InvalidInput(
             f"There is no tier {tier!r}.", hint=f"Choose one of {', '.join(sorted(tiers))}."
         )
-    return Wish(manifest.bundle_id, slug, command.name or manifest.tenant.name, tier)
+    wish = Wish(manifest.bundle_id, slug, command.name or manifest.tenant.name, tier)
+    nobody = TenantContext("", wish.slug, wish.name, wish.tier)
+    platform.persistence(nobody), platform.storage(nobody)
+    return wish
 
 
 async def _require_sites_fit(scope: PlatformScope, tenant: TenantContext) -> None:

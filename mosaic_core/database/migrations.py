@@ -1,8 +1,7 @@
 """Alembic, run for one database at a time.
 
-A *history* is a set of migration folders with one or more heads: the kernel's, the product's and
-one labelled branch for each plugin that owns tables. A database's *revision* is its heads,
-comma-separated and sorted.
+A *history* is a set of migration folders with one or more heads: the kernel's and the product's. A
+database's *revision* is its heads, comma-separated and sorted.
 
 Each migration says which code may serve a database that has it, so that older code goes on while a
 fleet is migrated (expand and contract; Sato, "ParallelChange", 2014)::

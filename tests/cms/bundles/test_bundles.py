@@ -27,6 +27,7 @@ from mosaic_core.errors import (
     BundleDamaged,
     BundleLocked,
     BundleNewer,
+    ConfigurationError,
     Conflict,
     InvalidInput,
     LeaseLost,
@@ -237,6 +238,9 @@ async def test_a_bundle_becomes_a_tenant_once_under_each_name(made: Made, tmp_pa
     assert deployment.scope("two").tenant.name == "Two"
     with pytest.raises(InvalidInput, match="no tier"):
         await deployment.rule("tenants.import", file=file, slug="three", tier="gold")
+    with pytest.raises(ConfigurationError, match="not selected"):
+        await deployment.rule("tenants.import", file=file, slug="three", tier="enterprise")
+    assert await deployment.product.platform.directory.imports.going(datetime.now(UTC)) == []
     with pytest.raises(Conflict, match="there already"):
         await deployment.do("tenants.export", file=file)
     await deployment.do("tenants.export", file=file, force=True)

@@ -16,7 +16,9 @@ from mosaic_core.storage import Storage
 from mosaic_core.tenants import TenantContext
 from tests.azurite import Azurite
 from tests.cms.deployment import Deployment
-from tests.cms.moves.moving import Ground, move, tenant_of
+from tests.cms.moves.loading import assert_once, crowd, grow
+from tests.cms.moves.moving import Ground, everything, move, tenant_of
+from tests.cms.test_web_files import store
 
 
 @pytest.fixture
@@ -121,6 +123,55 @@ def test_a_file_that_is_stored_at_any_moment_of_a_move_is_there(
             await asyncio.gather(*storing)
             new = tenant_of(deployment)
             assert await _files(_raw(deployment, new), new) == {"late.txt": _digest(b"late")}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("ways", "files", "rows", "readers", "writers"),
+    [
+        (("cloud",), 8, 30, 2, 1),
+        pytest.param(("cloud", "file"), 500, 50_000, 20, 5, marks=pytest.mark.campaign),
+    ],
+)
+@pytest.mark.timeout(3600)
+def test_nobody_who_stores_files_notices_that_they_move(
+    cloud: Ground, ways: tuple[str, ...], files: int, rows: int, readers: int, writers: int
+) -> None:
+    """From a folder into a cloud, and back, while others read and write."""
+
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened() as deployment:
+            await grow(deployment, rows=rows, files=files)
+            stored: set[str] = set()
+
+            async def keep_storing(tier: str, over: asyncio.Event) -> None:
+                number = 0
+                while not over.is_set():
+                    content = f"Nr. {number} on the way to {tier}.\n".encode() * 100
+                    await store(deployment, "aurora", f"{tier}-{number}.txt", content)
+                    stored.add(_digest(content))
+                    number += 1
+                    await asyncio.sleep(0.1)
+
+            for tier in ways:
+                over = asyncio.Event()
+                storing = asyncio.create_task(keep_storing(tier, over))
+                async with crowd(deployment, readers=readers, writers=writers, pause=0.1) as people:
+                    await asyncio.sleep(0.3)
+                    done = await move(deployment, tier)
+                    await asyncio.sleep(0.3)
+                over.set()
+                await storing
+                print(f"to {tier}: {done.pause} ms, {len(stored)} stored meanwhile")
+                await assert_once(deployment, people)
+                new = tenant_of(deployment)
+                assert new.tier == tier
+                await everything(deployment, new)
+                there = await _files(_raw(deployment, new), new)
+                assert stored <= set(there.values())
+                assert len(there) == files + len(stored)
 
     asyncio.run(main())
 
