@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import nh3
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Integer, bindparam, cast, func, select
 
 from mosaic_cms.content.head_tags import encoded
 from mosaic_cms.content.items import date_of
@@ -37,7 +37,10 @@ _ENTRIES = (
         _PAGES.card,
         _PAGES.dated,
         _PAGES.changed_at,
-        func.substring(_PAGES.html, _PAGES.body_start, _PAGES.body_length),
+        # PostgreSQL has it for integers of 32 bits alone.
+        func.substring(
+            _PAGES.html, cast(_PAGES.body_start, Integer), cast(_PAGES.body_length, Integer)
+        ),
     )
     .where(
         _PAGES.site_id == bindparam("site_id"),

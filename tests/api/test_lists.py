@@ -128,8 +128,8 @@ def test_every_list_is_whole_and_ends(services: Services) -> None:
         named = {"{media}": media, "{path}": "%2Fp1%2F", "{target}": "%2F"}
         several = set()
         for shape in service.api.shapes:
-            if shape.method != "GET" or not shape.lists or shape.action.cursor is not None:
-                continue
+            if shape.method != "GET" or not shape.lists or shape.path == "/audit":
+                continue  # what is asked for here stands there
             path = shape.path
             for name, value in named.items():
                 path = path.replace(name, value)
