@@ -14,6 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -374,3 +375,67 @@ def test_a_killed_writer_leaves_whole_files_and_the_sweep_takes_the_rest(
         found = [name.partition("tenant-abc123/")[2] for name in paths_below(tmp_path / "files")]
         assert found == [*content, *facts, "lock", "usage"]
     assert asyncio.run(keys_of(storage, tenant)) == ["after", "same"]
+
+
+FINISHER = """
+import asyncio, sys
+from pathlib import Path
+from mosaic_core.testing.services import make_services, make_tenant
+from mosaic_storage_local.folder import LocalFolder
+
+data, upload_id = Path(sys.argv[1]), sys.argv[2]
+storage = LocalFolder(data / "files", make_services(data).tiers)
+
+async def main():
+    tenant = make_tenant(tenant_id="abc123")
+    await storage.find_upload(tenant, upload_id)
+    print("finishing", flush=True)
+    await storage.finish_upload(tenant, upload_id)
+    print("finished", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "kills", [4, pytest.param(60, marks=pytest.mark.campaign)], ids=["few", "campaign"]
+)
+def test_who_is_killed_while_a_file_is_put_together_leaves_it_to_be_finished(
+    storage: LocalFolder, tenant: TenantContext, tmp_path: Path, kills: int
+) -> None:
+    script = tmp_path / "finisher.py"
+    script.write_text(textwrap.dedent(FINISHER), "utf-8")
+    size = 20_000_000
+
+    async def begun() -> str:
+        await storage.write(tenant, "a.bin", chunked(b"old"))
+        upload = await storage.begin_upload(tenant, "a.bin", size=size)
+        for number in upload.missing:
+            part = bytes([number]) * upload.length(number)
+            await storage.write_part(tenant, upload.id, number, chunked(part, 1_000_000))
+        return upload.id
+
+    async def look(upload_id: str) -> None:
+        stored = sum([info.size async for info in storage.list(tenant)])
+        assert stored in {len(b"old"), size}, "one or the other"
+        assert await storage.usage(tenant) >= stored
+        with suppress(FileMissing):  # it was finished
+            await storage.finish_upload(tenant, upload_id)
+        assert (await storage.stat(tenant, "a.bin")).size == size
+        assert await storage.usage(tenant) >= size
+        await storage.sweep(tenant, older_than=timedelta(0))
+        assert await storage.usage(tenant) == size
+        left = {path for path in paths_below(tmp_path / "files") if "/lock" not in path}
+        home = "tenant-abc123"
+        assert left == {f"{home}/content/a.bin", f"{home}/facts/a.bin.", f"{home}/usage"}
+
+    for kill in range(kills):
+        upload_id = asyncio.run(begun())
+        command = [sys.executable, str(script), str(tmp_path), upload_id]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "finishing\n"
+        time.sleep((kill % 20) * 0.006)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+        asyncio.run(look(upload_id))
