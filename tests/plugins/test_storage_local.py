@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from mosaic_storage_local import disk, drafts
+from mosaic_storage_local import disk, drafts, folder
 from mosaic_storage_local.folder import LocalFolder
 
 from mosaic_core.errors import DiskFull, FileMissing, QuotaExceeded, StorageError
@@ -287,6 +287,31 @@ def test_an_announced_size_beyond_the_limit_is_refused_before_anything_is_read(
     tenant = make_tenant(tier=SMALL)
     with pytest.raises(QuotaExceeded, match="tier's limit"):
         asyncio.run(storage.write(tenant, "a", unread(), size=SMALL_FILES + 1))
+
+
+def test_many_files_at_once_take_up_the_limit_once_more_and_no_more(
+    storage: LocalFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them is refused for its own size, and nobody knows which of them will be complete."""
+    monkeypatch.setattr(folder, "_WATCHED", 1_000)
+    tenant, most = make_tenant(tenant_id="abc123", tier=SMALL), 0
+
+    async def content() -> AsyncIterator[bytes]:
+        nonlocal most
+        for _ in range(SMALL_FILES // 10_000):
+            yield b"x" * 10_000
+            drafts = (tmp_path / "files" / "tenant-abc123" / "drafts").iterdir()
+            most = max(most, sum(path.stat().st_size for path in drafts))
+
+    async def main() -> None:
+        sent = (storage.write(tenant, f"f{n}", content()) for n in range(8))
+        done = await asyncio.gather(*sent, return_exceptions=True)
+        refused = [error for error in done if isinstance(error, BaseException)]
+        assert all(isinstance(error, QuotaExceeded) for error in refused), refused
+        assert len(refused) == 7, "one of them fits"
+
+    asyncio.run(main())
+    assert most <= 2 * SMALL_FILES + 8 * 10_000
 
 
 # Several processes
