@@ -22,8 +22,6 @@ from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
 
-#: Rows that are read at once for a list.
-_ROWS = 200
 Percent = Annotated[int, Field(ge=0, le=100)]
 #: ``media:<id>``.
 Reference = Annotated[str, Field(max_length=100)]
@@ -136,22 +134,17 @@ class FocusMedia(Model):
 )
 async def list_media(scope: TenantScope, command: ListMedia) -> list[MediaView]:
     """The files of a library, by their name."""
-    found: list[MediaView] = []
     async with scope.read() as session:
         site = await find_site(session, command.site)
         query = select(Media).where(Media.site_id == site.id, Media.binned_at.is_(None))
-        query = query.where(*_asked(command)).order_by(Media.name, Media.id).limit(_ROWS)
-        after = await listing.place_of(session, site, command.after) if command.after else None
-        while command.limit is None or len(found) < command.limit:
-            part = query if after is None else query.where(listing.behind(*after))
-            rows = list(await session.scalars(part))
-            left = await listing.left(session, rows, tag=command.tag, unused=command.unused)
-            found += map(media_view, left)
-            if len(rows) < _ROWS:
-                break
-            after = rows[-1].name, rows[-1].id
-            session.expunge_all()
-    return found[: command.limit]
+        query = query.where(*_asked(command)).order_by(Media.name, Media.id)
+        if command.after:
+            place = await listing.place_of(session, site, command.after)
+            query = query.where(listing.behind(*place))
+        rows = await listing.rows_of(
+            session, query, limit=command.limit, tag=command.tag, unused=command.unused
+        )
+        return [media_view(row) for row in rows]
 
 
 @action("media.show", needs=Permission("read", "media"), effect="read", http="GET /media/{media}")

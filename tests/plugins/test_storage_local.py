@@ -14,12 +14,13 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from mosaic_storage_local import disk, drafts
+from mosaic_storage_local import disk, drafts, folder
 from mosaic_storage_local.folder import LocalFolder
 
 from mosaic_core.errors import DiskFull, FileMissing, QuotaExceeded, StorageError
@@ -288,6 +289,31 @@ def test_an_announced_size_beyond_the_limit_is_refused_before_anything_is_read(
         asyncio.run(storage.write(tenant, "a", unread(), size=SMALL_FILES + 1))
 
 
+def test_many_files_at_once_take_up_the_limit_once_more_and_no_more(
+    storage: LocalFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them is refused for its own size, and nobody knows which of them will be complete."""
+    monkeypatch.setattr(folder, "_WATCHED", 1_000)
+    tenant, most = make_tenant(tenant_id="abc123", tier=SMALL), 0
+
+    async def content() -> AsyncIterator[bytes]:
+        nonlocal most
+        for _ in range(SMALL_FILES // 10_000):
+            yield b"x" * 10_000
+            drafts = (tmp_path / "files" / "tenant-abc123" / "drafts").iterdir()
+            most = max(most, sum(path.stat().st_size for path in drafts))
+
+    async def main() -> None:
+        sent = (storage.write(tenant, f"f{n}", content()) for n in range(8))
+        done = await asyncio.gather(*sent, return_exceptions=True)
+        refused = [error for error in done if isinstance(error, BaseException)]
+        assert all(isinstance(error, QuotaExceeded) for error in refused), refused
+        assert len(refused) == 7, "one of them fits"
+
+    asyncio.run(main())
+    assert most <= 2 * SMALL_FILES + 8 * 10_000
+
+
 # Several processes
 
 WRITER = """
@@ -374,3 +400,67 @@ def test_a_killed_writer_leaves_whole_files_and_the_sweep_takes_the_rest(
         found = [name.partition("tenant-abc123/")[2] for name in paths_below(tmp_path / "files")]
         assert found == [*content, *facts, "lock", "usage"]
     assert asyncio.run(keys_of(storage, tenant)) == ["after", "same"]
+
+
+FINISHER = """
+import asyncio, sys
+from pathlib import Path
+from mosaic_core.testing.services import make_services, make_tenant
+from mosaic_storage_local.folder import LocalFolder
+
+data, upload_id = Path(sys.argv[1]), sys.argv[2]
+storage = LocalFolder(data / "files", make_services(data).tiers)
+
+async def main():
+    tenant = make_tenant(tenant_id="abc123")
+    await storage.find_upload(tenant, upload_id)
+    print("finishing", flush=True)
+    await storage.finish_upload(tenant, upload_id)
+    print("finished", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "kills", [4, pytest.param(60, marks=pytest.mark.campaign)], ids=["few", "campaign"]
+)
+def test_who_is_killed_while_a_file_is_put_together_leaves_it_to_be_finished(
+    storage: LocalFolder, tenant: TenantContext, tmp_path: Path, kills: int
+) -> None:
+    script = tmp_path / "finisher.py"
+    script.write_text(textwrap.dedent(FINISHER), "utf-8")
+    size = 20_000_000
+
+    async def begun() -> str:
+        await storage.write(tenant, "a.bin", chunked(b"old"))
+        upload = await storage.begin_upload(tenant, "a.bin", size=size)
+        for number in upload.missing:
+            part = bytes([number]) * upload.length(number)
+            await storage.write_part(tenant, upload.id, number, chunked(part, 1_000_000))
+        return upload.id
+
+    async def look(upload_id: str) -> None:
+        stored = sum([info.size async for info in storage.list(tenant)])
+        assert stored in {len(b"old"), size}, "one or the other"
+        assert await storage.usage(tenant) >= stored
+        with suppress(FileMissing):  # it was finished
+            await storage.finish_upload(tenant, upload_id)
+        assert (await storage.stat(tenant, "a.bin")).size == size
+        assert await storage.usage(tenant) >= size
+        await storage.sweep(tenant, older_than=timedelta(0))
+        assert await storage.usage(tenant) == size
+        left = {path for path in paths_below(tmp_path / "files") if "/lock" not in path}
+        home = "tenant-abc123"
+        assert left == {f"{home}/content/a.bin", f"{home}/facts/a.bin.", f"{home}/usage"}
+
+    for kill in range(kills):
+        upload_id = asyncio.run(begun())
+        command = [sys.executable, str(script), str(tmp_path), upload_id]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "finishing\n"
+        time.sleep((kill % 20) * 0.006)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+        asyncio.run(look(upload_id))

@@ -85,6 +85,16 @@ class Home:
         replaced = 0 if instead_of is None else size_of(self.file(instead_of))
         return self.limit - self.used() + replaced
 
+    def require_disk(self) -> None:
+        """Raises QuotaExceeded when what is being written takes up the limit once more: files that
+        come at the same time do not know of each other before they are complete."""
+        if self.limit is None:
+            return
+        with suppress(FileNotFoundError):
+            written = sum(map(size_of, self.drafts.iterdir()))
+            if self.used() + written > 2 * self.limit:
+                raise full(self.tenant)
+
     def count(self, number: int) -> None:
         """Notes how many bytes count; for whoever has the turn."""
         draft = self.path / "usage.new"

@@ -74,7 +74,7 @@ def test_a_file_is_found_by_its_folder_its_tags_and_its_words(deployments: Deplo
 def test_a_list_goes_on_after_a_file_and_reads_no_more_than_it_is_asked_for(
     deployments: Deployments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mosaic_cms.operations.media._ROWS", 3)
+    monkeypatch.setattr("mosaic_cms.media.listing._ROWS", 3)
 
     async def scenario(deployment: Deployment) -> None:
         sent = {}

@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import pytest
 
 from mosaic_core.errors import (
     FileMismatch,
+    FileMissing,
 )
 from mosaic_core.testing.services import make_tenant
 from mosaic_core.testing.storage.tools import chunked, content_of, digest_of, keys_of
@@ -120,6 +123,75 @@ def test_a_killed_writer_leaves_nothing_after_the_sweep(azurite: Azurite, tmp_pa
         assert [name.rpartition("/")[2] for name in left] in ([], ["usage.json"])
 
     asyncio.run(main())
+
+
+FINISHER = """
+import asyncio, os, sys
+from pathlib import Path
+from mosaic_storage_azureblob.plugin import AzureBlobSettings, mosaic_storage
+from mosaic_core.testing.services import make_services, make_tenant
+from mosaic_core.testing.storage.tools import chunked
+
+async def main():
+    settings = AzureBlobSettings.model_validate_json(os.environ["GIVEN"])
+    tenant, size = make_tenant(tenant_id="stopped"), 600_000
+    async with mosaic_storage().open(settings, make_services(Path(sys.argv[1]))) as storage:
+        upload = await storage.begin_upload(tenant, "a.mp4", size=size)
+        for number in upload.missing:
+            if number == upload.parts:
+                print(upload.id, flush=True)
+            part = bytes([number]) * upload.length(number)
+            await storage.write_part(tenant, upload.id, number, chunked(part))
+        await storage.finish_upload(tenant, upload.id)
+    print("finished", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "kills", [4, pytest.param(60, marks=pytest.mark.campaign)], ids=["few", "campaign"]
+)
+def test_who_is_killed_while_parts_come_or_are_put_together_leaves_it_to_be_gone_on_with(
+    azurite: Azurite, tmp_path: Path, kills: int
+) -> None:
+    settings = azurite.settings("shared")
+    script, size = tmp_path / "finisher.py", 600_000
+    script.write_text(textwrap.dedent(FINISHER), "utf-8")
+    tenant = make_tenant(tenant_id="stopped")
+
+    async def look(upload_id: str) -> None:
+        async with opened(tmp_path, settings) as storage:
+            stored = sum([info.size async for info in storage.list(tenant)])
+            assert stored in {0, size}
+            assert await storage.usage(tenant) >= stored
+            with suppress(FileMissing):  # it was finished
+                upload = await storage.find_upload(tenant, upload_id)
+                for number in upload.missing:
+                    part = bytes([number]) * upload.length(number)
+                    await storage.write_part(tenant, upload.id, number, chunked(part))
+                await storage.finish_upload(tenant, upload.id)
+            assert (await storage.stat(tenant, "a.mp4")).size == size
+            assert await storage.usage(tenant) >= size
+            await storage.sweep(tenant, older_than=timedelta(0))
+            assert await storage.usage(tenant) == size
+            names = [name for name in await blobs_of(azurite, SHARED) if "tenant-stopped/" in name]
+            assert [name.rpartition("/")[2] for name in names] == ["a.mp4", "usage.json"]
+            await storage.drop(tenant)
+
+    for kill in range(kills):
+        process = subprocess.Popen(
+            [sys.executable, str(script), str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"GIVEN": json.dumps(settings)},
+        )
+        assert process.stdout is not None
+        upload_id = process.stdout.readline().strip()
+        time.sleep((kill % 15) * 0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+        asyncio.run(look(upload_id))
 
 
 def test_a_part_that_is_sent_again_after_a_mismatch_counts(
