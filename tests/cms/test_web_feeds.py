@@ -209,8 +209,8 @@ def test_addresses_in_a_head_are_those_of_the_first_domain_whatever_host_is_aske
             assert read.links["canonical"] == f"{HOME}/visit/%C3%BCber/"
             assert read.meta["og:url"] == f"{HOME}/visit/%C3%BCber/"
             assert read.meta["og:image"] == f"{HOME}/-/media/a%20b.png"
-        read = _Reader((await deployment.get("/", "steel.mosaic.test:8443")).text)
-        assert read.links["canonical"] == "http://steel.mosaic.test:8443/"
+        read = _Reader((await deployment.get("/", "steel.mosaic.test:8000")).text)
+        assert read.links["canonical"] == "http://steel.mosaic.test:8000/"
         read = _Reader((await deployment.get("/", "steel.mosaic.test")).text)
         assert read.links["canonical"] == "http://steel.mosaic.test/"
 

@@ -14,7 +14,7 @@ HOST = "aurora.mosaic.test"
 #: What no sitemap names.
 OTHERS = (
     *("/feed.xml", "/atom.xml", "/feed.json", "/sitemap.xml", "/robots.txt", "/nowhere/"),
-    *("/search/", "/search/?q=light", "/search/?q=ligth", "/search/?q=the&page=2", "/archive/"),
+    *("/search/", "/search/?q=light", "/search/?q=ligth", "/archive/"),
 )
 
 
@@ -31,6 +31,10 @@ async def seen(deployment: Deployment) -> dict[str, tuple[int, bytes]]:
         there = re.findall(r"<loc>([^<]*)</loc>", answer.text)
         waiting += [*links, *(urlsplit(address).path for address in there)]
     return found
+
+
+def linked(document: bytes) -> list[bytes]:
+    return sorted(re.findall(rb'href="([^"]*)"', document))
 
 
 def test_a_site_is_the_same_in_a_file_in_a_schema_and_in_a_database(ground: Ground) -> None:
@@ -50,6 +54,9 @@ def test_a_site_is_the_same_in_a_file_in_a_schema_and_in_a_database(ground: Grou
                 after = await seen(deployment)
                 assert after.keys() == before.keys()
                 for path, answer in before.items():
-                    assert after[path] == answer, (tier, path)
+                    if "?q=" in path:  # each database ranks in its own way
+                        assert linked(after[path][1]) == linked(answer[1]), (tier, path)
+                    else:
+                        assert after[path] == answer, (tier, path)
 
     asyncio.run(main())
