@@ -90,7 +90,7 @@ class Api:
         # Matched as it came, so that a parameter can have an encoded slash in it.
         raw = scope.get("raw_path") or scope["path"].encode()
         asked = dict(scope, path=raw.partition(b"?")[0].decode("latin-1"), root_path="")
-        safely = _strictly(send) if self._callers.is_secure(Request(scope)) else send
+        safely = _strictly(send) if self._callers.is_secure(scope) else send
         await self._app(asked, receive, safely)
 
     def _routes(self) -> list[Route]:
