@@ -22,6 +22,7 @@ from pydantic import (
     ValidationError,
 )
 
+from mosaic_cms.content.belonging import Kind, site_of
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.declared import MARK, Action, Declaration, Effect, made_of
 from mosaic_cms.ledger import Entry, Outcome
@@ -79,6 +80,7 @@ def action(
     suspended: bool = False,
     seconds: float | None = None,
     cursor: str | None = None,
+    of: Kind | None = None,
 ) -> Callable[[F], F]:
     """Declares a function as an action. It takes a scope and one model, and is typed.
 
@@ -88,10 +90,12 @@ def action(
         seconds: how long it may take, where that is longer than others.
         cursor: the field of an item after which the list goes on. Such an action has :class:`Part`
             in its input, and reads no more than is asked for.
+        of: what the ``id`` in its input is of: the action is about the site that this belongs to.
     """
 
     def mark(function: F) -> F:
-        setattr(function, MARK, Declaration(name, needs, effect, http, suspended, seconds, cursor))
+        declared = Declaration(name, needs, effect, http, suspended, seconds, cursor, of)
+        setattr(function, MARK, declared)
         return function
 
     return mark
@@ -186,7 +190,7 @@ class Actions:
         except InvalidInput:
             self.require(found.name, scope.actor)
             raise
-        command, site = await _about_site(scope, command)
+        command, site = await _about_site(found, scope, command)
         _require(found, scope.actor.may(found.needs, found.name, site))
         if not isinstance(scope, found.scope):
             raise InvalidInput(f"{found.name} needs a {found.scope.__name__}.")
@@ -226,21 +230,27 @@ def _require(found: Action, decision: Decision) -> None:
 
 
 async def _about_site(
-    scope: PlatformScope | TenantScope, command: BaseModel
+    found: Action, scope: PlatformScope | TenantScope, command: BaseModel
 ) -> tuple[BaseModel, str | None]:
     """A command with the site that it is about.
 
-    Who may do different things at different sites has to name one, or means the first: what is
-    meant for all of them would be decided by the rights at one.
+    What is named by its id belongs to one. Else who may do different things at different sites has
+    to name one, or means the first: what is meant for all of them would be decided by the rights at
+    one.
     """
-    site = getattr(command, "site", None)
-    named = "site" in type(command).model_fields and isinstance(scope, TenantScope)
-    if not named or site is not None or not scope.actor.differs_by_site:
+    if not isinstance(scope, TenantScope):
+        return command, None
+    site, differs = getattr(command, "site", None), scope.actor.differs_by_site
+    named = "site" in type(command).model_fields
+    by_id = found.of is not None and scope.actor.belongs and (named or differs)
+    if site is not None or not (by_id or (named and differs)):
         return command, site if named else None
-    assert isinstance(scope, TenantScope)
     async with scope.read() as session:
-        site = (await find_site(session)).key
-    return command.model_copy(update={"site": site}), site
+        if found.of is not None and by_id:
+            site = await site_of(session, found.of, getattr(command, "id", None))
+        if site is None and named and differs:
+            site = (await find_site(session)).key
+    return command.model_copy(update={"site": site}) if named else command, site
 
 
 def _refusal(found: Action, scope: PlatformScope | TenantScope, error: MosaicError) -> Entry:

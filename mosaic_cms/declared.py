@@ -10,6 +10,7 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel
 
+from mosaic_cms.content.belonging import Kind
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import PlatformScope, TenantScope
 from mosaic_core.errors import PluginInvalid
@@ -30,13 +31,15 @@ class Declaration:
     suspended: bool
     seconds: float | None
     cursor: str | None
+    of: Kind | None
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """A declared action. ``http`` is its shape for the REST face, such as ``GET /pages``;
     ``suspended`` says that a tenant takes it while it is read-only; ``seconds`` is how long it may
-    take, None for as long as others; ``cursor`` is the field of its items after which it can go on.
+    take, None for as long as others; ``cursor`` is the field of its items after which it can go on;
+    ``of`` is what the ``id`` in its input is of.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Action:
     suspended: bool
     seconds: float | None
     cursor: str | None
+    of: Kind | None
     input: type[BaseModel]
     output: Any
     scope: type[PlatformScope] | type[TenantScope]
@@ -103,6 +107,7 @@ def made_of(function: Callable[..., Awaitable[Any]]) -> Action:
         declaration.suspended,
         declaration.seconds,
         declaration.cursor,
+        declaration.of,
         model,  # type: ignore[arg-type]
         hints["return"],
         scope,  # type: ignore[arg-type]

@@ -8,9 +8,10 @@ A plugin's author runs it over the product with the plugin in it, in one line of
         check_isolation(tmp_path, plugins=["greetings"])
 
 Two tenants are made. Everything of one has a canary in it: pages, drafts, what was deleted, shared
-blocks, menus, files, forms that were filled in. Then the owner of the other, and nobody at all, ask
-for every page, feed and search, and perform every action, a plugin's among them, with every name of
-the first that they could have got hold of.
+blocks, menus, files, forms that were filled in, and its people are called by it. Then the owner of
+the other, by a key and signed in, and nobody at all, ask for every page, feed, search and route,
+and perform every action, also those that have no address, with every name of the first that they
+could have got hold of.
 """
 
 from __future__ import annotations
@@ -23,15 +24,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import pydantic_core
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mosaic_cms.api import problems
 from mosaic_cms.api.about import PREFIX
 from mosaic_cms.api.app import Api
+from mosaic_cms.api.callers import Callers, scope_of
 from mosaic_cms.api.shapes import Shape
-from mosaic_cms.incoming import Incoming
 from mosaic_cms.isolation_inputs import inputs, names_in
+from mosaic_cms.isolation_tenants import Filling, Headers
 from mosaic_cms.migrating import migrate_platform
 from mosaic_cms.product import Product, open_product
-from mosaic_cms.scope import Actor
+from mosaic_cms.rights import SELF
 from mosaic_cms.web.site_app import SiteApp
+from mosaic_core.errors import MosaicError
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings, make_settings
 from mosaic_core.testing.asgi import Call, Findings, check_asgi_isolation, send
@@ -46,6 +54,8 @@ _SITE_PATHS = (
 )
 #: Names that are tried on one action, at most.
 _MOST = 60
+#: Where the harness itself performs what has no address, in the name of whoever asks.
+_PERFORM = f"{PREFIX}/-/perform/"
 
 
 def check_isolation(
@@ -56,7 +66,7 @@ def check_isolation(
     loaded: Plugins | None = None,
     only: str = "",
 ) -> Findings:
-    """Runs all of it over a deployment in an empty folder; about half a minute.
+    """Runs all of it over a deployment in an empty folder; about a minute.
 
     Args:
         plugins: the names of those that are tried, beside the ones that it takes to run.
@@ -90,18 +100,45 @@ class Harness:
         self._product = product
         self._only = only
         self._site, self._api = SiteApp(product), Api(product)
-        self._operator = Actor("operator", "isolation")
         self._keys: dict[str, str] = {}
+        #: What the people of a tenant show, each of one account.
+        self._signed_in: dict[str, list[Headers]] = {}
+        self._callers = Callers(product)
+        self._shapes = [*self._api.shapes, *self._shapeless()]
+
+    def _shapeless(self) -> list[Shape]:
+        """Actions that no address performs, with one of the harness."""
+        known = {shape.action.name for shape in self._api.shapes}
+        below = _PERFORM.removeprefix(PREFIX)
+        return [
+            Shape(action, "POST", f"{below}{action.name}")
+            for action in self._product.actions
+            if action.name not in known
+        ]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        face = self._api if self._api.takes(scope) else self._site
+        face: Any = self._api if self._api.takes(scope) else self._site
+        if scope["path"].startswith(_PERFORM):
+            face = await self._performed(Request(scope, receive))
         await face(scope, receive, send)
+
+    async def _performed(self, request: Request) -> Response:
+        """As a plugin performs it for whoever asks."""
+        action = self._product.actions.get(request.url.path.removeprefix(_PERFORM))
+        try:
+            caller = await self._callers.of(request)
+            scope = scope_of(self._product, action, caller)
+            result = await self._product.actions.perform(action.name, scope, await request.json())
+        except MosaicError as error:
+            return problems.answer(error)
+        return Response(pydantic_core.to_json(result, fallback=repr))
 
     async def run(self) -> Findings:
         """Makes the tenants, asks, and looks."""
         canary, handle = f"canary{secrets.token_hex(6)}", f"handle{secrets.token_hex(4)}"
-        await self._fill(OURS, "plain", "plain")
-        await self._fill(THEIRS, canary, handle)
+        # What somebody does may end all of their sessions: so each thing is done by another.
+        await self._make(OURS, "plain", "plain", len(self._own()))
+        await self._make(THEIRS, canary, handle, 1)
         theirs = self._product.platform.directory.named(THEIRS)
         before = [await send(self, call) for call in self._reads(THEIRS)]
         known = names_in(before) | {theirs.tenant_id, THEIRS}
@@ -109,93 +146,55 @@ class Harness:
         names = {name for name in known if canary not in name}
         persistence = self._product.platform.persistence(theirs)
         head = await persistence.head(theirs)
+        account = await send(self, self._account_of_theirs())
         findings = await check_asgi_isolation(
             self,
             [
                 *(() if self._only else self._visits([*names, canary])),
                 *self._attempts(sorted(names)),
+                *self._of_ones_own(sorted(names)),
                 *self._reads(OURS),
             ],
             [canary],
             before=self._reads(THEIRS),
         )
         assert await persistence.head(theirs) == head, "another tenant's content was changed"
+        after = await send(self, self._account_of_theirs())
+        assert after.body == account.body, "the account of another tenant's was changed"
         await self._product.ledger.flush()
         return findings
 
-    # What there is
-
-    async def _fill(self, slug: str, word: str, handle: str) -> None:
-        """A tenant all of whose content has a word in it, and all of whose addresses a handle."""
-        platform = self._product.platform_scope(self._operator)
-        given: dict[str, Any] = {"slug": slug, "name": f"{word} name", "tier": "open"}
-        await self._product.actions.perform("tenants.create", platform, given)
-        do = self._doing(slug)
-        await do("sites.configure", tagline=f"{word} tagline", api_public=slug == OURS)
-        details = {"tags": [f"{word} tag"], "author": f"{word} author", "date": "2026-01-02"}
-        page = {"parent": "/", "layout": "post", "details": details}
-        for name in ("public", "draft", "deleted", "released"):
-            text = f"{word} {name} body"
-            await do(
-                "pages.create", slug=f"{name}-{handle}", title=f"{word} {name}", body=text, **page
-            )
-        path = f"/public-{handle}/"
-        shared = await do("shared.create", name=f"{word} shared", blocks=[_text(f"{word} shared")])
-        await do("shared.publish", id=shared.id)
-        blocks = [
-            _text(f"{word} in the page"),
-            {"id": "shown", "type": "shared", "data": {"reference": f"shared:{shared.id}"}},
-            _form(word),
-        ]
-        await do("pages.edit", path=path, regions={"main": blocks})
-        await do("pages.name_version", path=path, name=f"{word} version")
-        await do("pages.publish", path=path)
-        await do("pages.delete", path=f"/deleted-{handle}/")
-        release = await do("releases.create", title=f"{word} release")
-        await do("releases.add", id=release.id, paths=[f"/released-{handle}/"])
-        await do("menus.add", place="header", title=f"{word} entry", target=path)
-        await do("redirects.set", source=f"/old-{handle}/", target=path)
-        shown = await do("pages.show", path=path)
-        form = next(b["id"] for b in shown.regions["main"] if b["type"] == "form")
-        values = {"name": f"{word} answer"}
-        file = Incoming.of(f"{word} words in a file".encode())
-        said = {"folder": f"{word} folder", "alt": f"{word} alt", "tags": [f"{word} tag"]}
-        sent = await do("media.upload", content=file, name=f"{word}.txt", **said)
-        again = Incoming.of(f"{word} other words".encode())
-        await do("media.replace", media=sent.media.reference, content=again)
-        await do("media.begin_upload", name=f"{word} part.txt", size=9)
-        await do("forms.submit", page_id=shown.id, form_id=form, values=values)
-        made = await do("keys.create", name=f"{word} key", role="owner")
-        self._keys[slug] = made.key
-
-    def _doing(self, slug: str) -> Any:
-        async def do(name: str, /, **given: Any) -> Any:
-            tenant = self._product.platform.directory.named(slug)
-            scope = self._product.scope(tenant, self._operator)
-            return await self._product.actions.perform(name, scope, given)
-
-        return do
+    async def _make(self, slug: str, word: str, handle: str, people: int) -> None:
+        tenant = await Filling(self._product, slug, word, opened=slug == OURS).fill(handle)
+        self._keys[slug] = tenant.key
+        self._signed_in[slug] = [await tenant.sign_in(number) for number in range(people)]
 
     # What is asked for
+
+    def _own(self) -> list[Shape]:
+        """What is about whoever is signed in."""
+        return [shape for shape in self._shapes if shape.action.needs.resource == SELF]
 
     def _reads(self, slug: str) -> Iterator[Call]:
         """Everything of a tenant that its owner reads without naming anything."""
         host = f"{slug}.{_DOMAIN}"
         for path in _SITE_PATHS:
             yield Call("a visit", "GET", host, path)
-        for path in self._api.plugins.paths():
-            yield Call("a route", "GET", host, path, (("x-api-key", self._keys[slug]),))
-        for shape in self._api.shapes:
-            if shape.method == "GET" and not shape.in_path:
-                yield self._call(shape, self._keys[slug], {}, host)
+        key, person = (("x-api-key", self._keys[slug]),), self._signed_in[slug][0]
+        for method, path in self._api.plugins.asked():
+            yield Call("a route", method, host, path, key)
+        for shape in self._shapes:
+            if shape.action.effect == "read" and not shape.in_path and not _takes(shape):
+                yield self._call(shape, key, {}, host)
+                yield self._call(shape, person, {}, _DOMAIN)
 
     def _visits(self, names: Iterable[str]) -> Iterator[Call]:
         """A visitor of ours looks for what is theirs."""
         for host in (f"{OURS}.{_DOMAIN}", _DOMAIN, f"nobody.{_DOMAIN}"):
             for path in _SITE_PATHS:
                 yield Call("a visit", "GET", host, path)
-            for path in self._api.plugins.paths():
-                yield Call("a route", "GET", host, path)
+            for method, path in self._api.plugins.asked(names):
+                yield Call("a route", method, host, path)
             for name in names:
                 target = quote(name if name.startswith("/") else f"/{name}/")
                 yield Call("a visit", "GET", host, target)
@@ -205,27 +204,40 @@ class Harness:
 
     def _attempts(self, names: Sequence[str]) -> Iterator[Call]:
         """Every action, in the name of our owner and of nobody, about what is theirs."""
-        ours = self._keys[OURS]
+        ours = (("x-api-key", self._keys[OURS]),)
         theirs = self._product.platform.directory.named(THEIRS).tenant_id
-        for path in self._api.plugins.paths():
-            shown = ("x-api-key", ours)
-            yield Call("a route", "GET", f"{THEIRS}.{_DOMAIN}", path, (shown,))
-            yield Call("a route", "GET", _DOMAIN, path, (shown, ("x-tenant-id", theirs)))
-        for shape in self._api.shapes:
+        for method, path in self._api.plugins.asked(names[:_MOST]):
+            yield Call("a route", method, f"{OURS}.{_DOMAIN}", path, ours, b"{}")
+            yield Call("a route", method, f"{THEIRS}.{_DOMAIN}", path, ours, b"{}")
+            yield Call("a route", method, _DOMAIN, path, (*ours, ("x-tenant-id", theirs)), b"{}")
+        for shape in self._shapes:
             if not shape.action.name.startswith(self._only):
                 continue
             for given in inputs(shape, names[:_MOST]):
                 yield self._call(shape, ours, given, f"{OURS}.{_DOMAIN}")
             for given in inputs(shape, names[:3]):
-                yield self._call(shape, None, given, f"{THEIRS}.{_DOMAIN}")
+                yield self._call(shape, (), given, f"{THEIRS}.{_DOMAIN}")
                 yield self._call(shape, ours, given, f"{THEIRS}.{_DOMAIN}")
                 yield self._call(shape, ours, given, _DOMAIN, tenant=theirs)
-                yield self._call(shape, None, given, _DOMAIN, tenant=theirs)
+                yield self._call(shape, (), given, _DOMAIN, tenant=theirs)
+
+    def _of_ones_own(self, names: Sequence[str]) -> Iterator[Call]:
+        """Every action that is about whoever is signed in, with what is theirs."""
+        theirs = self._product.platform.directory.named(THEIRS).tenant_id
+        for shape, person in zip(self._own(), self._signed_in[OURS], strict=True):
+            if shape.action.name.startswith(self._only):
+                yield self._call(shape, person, {}, _DOMAIN, tenant=theirs)
+                for given in inputs(shape, names[:_MOST]):
+                    yield self._call(shape, person, given, _DOMAIN)
+
+    def _account_of_theirs(self) -> Call:
+        (person,) = self._signed_in[THEIRS]
+        return Call("an account", "GET", _DOMAIN, f"{PREFIX}/account", person)
 
     def _call(
         self,
         shape: Shape,
-        key: str | None,
+        shown: Headers,
         given: Mapping[str, Any],
         host: str,
         *,
@@ -235,7 +247,7 @@ class Harness:
         for name in shape.in_path:
             path = path.replace(f"{{{name}}}", quote(str(given.get(name, "x")) or "x", safe=""))
         query = urlencode({n: str(given[n]) for n in shape.in_query if n in given})
-        headers = [("x-api-key", key)] if key else []
+        headers = list(shown)
         headers += [("x-tenant-id", tenant)] if tenant else []
         body = b""
         if shape.has_body:
@@ -245,11 +257,6 @@ class Harness:
         return Call(shape.action.name, shape.method, host, target, tuple(headers), body)
 
 
-def _text(text: str) -> dict[str, Any]:
-    return {"id": "text", "type": "markdown", "data": {"text": text}}
-
-
-def _form(word: str) -> dict[str, Any]:
-    fields = [{"key": "name", "label": f"{word} label", "kind": "text"}]
-    data = {"heading": f"{word} form", "success": f"{word} thanks", "fields": fields}
-    return {"id": "form", "type": "form", "data": data}
+def _takes(shape: Shape) -> bool:
+    """Whether an action takes something that has to be said."""
+    return any(field.is_required() for field in shape.action.input.model_fields.values())

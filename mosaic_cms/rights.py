@@ -49,7 +49,12 @@ class Decision:
 
 #: The verbs on each resource that a role adds to those of the roles below it.
 _ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
-    Role.VIEWER: {"content": ("read",), "media": ("read",), "menus": ("read",)},
+    Role.VIEWER: {
+        "content": ("read",),
+        "media": ("read",),
+        "menus": ("read",),
+        "tenant": ("read",),
+    },
     Role.EDITOR: {
         "content": ("create", "update", "delete", "publish"),
         "media": ("create", "update", "delete", "publish"),
@@ -94,6 +99,9 @@ OPEN = frozenset(
 SELF = "self"
 #: Whatever a token is restricted to, it may end itself: nobody gets anything by that.
 END_OWN = Permission("end", SELF)
+#: What the tenant is called and which sites it has: all who have any role in it are told, each of
+#: their own sites.
+READ_TENANT = Permission("read", "tenant")
 #: What belongs to a site, also where an action names it by its id alone.
 OF_SITES = frozenset({"content", "media", "menus", "redirects", "submissions", "raw_html"})
 #: What nobody has by a role: it is for those who run the installation.

@@ -19,7 +19,17 @@ from mosaic_cms.content.ahead import Ahead, Unrendered
 from mosaic_cms.content.models import Site
 from mosaic_cms.content.usage import note_references, watching
 from mosaic_cms.limits import Admission
-from mosaic_cms.rights import END_OWN, OF_SITES, SELF, Decision, Permission, Role, Scopes, decide
+from mosaic_cms.rights import (
+    END_OWN,
+    OF_SITES,
+    READ_TENANT,
+    SELF,
+    Decision,
+    Permission,
+    Role,
+    Scopes,
+    decide,
+)
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -93,6 +103,8 @@ class Actor:
             return Decision(False, f"{self} may not do this: {refusal}.")
         if needs.resource == SELF and self.kind == "account":
             return self._own(needs, action)
+        if site is None and needs == READ_TENANT:
+            return decide(str(self), self._any, needs)
         of_some_site = site is None and needs.resource in OF_SITES
         return decide(str(self), self._least if of_some_site else self.role_at(site), needs)
 
@@ -106,6 +118,11 @@ class Actor:
             f"{self} lacks {needs} with this token; a session has it, and a token whose scope "
             f"names {action or 'the action'}.",
         )
+
+    @property
+    def _any(self) -> Role | None:
+        """A role that it has, in the tenant or at one of its sites."""
+        return self.role or next((role for _, role in self.site_roles), None)
 
     @property
     def _least(self) -> Role | None:

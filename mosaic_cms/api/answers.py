@@ -51,6 +51,8 @@ def shaped(shape: Shape, result: Any, face: Mapping[str, str]) -> Any:
     if cursor is not None:  # the action went on where it was told to; a full page may be the last
         following = value[-1][cursor] if len(value) == int(face[LIMIT]) else None
         return {"items": [_only(item, face.get(FIELDS)) for item in value], "next": following}
+    if shape.method != "GET":  # what was done is told whole: nobody could ask for the rest
+        return {"items": value, "next": None}
     start = _start(value, face.get(AFTER))
     limit = MOST_ITEMS if LIMIT in shape.in_query else _limit(face.get(LIMIT))
     page, more = value[start : start + limit], len(value) > start + limit

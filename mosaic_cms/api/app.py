@@ -32,6 +32,7 @@ from mosaic_cms.ledger import Entry
 from mosaic_cms.limits import Admission
 from mosaic_cms.product import Product
 from mosaic_cms.web.platform_pages import PlatformPages
+from mosaic_cms.web.responses import STRICT
 from mosaic_core.errors import (
     Denied,
     InvalidHost,
@@ -43,8 +44,6 @@ from mosaic_core.errors import (
 )
 
 _log = logging.getLogger("mosaic.api")
-#: For a year.
-_STRICT = (b"strict-transport-security", b"max-age=31536000")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _VERSIONS = frozenset({"1", "v1", "1.0"})
 _SHOW = "Show who you are: a token, a key or a session."
@@ -91,7 +90,7 @@ class Api:
         # Matched as it came, so that a parameter can have an encoded slash in it.
         raw = scope.get("raw_path") or scope["path"].encode()
         asked = dict(scope, path=raw.partition(b"?")[0].decode("latin-1"), root_path="")
-        safely = _strictly(send) if self._callers.is_secure(Request(scope)) else send
+        safely = _strictly(send) if self._callers.is_secure(scope) else send
         await self._app(asked, receive, safely)
 
     def _routes(self) -> list[Route]:
@@ -265,7 +264,7 @@ def _strictly(send: Send) -> Send:
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), _STRICT]
+            message["headers"] = [*message.get("headers", ()), STRICT]
         await send(message)
 
     return sending

@@ -11,6 +11,7 @@ import hmac
 from dataclasses import dataclass
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.api.problems import HttpError
@@ -180,9 +181,9 @@ class Callers:
         host = self.host_of(request).decode("utf-8", "surrogateescape")
         return normalise_host(host) == self._product.platform.settings.platform.domain
 
-    def is_secure(self, request: Request) -> bool:
+    def is_secure(self, scope: Scope) -> bool:
         """Whether a request came by https."""
-        return self._hosts.scheme_of(request.scope, dict(request.scope["headers"])) == "https"
+        return self._hosts.scheme_of(scope, dict(scope["headers"])) == "https"
 
     def address_of(self, request: Request) -> str:
         """From where a request comes, as far as that is noted."""

@@ -21,6 +21,7 @@ from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape
 from mosaic_cms.conditions import Conditions
 from mosaic_cms.product import Product
+from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Stale
 
 #: How often it is looked again, when others write all the time.
@@ -88,7 +89,8 @@ class Matching:
             known = platform.directory.tenant(caller.tenant.tenant_id) or caller.tenant
             caller = dataclasses.replace(caller, tenant=known)
             home = await platform.at_home(known)
-            conditions.seen = (await platform.persistence(home).head(home)).version
+            if shape.action.scope is TenantScope:
+                conditions.seen = (await platform.persistence(home).head(home)).version
         face = requests.first_page(shape, texts)
         scope = scope_of(self._product, shape.action, caller)
         result = await self._product.actions.perform(

@@ -6,10 +6,12 @@ the limits and the audit of every other face, and a check cannot be forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +25,7 @@ from mosaic_cms.product import Product
 from mosaic_core.errors import PluginConflict, PluginInvalid
 from mosaic_core.tenants import TenantContext
 
+_PARAMETER = re.compile(r"\{\w+(:\w+)?\}")
 #: Below which plugins have routes, each in a folder of its own.
 ROOT = "/api/"
 
@@ -97,12 +100,17 @@ class PluginRoutes:
             for route in self._routes
         ]
 
-    def paths(self) -> list[str]:
-        """Those that are asked with ``GET`` and name nothing."""
-        plain = [
-            one for one in self._routes if "GET" in (one.methods or ()) and "{" not in one.path
-        ]
-        return [one.path for one in plain]
+    def asked(self, names: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+        """Methods and paths of all of them, with each name wherever a path has a parameter; without
+        names, of those that are asked with ``GET`` and name nothing."""
+        known = list(names)
+        for route in self._routes:
+            named = _PARAMETER.search(route.path) is not None
+            paths = (_PARAMETER.sub(quote(name, safe=""), route.path) for name in known)
+            for path in paths if named else (route.path,):
+                for method in sorted((route.methods or {"GET"}) - {"HEAD"}):
+                    if known or method == "GET":
+                        yield method, path
 
     def _checked(self, plugin: str, route: Any) -> Route:
         if not isinstance(route, Route):

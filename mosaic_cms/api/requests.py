@@ -69,7 +69,8 @@ async def input_of(
             body.setdefault("pending", request.cookies[PENDING])
     texts |= asked
     face |= first_page(shape, texts)
-    if default_site is not None and "site" in shape.action.input.model_fields:
+    named = "site" in shape.action.input.model_fields and shape.action.of is None
+    if default_site is not None and named:
         (body if "site" in shape.in_body else texts).setdefault("site", default_site)
     return shape.command(texts, body, content), face
 

@@ -11,16 +11,17 @@ from datetime import UTC, datetime, timedelta
 
 from mosaic_cms.identity.account_rows import add_account, by_key, email_key, gives_way, own, tell
 from mosaic_cms.identity.lockout import Allowance, Lockout, Window
-from mosaic_cms.identity.one_time import find_token, issue, redeem, withdraw
+from mosaic_cms.identity.one_time import LASTS, find_token, issue, redeem, withdraw
 from mosaic_cms.identity.passwords import Passwords
 from mosaic_cms.identity.secrets import Secrets
 from mosaic_cms.identity.sessions import Sessions
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Account, Credentials
+from mosaic_cms.mailing.letters import post
 from mosaic_cms.networks import neighbourhood
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, TooManyRequests, Unauthenticated
-from mosaic_core.head import Write
+from mosaic_core.head import PLATFORM, Write
 from mosaic_core.mail import check_address
 
 #: Mails that one address gets, and that are asked for from one network. Links to set a password are
@@ -136,7 +137,9 @@ class Accounts:
         return await self._store.write(fn, actor=f"account:{account_id}", action="accounts.verify")
 
     async def request_reset(self, email: str, asker: Actor) -> None:
-        """Sends a link by which a password can be set, to an address that has an account.
+        """Asks for a link by which a password can be set, to be sent to an address that has an
+        account. Whether it has one is looked up when the letter is written: by then whoever asked
+        has their answer, after the same work for any address.
 
         Raises:
             InvalidMail: it is no address.
@@ -147,17 +150,28 @@ class Accounts:
         async def fn(write: Write) -> int:
             if wait := await _FROM_NETWORK.take(write, neighbourhood(asker.address)):
                 return wait
-            full = await _RESETS_TO.take(write, key)
-            account = await by_key(write.session, key)
-            if account is None or not account.active or full:
-                return 0
-            row_id = issue(write, self._secrets, "reset", account.id, account.email)
-            await tell(write, "reset", account, token=str(row_id))
+            if not await _RESETS_TO.take(write, key):
+                until = (write.at + LASTS["reset"]).isoformat()
+                await post(write, PLATFORM, "reset-asked", {"to": key, "until": until})
             return 0
 
         action = "accounts.request_reset"
         if wait := await self._store.write(fn, actor=asker, action=action, kept=False):
             raise too_many_mails(wait)
+
+    async def link_to_reset(self, email: str) -> tuple[Account, uuid.UUID] | None:
+        """A link that was asked for: whose, and the id of its token's row. None when the address
+        has no account that may sign in."""
+        async with self._store.session() as session:
+            account = await by_key(session, email_key(email))
+        if account is None or not account.active:
+            return None
+
+        async def fn(write: Write) -> uuid.UUID:
+            return issue(write, self._secrets, "reset", account.id, account.email)
+
+        action = "accounts.request_reset"
+        return account, await self._store.write(fn, actor="system", action=action, kept=False)
 
     async def reset(self, token: str, password: str, asker: Actor) -> uuid.UUID:
         """Sets a password with a link from a mail; it ends every session, and who did it gets in

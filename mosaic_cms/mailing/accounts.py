@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -145,4 +146,20 @@ async def _compose(
     return Letter(about["to"], words.subject.format(**facts), text, html)
 
 
-KINDS: Mapping[str, Compose] = {kind: partial(_compose, kind) for kind in _WORDS}
+async def _asked(scope: PlatformScope, about: Mapping[str, Any], render: Render) -> Letter | None:
+    """The letter to set a new password, to an address that has an account; each has a link of its
+    own. None when there is no account, or it was asked for too long ago."""
+    if datetime.fromisoformat(about["until"]) <= datetime.now(UTC):
+        return None
+    made = await scope.product.identity.accounts.link_to_reset(about["to"])
+    if made is None:
+        return None
+    account, token = made
+    told = {"to": account.email, "account": str(account.id), "token": str(token)}
+    return await _compose("reset", scope, told, render)
+
+
+KINDS: Mapping[str, Compose] = {
+    **{kind: partial(_compose, kind) for kind in _WORDS},
+    "reset-asked": _asked,
+}

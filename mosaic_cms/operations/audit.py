@@ -84,7 +84,12 @@ async def list_audit(scope: TenantScope, command: WhichEntries) -> list[AuditVie
     return found
 
 
-@action("audit.platform", needs=Permission("read", "platform_audit"), effect="read")
+@action(
+    "audit.platform",
+    needs=Permission("read", "platform_audit"),
+    effect="read",
+    http="GET /platform-audit",
+)
 async def platform_audit(scope: PlatformScope, command: WhichOfPlatform) -> list[AuditView]:
     """What was done and refused that is about no tenant, such as signing in and credentials that
     were none, the newest first."""

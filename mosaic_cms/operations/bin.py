@@ -99,6 +99,7 @@ async def list_bin(scope: TenantScope, command: SiteOfTenant) -> list[BinnedPage
     "pages.restore_from_bin",
     needs=Permission("create", "content"),
     http="POST /bin/{id}/restore",
+    of=Page,
 )
 async def restore_from_bin(scope: TenantScope, command: RestoreFromBin) -> list[PageView]:
     """Puts a page back to where it was, with what was below it, as drafts."""
@@ -115,7 +116,7 @@ async def restore_from_bin(scope: TenantScope, command: RestoreFromBin) -> list[
     return await scope.write(fn)
 
 
-@action("pages.purge", needs=Permission("delete", "content"), http="DELETE /bin/{id}")
+@action("pages.purge", needs=Permission("delete", "content"), http="DELETE /bin/{id}", of=Page)
 async def purge_page(scope: TenantScope, command: PurgePage) -> Purged:
     """Deletes a page in the bin for good, with its versions, schedules, submissions, comments."""
     async with scope.read() as session:

@@ -150,6 +150,7 @@ async def export(scope: TenantScope, command: WhichSubmissions) -> CsvFile:
     "forms.delete_submission",
     needs=Permission("delete", "submissions"),
     http="DELETE /submissions/{id}",
+    of=Submission,
 )
 async def delete_submission(scope: TenantScope, command: SubmissionAt) -> SubmissionView:
     """Deletes one submission."""

@@ -128,7 +128,12 @@ async def create(scope: TenantScope, command: CreateRelease) -> ReleaseView:
     return await scope.write(fn)
 
 
-@action("releases.add", needs=Permission("update", "content"), http="POST /releases/{id}/pages")
+@action(
+    "releases.add",
+    needs=Permission("update", "content"),
+    http="POST /releases/{id}/pages",
+    of=Release,
+)
 async def add(scope: TenantScope, command: AddToRelease) -> ReleaseDetail:
     """Adds pages to a release, or changes what happens to them."""
 
@@ -142,7 +147,10 @@ async def add(scope: TenantScope, command: AddToRelease) -> ReleaseDetail:
 
 
 @action(
-    "releases.remove", needs=Permission("update", "content"), http="DELETE /releases/{id}/pages"
+    "releases.remove",
+    needs=Permission("update", "content"),
+    http="DELETE /releases/{id}/pages",
+    of=Release,
 )
 async def remove(scope: TenantScope, command: RemoveFromRelease) -> ReleaseDetail:
     """Takes pages out of a release."""
@@ -166,7 +174,11 @@ async def list_releases(scope: TenantScope, command: SiteOfTenant) -> list[Relea
 
 
 @action(
-    "releases.show", needs=Permission("read", "content"), effect="read", http="GET /releases/{id}"
+    "releases.show",
+    needs=Permission("read", "content"),
+    effect="read",
+    http="GET /releases/{id}",
+    of=Release,
 )
 async def show(scope: TenantScope, command: ReleaseAt) -> ReleaseDetail:
     """A release with its pages, and all that keeps it from being published."""
@@ -176,7 +188,10 @@ async def show(scope: TenantScope, command: ReleaseAt) -> ReleaseDetail:
 
 
 @action(
-    "releases.publish", needs=Permission("publish", "content"), http="POST /releases/{id}/publish"
+    "releases.publish",
+    needs=Permission("publish", "content"),
+    http="POST /releases/{id}/publish",
+    of=Release,
 )
 async def publish(scope: TenantScope, command: ReleaseAt) -> ReleaseDetail:
     """Publishes and unpublishes a release's pages at once, or none of them."""
@@ -193,6 +208,7 @@ async def publish(scope: TenantScope, command: ReleaseAt) -> ReleaseDetail:
     "releases.schedule",
     needs=Permission("publish", "content"),
     http="POST /releases/{id}/schedules",
+    of=Release,
 )
 async def schedule(scope: TenantScope, command: ScheduleRelease) -> ScheduleView:
     """Publishes a release at a time."""

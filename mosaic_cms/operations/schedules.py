@@ -89,7 +89,12 @@ async def schedule(scope: TenantScope, command: SchedulePage) -> ScheduleView:
     return await scope.write(fn)
 
 
-@action("pages.unschedule", needs=Permission("publish", "content"), http="DELETE /schedules/{id}")
+@action(
+    "pages.unschedule",
+    needs=Permission("publish", "content"),
+    http="DELETE /schedules/{id}",
+    of=Schedule,
+)
 async def unschedule(scope: TenantScope, command: ScheduleAt) -> ScheduleView:
     """Takes back what was to happen, or what could not be done."""
 

@@ -121,7 +121,13 @@ async def list_shared(scope: TenantScope, command: OfSite) -> list[SharedView]:
         return [SharedView(**await _facts(session, row)) for row in rows]
 
 
-@action("shared.show", needs=Permission("read", "content"), effect="read", http="GET /shared/{id}")
+@action(
+    "shared.show",
+    needs=Permission("read", "content"),
+    effect="read",
+    http="GET /shared/{id}",
+    of=SharedBlock,
+)
 async def show_shared(scope: TenantScope, command: NamedShared) -> SharedDetail:
     """A shared block."""
     async with scope.read() as session:
@@ -149,7 +155,9 @@ async def create_shared(scope: TenantScope, command: CreateShared) -> SharedDeta
     return await scope.write(fn)
 
 
-@action("shared.edit", needs=Permission("update", "content"), http="PATCH /shared/{id}")
+@action(
+    "shared.edit", needs=Permission("update", "content"), http="PATCH /shared/{id}", of=SharedBlock
+)
 async def edit_shared(scope: TenantScope, command: EditShared) -> SharedDetail:
     """Saves a draft; what visitors see stays. One that was changed meanwhile is left alone."""
 
@@ -170,7 +178,12 @@ async def edit_shared(scope: TenantScope, command: EditShared) -> SharedDetail:
     return await scope.write(fn, coalesce=True)
 
 
-@action("shared.publish", needs=Permission("publish", "content"), http="POST /shared/{id}/publish")
+@action(
+    "shared.publish",
+    needs=Permission("publish", "content"),
+    http="POST /shared/{id}/publish",
+    of=SharedBlock,
+)
 async def publish_shared(scope: TenantScope, command: NamedShared) -> SharedDetail:
     """Makes the draft what visitors see; the pages that show it, and only they, follow by a job."""
 
@@ -186,7 +199,12 @@ async def publish_shared(scope: TenantScope, command: NamedShared) -> SharedDeta
     return await scope.write(fn)
 
 
-@action("shared.delete", needs=Permission("delete", "content"), http="DELETE /shared/{id}")
+@action(
+    "shared.delete",
+    needs=Permission("delete", "content"),
+    http="DELETE /shared/{id}",
+    of=SharedBlock,
+)
 async def delete_shared(scope: TenantScope, command: DeleteShared) -> SharedView:
     """Deletes a shared block that nothing uses."""
 

@@ -18,7 +18,7 @@ from mosaic_cms.content.sites import add_site, close_site, drop_site
 from mosaic_cms.content.tree import find_site, first_page, with_body
 from mosaic_cms.content.usage import forget_gone, note_again
 from mosaic_cms.operations.sites import Language, SiteView, site_view
-from mosaic_cms.rights import Permission
+from mosaic_cms.rights import READ_TENANT, Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Conflict, InvalidInput
 from mosaic_core.head import TENANT, Write
@@ -77,12 +77,13 @@ class Rendered(Model):
     left: int
 
 
-@action("sites.list", needs=Permission("read", "content"), effect="read", http="GET /sites")
+@action("sites.list", needs=READ_TENANT, effect="read", http="GET /sites")
 async def list_sites(scope: TenantScope, command: EverySite) -> list[SiteView]:
-    """The sites of the tenant, the first one first."""
+    """The sites of the tenant that one may read, the first one first."""
     async with scope.read() as session:
+        readable = await scope.readable(session)
         sites = await session.scalars(select(Site).order_by(Site.position, Site.key))
-        return [site_view(site) for site in sites]
+        return [site_view(site) for site in sites if site.id in readable]
 
 
 @action("sites.show", needs=Permission("read", "content"), effect="read", http="GET /sites/{site}")

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.models import Site
-from mosaic_cms.rights import Permission
+from mosaic_cms.rights import READ_TENANT
 from mosaic_cms.scope import TenantScope
 from mosaic_cms.theme_manifest import Manifest
 
@@ -42,7 +42,7 @@ class ThemeView(Model):
     sites: tuple[str, ...]
 
 
-@action("themes.list", needs=Permission("read", "content"), effect="read", http="GET /themes")
+@action("themes.list", needs=READ_TENANT, effect="read", http="GET /themes")
 async def list_themes(scope: TenantScope, command: EveryTheme) -> list[ThemeView]:
     """Lists the themes that a site can have; ``sites.configure`` gives it one."""
     async with scope.read() as session:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.conditions import Conditions
-from mosaic_cms.rights import Permission
+from mosaic_cms.rights import READ_TENANT, Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.resolution import TenantMatch
 from mosaic_core.tenants import TenantContext
@@ -41,7 +41,7 @@ class TenantFacts(Model):
     host: str
 
 
-@action("tenant.show", needs=Permission("read", "content"), effect="read", http="GET /tenant")
+@action("tenant.show", needs=READ_TENANT, effect="read", http="GET /tenant")
 async def show_tenant(scope: TenantScope, command: ThisTenant) -> TenantFacts:
     """Shows the tenant that one works in."""
     return _facts(scope, scope.tenant)

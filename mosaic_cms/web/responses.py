@@ -24,6 +24,8 @@ _IN_UNCHANGED = frozenset({b"cache-control", b"surrogate-key", b"vary"})
 #: Smaller bodies gain nothing from compression.
 _WORTH_COMPRESSING = 600
 
+#: For who came by https: for a year they come by nothing else (RFC 6797).
+STRICT = (b"strict-transport-security", b"max-age=31536000")
 _SAFETY: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),

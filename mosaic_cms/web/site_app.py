@@ -21,6 +21,7 @@ from mosaic_cms.web.hosts import Hosts, SiteHandle
 from mosaic_cms.web.page_cache import PageCache
 from mosaic_cms.web.platform_pages import PlatformPages
 from mosaic_cms.web.responses import (
+    STRICT,
     Encodings,
     Finished,
     Message,
@@ -36,6 +37,7 @@ from mosaic_core.tenants import TenantStatus
 
 _log = logging.getLogger("mosaic.web")
 READY_PATH = "/-/ready"
+_STRICT_LINE = b": ".join(STRICT) + b"\r\n"
 #: The one query under which pages are kept: that of listings.
 _NUMBERED = re.compile(rb"page=[1-9]\d{0,3}")
 #: What stands for itself in a query (RFC 3986, section 3.4).
@@ -71,6 +73,8 @@ class SiteApp:
         tenant_id, finished = found
         start, body = finished.answer(*self._asked(headers))
         self._traffic.count(tenant_id, len(body["body"]))
+        if scope.get("scheme") == "https":
+            start = {**start, "headers": [*start["headers"], STRICT]}
         await send(start)
         await send(body)
 
@@ -82,9 +86,11 @@ class SiteApp:
         if found is None:
             return None
         tenant_id, finished = found
-        wire = finished.wire(*self._asked(headers))
-        self._traffic.count(tenant_id, len(wire[1]))
-        return wire
+        head, body = finished.wire(*self._asked(headers))
+        self._traffic.count(tenant_id, len(body))
+        if scope.get("scheme") == "https":
+            head += _STRICT_LINE
+        return head, body
 
     def _kept(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, Finished] | None:
         """A page that is in the cache, and whose it is."""
@@ -118,6 +124,7 @@ class SiteApp:
     ) -> None:
         """Everything else: a page that is cold or stale, a file, a form, or a refusal."""
         sent = _Sent(send)
+        sent.strict = self._hosts.scheme_of(scope, headers) == "https"
         handle, host = None, b""
         try:
             finished: Finished | None = None
@@ -277,6 +284,8 @@ class _Sent:
         self.started = False
         #: What is not for every network is kept by no cache on its way.
         self.private = False
+        #: Whether it goes by https.
+        self.strict = False
         self.size = 0
         #: Waits until so many bytes may go out.
         self.pace: Callable[[int], Awaitable[None]] | None = None
@@ -288,6 +297,8 @@ class _Sent:
         if self.private and message["type"] == "http.response.start":
             others = [pair for pair in message["headers"] if pair[0] != b"cache-control"]
             message = {**message, "headers": [*others, (b"cache-control", b"private, no-cache")]}
+        if self.strict and message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], STRICT]}
         await self._send(message)
         self.size += len(message.get("body", b""))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from mosaic_cms.rights import Role
 from tests.api.conftest import SHARED, Service, Services, problem
 from tests.cms.access.people import People
+from tests.cms.deployment import OPERATOR
 
 
 async def bearer(people: People, who: str, **given: Any) -> str:
@@ -42,6 +44,58 @@ def test_members_are_invited_changed_and_removed(services: Services) -> None:
         answer = await service.ask("POST", "/members/leave", **olga)
         assert "Transfer the ownership first" in answer.text
         problem(answer, 409)
+
+    services(scenario)
+
+
+def test_who_has_a_role_at_one_site_does_there_what_it_may(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        do = service.deployment.do
+        await do("sites.create", key="second", title="Second")
+        people = People(service.deployment)
+        ada = await people.add("ada", second=Role.EDITOR)
+        issued = await people.identity.bearer.issue(ada, people.tenant_id, (), OPERATOR)
+        hers = {"authorization": f"Bearer {issued.access}"}
+        at = {"site": "second"}
+
+        async def made(path: str, **given: Any) -> str:
+            answer = await service.ask("POST", path, json={**given, **at}, **hers)
+            assert answer.status_code == 201, answer.text
+            return str(answer.json()["id"])
+
+        page = await made("/pages", title="N", slug="n", parent="/")
+        shared = await made("/shared", name="S", blocks=[])
+        release = await made("/releases", title="R")
+        for path in (f"/shared/{shared}", f"/releases/{release}"):
+            assert (await service.get(path, **hers)).status_code == 200, path
+        sites = (await service.get("/sites", **hers)).json()["items"]
+        assert [site["key"] for site in sites] == ["second"]
+        assert (await service.get("/tenant", **hers)).json()["slug"] == "aurora"
+        gone = await service.ask("DELETE", "/pages/%2Fn%2F?site=second", **hers)
+        assert gone.status_code == 200
+        back = await service.ask("POST", f"/bin/{page}/restore", json={}, **hers)
+        assert back.status_code == 200, back.text
+        # And nothing of another.
+        theirs = (await do("shared.create", name="T", blocks=[])).id
+        other = (await do("releases.create", title="T")).id
+        for path in (f"/shared/{theirs}", f"/releases/{other}"):
+            assert "being no member" in problem(await service.get(path, **hers), 403)["detail"]
+        problem(await service.ask("PATCH", f"/shared/{theirs}", json={"name": "X"}, **hers), 403)
+        problem(await service.get(f"/shared/{uuid4()}", **hers), 403)
+        problem(await service.get("/members", **hers), 403)
+
+    services(scenario)
+
+
+def test_a_key_for_one_site_is_for_what_belongs_to_it(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        do = service.deployment.do
+        await do("sites.create", key="second", title="Second")
+        key = {"x_api_key": await service.key("editor", sites=("second",))}
+        own = (await do("shared.create", name="S", blocks=[], site="second")).id
+        other = (await do("shared.create", name="T", blocks=[])).id
+        assert (await service.get(f"/shared/{own}", **key)).status_code == 200
+        problem(await service.get(f"/shared/{other}", **key), 403)
 
     services(scenario)
 

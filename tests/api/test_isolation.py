@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from mosaic_cms.product import Product
+from mosaic_cms.rights import SELF
+from mosaic_cms.scope import SYSTEM, PlatformScope
 from mosaic_cms.sdk import Model, Permission, TenantScope, action, call_of, check_isolation
+from mosaic_core.errors import NotFound
 from mosaic_core.testing.asgi import Call, check_asgi_isolation
 from tests.cms.plugs import plugins_with
 
@@ -84,6 +90,36 @@ async def count(scope: TenantScope, command: Nothing) -> Said:
     return Said(words=str(len(pages)))
 
 
+async def all_titles(product: Product) -> str:
+    """What everybody has."""
+    found = []
+    for record in await product.platform.directory.records():
+        scope = product.scope(record.tenant, SYSTEM)
+        found += [page.title for page in await product.actions.perform("pages.list", scope, {})]
+    return ", ".join(found)
+
+
+@action("leaky.own", needs=Permission("read", SELF), effect="read", http="GET /leaky/own")
+async def own(scope: PlatformScope, command: Nothing) -> Said:
+    """Tells whoever is signed in about everybody."""
+    return Said(words=await all_titles(scope.product))
+
+
+@action("leaky.shapeless", needs=_READ, effect="read")
+async def shapeless(scope: TenantScope, command: Nothing) -> Said:
+    """The same, where no address leads."""
+    return Said(words=await all_titles(scope.product))
+
+
+@action("leaky.renaming", needs=Permission("update", SELF), http="POST /leaky/renaming")
+async def renaming(scope: PlatformScope, command: Which) -> Said:
+    """Gives whichever account another name."""
+    accounts = scope.product.identity.accounts
+    with suppress(ValueError, NotFound):
+        await accounts.rename(UUID(command.name), "Somebody", scope.actor)
+    return Said(words="")
+
+
 def test_no_tenant_sees_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer: dict[str, Any] = {"mosaic_actions": lambda: [count]}
     findings = check_isolation(tmp_path, loaded=plugins_with(monkeypatch, decent=offer))
@@ -98,6 +134,9 @@ def test_no_tenant_sees_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (reaching, r"leaky\.reaching: POST .* in the body"),
         (meddling, "another tenant's content was changed"),
         (logging_all, r"leaky\.logging: GET .* in the log"),
+        (own, r"leaky\.own: GET .* in the body"),
+        (shapeless, r"leaky\.shapeless: POST .* in the body"),
+        (renaming, "the account of another tenant's was changed"),
     ],
 )
 def test_a_plugin_that_leaks_is_named(
@@ -120,6 +159,20 @@ def test_a_route_that_leaks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     offer: dict[str, Any] = {"mosaic_routes": lambda: [Route("/api/titles", titles)]}
     with pytest.raises(AssertionError, match=r"a route: GET \S+/api/titles gave"):
         check_isolation(tmp_path, loaded=plugins_with(monkeypatch, titles=offer), only="titles.")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/api/leaky/{name}", ["GET"]), ("/api/leaky", ["POST"])]
+)
+def test_a_route_that_leaks_is_named_however_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, methods: list[str]
+) -> None:
+    async def titles(request: Request) -> JSONResponse:
+        return JSONResponse(await all_titles(call_of(request)._product))
+
+    offer: dict[str, Any] = {"mosaic_routes": lambda: [Route(path, titles, methods=methods)]}
+    with pytest.raises(AssertionError, match=rf"a route: {methods[0]} \S+/api/leaky"):
+        check_isolation(tmp_path, loaded=plugins_with(monkeypatch, leaky=offer), only="nothing.")
 
 
 CANARY = "canary-of-theirs"

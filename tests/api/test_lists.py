@@ -172,6 +172,24 @@ def test_a_cursor_stays_with_its_item_whatever_comes_and_goes(services: Services
     services(scenario)
 
 
+def test_what_was_done_to_many_is_told_whole(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        paths = [f"/child-{number:02}/" for number in range(51)]
+        for path in paths:
+            await service.deployment.add(path)
+        answer = await service.ask(
+            "POST",
+            "/pages/reorder",
+            json={"parent": "/", "order": paths},
+            x_api_key=await service.key("editor"),
+        )
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["items"]) >= 51
+        assert answer.json()["next"] is None
+
+    services(scenario)
+
+
 def test_the_action_itself_gives_a_part(services: Services) -> None:
     async def scenario(service: Service) -> None:
         paths = [page.path for page in await service.deployment.do("pages.list")]

@@ -6,6 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -139,6 +140,28 @@ def test_a_proxys_word_counts_only_when_it_is_configured(deployments: Deployment
 
     deployments(trusting, platform={"proxies": ["10.0.0.0/8", "fd00::/8"]})
     deployments(wary)
+
+
+def test_who_comes_by_https_comes_by_nothing_else_afterwards(deployments: Deployments) -> None:
+    name = "strict-transport-security"
+    plain: list[tuple[bytes, bytes]] = [(b"host", b"aurora.mosaic.test")]
+
+    async def behind_a_proxy(deployment: Deployment) -> None:
+        safe = [*plain, (b"x-forwarded-proto", b"https")]
+        for path in ("/", "/", "/no/such/page/"):
+            assert name in (await deployment.ask(path, safe, peer="10.1.2.3")).headers
+            assert name not in (await deployment.ask(path, safe)).headers, "no proxy said so"
+
+    async def itself(deployment: Deployment) -> None:
+        transport = httpx.ASGITransport(deployment.app)
+        async with httpx.AsyncClient(transport=transport) as client:
+            for path in ("/", "/", "/no/such/page/"):  # cold, kept, and none
+                for scheme in ("http", "https"):
+                    answer = await client.get(f"{scheme}://aurora.mosaic.test{path}")
+                    assert (name in answer.headers) == (scheme == "https")
+
+    deployments(behind_a_proxy, platform={"proxies": ["10.0.0.0/8"]})
+    deployments(itself)
 
 
 def test_a_closed_tenant_answers_503_with_its_reason(deployments: Deployments) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from mosaic_cms.identity.passwords import Passwords
 from mosaic_cms.identity.store import Kept
@@ -54,6 +55,24 @@ def test_an_address_with_an_account_is_answered_like_one_without(
             seen.append((answer, dict(work), directory.version - before))
         assert seen[0] == seen[1]
         assert seen[0][2] == 1  # one write
+
+    meet(scenario)
+
+
+def test_what_is_written_for_a_new_password_is_the_same_for_any_address(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        await people.signed_up()
+        engine = people.product.platform.directory.database._engine.sync_engine
+        done: list[str] = []
+        event.listen(engine, "after_cursor_execute", lambda *given: done.append(given[2]))
+        seen = []
+        for email in (ADA, EVE):
+            done.clear()
+            await people.ask("accounts.request_reset", email=email)
+            seen.append(list(done))
+        assert seen[0] == seen[1]
+        (mail,) = await people.mails()
+        assert mail.to == ADA
 
     meet(scenario)
 
