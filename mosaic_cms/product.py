@@ -79,6 +79,7 @@ from mosaic_cms.operations import (
     this_tenant,
     tokens,
     translations,
+    upgrading,
     uploads,
     versions,
 )
@@ -132,6 +133,7 @@ _OPERATIONS = (
     media_bin,
     media_settings,
     uploads,
+    upgrading,
     audit,
     members,
     invitations,

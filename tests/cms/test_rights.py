@@ -22,6 +22,7 @@ EVERYBODY, SIGNED_IN, VIEWER, EDITOR, ADMIN, OWNER, OPERATOR = range(7)
 TABLE = {
     "audit.list": ADMIN,
     "content.import_archive": ADMIN,
+    "blocks.upgrade": ADMIN,
     "content.page": EVERYBODY,
     "content.pages": EVERYBODY,
     "content.search": EVERYBODY,
