@@ -20,6 +20,8 @@ from starlette.routing import Route
 
 from bench.deployment import ROOT
 from bench.process import Command
+from mosaic_cms.blocks.registry import BlockTypes
+from mosaic_cms.blocks.standard import STANDARD
 from mosaic_cms.cli.serving import run_server
 from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.published import PublishedPage
@@ -37,6 +39,7 @@ def create_app() -> Any:
         f"sqlite+aiosqlite:///{os.environ[_FILE]}",
         execution_options={"schema_translate_map": {"tenant": None}},
     )
+    types = BlockTypes(STANDARD)
 
     async def draft(request: Request) -> Response:
         path = request.query_params["path"]
@@ -48,7 +51,7 @@ def create_app() -> Any:
             )
             page = (await session.scalars(found)).one()
             live = await session.get_one(PageVersion, page.live_version_id)
-            view = PageDetail(**detailed(page, live))
+            view = PageDetail(**detailed(types, page, live))
         return Response(view.model_dump_json(), media_type="application/json")
 
     async def published(request: Request) -> Response:

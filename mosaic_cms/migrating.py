@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TypedDict
 
 from mosaic_cms.catching_up import catch_up
+from mosaic_cms.operations.upgrading import Upgraded
 from mosaic_cms.product import Product, open_product, platform_schema, tenant_schema
 from mosaic_cms.scope import Actor
 from mosaic_core.directory import PlatformDatabase
 from mosaic_core.directory.rollouts import anything_left
 from mosaic_core.fleet import correct_revisions, migrate_fleet
 from mosaic_core.settings import Settings
-from mosaic_core.tenants import TenantContext
+from mosaic_core.tenants import TenantContext, TenantStatus
 
 
 class Migrated(TypedDict):
@@ -82,6 +83,23 @@ async def migrate_tenants(
         done["busy"] = _by_slug(product, rollout.busy)
         done["waiting"], done["wave"] = rollout.waiting, rollout.wave
     return done
+
+
+async def upgrade_blocks(
+    settings: Settings, progress: Callable[[str, int, int], None], actor: Actor
+) -> dict[str, Upgraded]:
+    """Brings the blocks of every tenant that takes writes forward to the versions that their types
+    have now; what became of each, by its slug."""
+    async with open_product(settings) as product:
+        records = await product.platform.directory.records()
+        tenants = [found.tenant for found in records]
+        active = [one for one in tenants if one.status is TenantStatus.ACTIVE]
+        done = {}
+        for number, tenant in enumerate(active, 1):
+            scope = product.scope(tenant, actor)
+            done[tenant.slug] = await product.actions.perform("blocks.upgrade", scope, {})
+            progress("blocks", number, len(active))
+        return done
 
 
 async def _anything_left(settings: Settings) -> bool:

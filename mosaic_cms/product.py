@@ -81,6 +81,7 @@ from mosaic_cms.operations import (
     this_tenant,
     tokens,
     translations,
+    upgrading,
     uploads,
     versions,
 )
@@ -134,6 +135,7 @@ _OPERATIONS = (
     media_bin,
     media_settings,
     uploads,
+    upgrading,
     audit,
     members,
     invitations,

@@ -121,6 +121,25 @@ class BlockTypes:
                 found += self._faults(stored, f"{region}[{number}]", described)
         return found
 
+    def unknown(self, regions: Regions) -> list[Fault]:
+        """The blocks that visitors do not see, since nobody here knows them: what :meth:`faults`
+        only warns of."""
+        return [
+            fault
+            for region, blocks in regions.items()
+            for number, stored in enumerate(blocks)
+            for fault in self._unknown(stored, f"{region}[{number}]")
+        ]
+
+    def _unknown(self, stored: Stored, where: str) -> Iterator[Fault]:
+        try:
+            self._known(stored)
+        except InvalidInput as error:
+            yield Fault(where, error.message, stored["id"], "warning")
+            return
+        for number, inner in enumerate(_inside(stored)):
+            yield from self._unknown(inner, f"{where}.{inner['type']}[{number}]")
+
     def _faults(self, stored: Stored, where: str, described: Collection[str]) -> Iterator[Fault]:
         try:
             self._known(stored)

@@ -65,11 +65,15 @@ def migrate(
     verify: Annotated[
         bool, typer.Option("--verify", help="Ask every tenant's own database where it is.")
     ] = False,
+    blocks: Annotated[
+        bool,
+        typer.Option("--blocks", help="Bring stored blocks forward to what their types are now."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the platform database and every tenant to the current revision, in waves; pause at the
     first failures."""
-    from mosaic_cms.migrating import migrate_platform, migrate_tenants
+    from mosaic_cms.migrating import migrate_platform, migrate_tenants, upgrade_blocks
     from mosaic_core.settings import load_settings
 
     async def work() -> dict[str, Any]:
@@ -79,7 +83,10 @@ def migrate(
             done = await migrate_tenants(
                 settings, progress, operator(), resume=resume, verify=verify
             )
-        return {"platform": revision, **done}
+            result: dict[str, Any] = {"platform": revision, **done}
+            if blocks and not (done["failed"] or done["busy"]):
+                result["blocks"] = await upgrade_blocks(settings, progress, operator())
+        return result
 
     with reporting(as_json=as_json):
         result = asyncio.run(work())
@@ -99,6 +106,11 @@ def _tell(result: dict[str, Any]) -> None:
         say(f"  {slug} is suspended: run 'mosaic render -s {slug}' once it is open again.")
     for slug, reason in (result["failed"] | result["busy"]).items():
         say(f"[red]✗[/] {slug}: {escaped(reason)}")
+    for slug, upgraded in result.get("blocks", {}).items():
+        if upgraded.changed:
+            say(f"  {slug}: the blocks of {upgraded.changed} pages and shared blocks came forward.")
+        for notice in upgraded.left:
+            say(f"[yellow]![/] {slug}: {escaped(notice.where)}: {escaped(notice.what)} stays.")
     if result["failed"]:
         say(
             f"[yellow]![/] Paused in the wave {result['wave']!r}; {result['waiting']} tenants wait."

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mosaic_cms.cli.page_shown import PagePath, show_pages
+from mosaic_cms.cli.page_shown import PagePath, show_pages, titled
 from mosaic_cms.cli.running import AsJson, SiteOption, perform_at, print_json, say, show_table
 
 Binned = Annotated[uuid.UUID, typer.Argument(help="Its id, as 'mosaic page bin' shows it.")]
@@ -35,7 +35,8 @@ def show_bin(site: SiteOption, as_json: AsJson = False) -> None:
         print_json(views)
         return
     rows = [
-        (str(v.id), v.path, v.title, str(v.below), f"{v.binned_at:%Y-%m-%d %H:%M}") for v in views
+        (str(v.id), v.path, titled(v.title), str(v.below), f"{v.binned_at:%Y-%m-%d %H:%M}")
+        for v in views
     ]
     show_table(f"{len(rows)} in the bin", ("id", "path", "title", "below", "deleted"), rows)
 

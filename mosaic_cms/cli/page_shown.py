@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mosaic_cms.cli.running import print_json, say, show_table
+from mosaic_cms.cli.running import escaped, print_json, say, show_table
 
 PagePath = Annotated[str, typer.Argument(help="The page's path, such as /visit/hours/.")]
 
@@ -19,11 +19,25 @@ def show_state(view: Any, *, as_json: bool) -> None:
         say(f"[green]✓[/] {view.path} is now: {view.state}.")
 
 
+def titled(title: str) -> str:
+    """A title as lists show it: a draft may have none yet."""
+    return title if title.strip() else "untitled"
+
+
+def show_warnings(view: Any) -> None:
+    """What of a page visitors do not see."""
+    for warning in view.warnings:
+        say(f"[yellow]![/] {escaped(warning.where)}: {escaped(warning.what)}")
+
+
 def show_pages(views: Any, *, as_json: bool) -> None:
     """Pages, as a table."""
     if as_json:
         print_json(views)
         return
-    rows = [(v.path, v.title, v.layout, v.state, f"{v.updated_at:%Y-%m-%d %H:%M}") for v in views]
+    rows = [
+        (v.path, titled(v.title), v.layout, v.state, f"{v.updated_at:%Y-%m-%d %H:%M}")
+        for v in views
+    ]
     title = "1 page" if len(rows) == 1 else f"{len(rows)} pages"
     show_table(title, ("path", "title", "layout", "state", "updated"), rows)

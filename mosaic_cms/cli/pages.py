@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosaic_cms.cli import arranging, page_bin, page_times, page_uses, page_versions
-from mosaic_cms.cli.page_shown import PagePath, show_pages, show_state
+from mosaic_cms.cli.page_shown import (
+    PagePath,
+    show_pages,
+    show_state,
+    show_warnings,
+    titled,
+)
 from mosaic_cms.cli.running import (
     AsJson,
     SiteOption,
@@ -46,10 +52,12 @@ def show(path: PagePath, site: SiteOption, as_json: AsJson = False) -> None:
     if as_json:
         print_json(view)
         return
-    facts = view.model_dump(mode="json", exclude={"regions", "details"}) | view.details
-    show_table(view.title, ("", ""), [(key, str(value)) for key, value in facts.items()])
+    hidden = {"regions", "details", "warnings"}
+    facts = view.model_dump(mode="json", exclude=hidden) | view.details
+    show_table(titled(view.title), ("", ""), [(key, str(value)) for key, value in facts.items()])
     for region, blocks in view.regions.items():
         typer.echo(f"\n{region}: {json.dumps(blocks, ensure_ascii=False, indent=2)}")
+    show_warnings(view)
 
 
 @app.command("edit")
@@ -99,6 +107,7 @@ def edit(
         say(f"[green]✓[/] {result.path} is saved as revision {result.revision}.")
         if result.merged:
             say("  It is merged with what others saved meanwhile.")
+        show_warnings(result)
     else:
         print_json(result)
 
@@ -108,6 +117,8 @@ def publish(path: PagePath, site: SiteOption, as_json: AsJson = False) -> None:
     """Make a page's draft what visitors see."""
     view = perform_at("pages.publish", site, {"path": path}, as_json=as_json)
     show_state(view, as_json=as_json)
+    if not as_json:
+        show_warnings(view)
 
 
 @app.command("unpublish")

@@ -194,8 +194,6 @@ def with_body(regions: dict[str, Any], body: str) -> dict[str, Any]:
 def _content_problems(content: dict[str, Any]) -> list[tuple[str, str]]:
     problems = []
     title, summary = (content.get(name, "") for name in ("title", "summary"))
-    if "title" in content and not title.strip():
-        problems.append(("title", "it has no title."))
     if len(title) > MAX_TITLE:
         problems.append(("title", f"its title has {len(title)} characters; {MAX_TITLE} fit."))
     if len(summary) > 1000:

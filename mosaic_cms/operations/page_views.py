@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mosaic_cms.actions import Model
+from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.paths import path_of
 from mosaic_cms.content.tree import find_page, find_site
@@ -39,6 +40,13 @@ class PageView(Model):
     updated_at: datetime
 
 
+class Notice(Model):
+    """Something of a page that its editor should know of, and where it is."""
+
+    where: str
+    what: str
+
+
 class PageDetail(PageView):
     """A page with its draft."""
 
@@ -47,6 +55,8 @@ class PageDetail(PageView):
     details: dict[str, Any]
     #: The save that this is; a change says on which it is based.
     revision: int
+    #: Blocks that are kept as they are, and that visitors do not see.
+    warnings: list[Notice]
 
 
 class NamesPage(Protocol):
@@ -89,11 +99,17 @@ def facts(page: Page, live: PageVersion | None) -> dict[str, Any]:
     }
 
 
-def detailed(page: Page, live: PageVersion | None) -> dict[str, Any]:
+def notices(types: BlockTypes, page: Page) -> list[Notice]:
+    """What of a page's draft visitors would not see."""
+    return [Notice(where=fault.where, what=fault.what) for fault in types.unknown(page.regions)]
+
+
+def detailed(types: BlockTypes, page: Page, live: PageVersion | None) -> dict[str, Any]:
     """The values of a :class:`PageDetail`."""
     return facts(page, live) | {
         "summary": page.summary,
         "regions": page.regions,
         "details": page.details,
         "revision": page.revision,
+        "warnings": notices(types, page),
     }

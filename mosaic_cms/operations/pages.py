@@ -14,6 +14,7 @@ from mosaic_cms.content.outline import PageContent
 from mosaic_cms.content.paths import path_of
 from mosaic_cms.content.tree import add_page, find_page, find_site, set_content, with_body
 from mosaic_cms.operations.page_views import (
+    Notice,
     PageAt,
     PageDetail,
     PageView,
@@ -21,6 +22,7 @@ from mosaic_cms.operations.page_views import (
     facts,
     found,
     live_version,
+    notices,
     seen,
 )
 from mosaic_cms.rights import Permission
@@ -67,6 +69,13 @@ class EditPage(Model):
     based_on: int | None = None
 
 
+class LivePage(PageView):
+    """A page that was published."""
+
+    #: Blocks that are kept as they are, and that visitors do not see.
+    warnings: list[Notice]
+
+
 class SavedPage(PageDetail):
     """A draft as it was saved; ``merged`` with what others had saved meanwhile."""
 
@@ -108,7 +117,7 @@ async def show_page(scope: TenantScope, command: PageAt) -> PageDetail:
         live = (
             await session.get(PageVersion, page.live_version_id) if page.live_version_id else None
         )
-        return PageDetail(**detailed(page, live))
+        return PageDetail(**detailed(scope.product.blocks, page, live))
 
 
 @action("pages.create", needs=Permission("create", "content"), http="POST /pages")
@@ -167,19 +176,20 @@ async def edit_page(scope: TenantScope, command: EditPage) -> SavedPage:
         if set_content(write, page, **content):
             await write.session.flush()
             await forget_steps(write.session, page)
-        return SavedPage(**detailed(page, await live_version(write, page)), merged=merging)
+        live = await live_version(write, page)
+        return SavedPage(**detailed(scope.product.blocks, page, live), merged=merging)
 
     return await scope.write(fn, coalesce=True)
 
 
 @action("pages.publish", needs=Permission("publish", "content"), http="POST /pages/{path}/publish")
-async def publish_page(scope: TenantScope, command: PageAt) -> PageView:
+async def publish_page(scope: TenantScope, command: PageAt) -> LivePage:
     """Makes a page's draft what visitors see."""
 
-    async def fn(write: Write) -> PageView:
+    async def fn(write: Write) -> LivePage:
         site, page = await found(write, command)
         live = await scope.product.publisher.publish(write, site, page)
-        return PageView(**facts(page, live))
+        return LivePage(**facts(page, live), warnings=notices(scope.product.blocks, page))
 
     return await scope.write(fn)
 

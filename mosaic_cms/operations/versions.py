@@ -175,7 +175,8 @@ async def restore(scope: TenantScope, command: VersionAt) -> RestoredPage:
     async def fn(write: Write) -> RestoredPage:
         _, page = await found(write, command)
         kept = await restore_version(write, page, command.number)
-        return RestoredPage(**detailed(page, await live_version(write, page)), kept=kept.number)
+        live = await live_version(write, page)
+        return RestoredPage(**detailed(scope.product.blocks, page, live), kept=kept.number)
 
     return await scope.write(fn)
 

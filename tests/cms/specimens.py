@@ -127,8 +127,10 @@ def around() -> dict[str, Any]:
 
 
 def document(shown: Theme, layout: str, body: Safe | None = None, **changes: Any) -> str:
-    """A whole page of a theme. ``changes`` are of the site; ``alone`` has nothing around it."""
+    """A whole page of a theme. ``changes`` are of the site; ``alone`` has nothing around it, and
+    ``aside`` stands beside its text."""
     alone = changes.pop("alone", False)
+    regions = {"aside": changes.pop("aside", "")}
     facts = site(shown, **changes)
     page = {
         **NOW,
@@ -149,7 +151,9 @@ def document(shown: Theme, layout: str, body: Safe | None = None, **changes: Any
         main = shown.render(layout, site=facts, path="/no/such/page/", reference="8f3a-22")
     else:
         text = every_block(shown) if body is None else body
-        main = shown.render(layout, page=page, body=text, regions={"main": text}, **beside)
+        main = shown.render(
+            layout, page=page, body=text, regions=regions | {"main": text}, **beside
+        )
     none: dict[str, Any] = {"menu": [], "footer_menu": [], "side_menu": []}
     shell = shown.shell(site=facts, **(none if alone else menus()))
     kind = "error" if layout in ("404", "500") else layout

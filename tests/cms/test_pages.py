@@ -311,7 +311,6 @@ def test_a_pages_state_says_how_draft_and_live_stand(deployments: Deployments) -
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"title": " "}, "no title"),
         ({"title": "a" * 301}, "301 characters; 300 fit"),
         ({"summary": "a" * 1001}, "1001 characters; 1000 fit"),
         ({"regions": {"main": "a"}}, "list of blocks"),
@@ -345,11 +344,55 @@ def test_what_does_not_fit_is_refused_with_its_reason(
     deployments(scenario)
 
 
+@pytest.mark.parametrize("title", ["", " "])
+def test_a_draft_without_a_title_is_saved_and_not_published(
+    deployments: Deployments, title: str
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        body = "All that was written so far."
+        saved = await deployment.do("pages.edit", path="/visit/", title=title, body=body)
+        assert (saved.title, saved.state) == (title, "changed")
+        assert body in str(saved.regions)
+        with pytest.raises(InvalidInput, match="title: it is missing") as caught:
+            await deployment.do("pages.publish", path="/visit/")
+        assert caught.value.problems == (("title", "it is missing"),)
+        await shows(deployment, "/visit/", "Visit")
+        made = await deployment.add("/new/", title=title, publish=False)
+        assert (made.path, made.state) == ("/new/", "draft")
+
+    deployments(scenario)
+
+
+def test_what_visitors_do_not_see_of_a_page_is_said(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        newer = {"type": "markdown", "version": 99, "data": {"text": "Newer."}}
+        columns = {
+            "type": "columns",
+            "data": {"layout": "6-6", "columns": [[{"type": "markdwon", "data": {}}], []]},
+        }
+        blocks = [{"type": "markdown", "data": {"text": "Seen."}}, newer, columns]
+        saved = await deployment.do("pages.edit", path="/visit/", regions={"main": blocks})
+        live = await deployment.do("pages.publish", path="/visit/")
+        shown = await deployment.do("pages.show", path="/visit/")
+        told = [(notice.where, notice.what.partition(" It is kept")[0]) for notice in live.warnings]
+        assert told == [
+            ("main[1]", "The block 'markdown' was made by a newer version (99; here is 1)."),
+            (
+                "main[2].markdwon[0]",
+                "There is no block type 'markdwon'; did you mean 'markdown'?",
+            ),
+        ]
+        assert saved.warnings == live.warnings == shown.warnings
+        assert (await deployment.do("pages.show", path="/")).warnings == []
+
+    deployments(scenario)
+
+
 def test_every_problem_of_a_page_is_named_at_once(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         with pytest.raises(InvalidInput) as caught:
             await deployment.do(
-                "pages.edit", path="/", title="", summary="\0", layout="x", details={"date": "x"}
+                "pages.edit", path="/", title="\0", summary="\0", layout="x", details={"date": "x"}
             )
         named = {where for where, _ in caught.value.problems}
         assert named == {"title", "summary", "layout", "details.date"}

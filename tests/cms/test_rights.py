@@ -23,6 +23,7 @@ TABLE = {
     "audit.list": ADMIN,
     "audit.platform": OPERATOR,
     "content.import_archive": ADMIN,
+    "blocks.upgrade": ADMIN,
     "content.page": EVERYBODY,
     "content.pages": EVERYBODY,
     "content.search": EVERYBODY,

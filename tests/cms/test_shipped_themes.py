@@ -389,6 +389,34 @@ def test_axe_finds_nothing_on_a_form_that_is_shown_again_or_was_sent(
         page.context.close()
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_stands_beside_the_text_of_a_page_is_next_to_it_where_there_is_room(
+    browser: Any, name: str, scheme: str, width: int
+) -> None:
+    theme = shipped(name)
+    assert "aside" in theme.manifest.layouts["page"].regions
+    aside = specimens.Safe('<div class="block block-markdown flow"><p>Open from 10.</p></div>')
+    page = shown(browser, theme, document(theme, "page", aside=aside), scheme, width)
+    text, beside = (page.locator(at).bounding_box() for at in (".prose >> nth=0", ".aside"))
+    if width > 1280:
+        assert beside["x"] >= text["x"] + text["width"] - 1
+        assert abs(beside["y"] - text["y"]) < 40
+    else:
+        assert beside["y"] >= text["y"] + text["height"] - 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert violations(page) == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_page_with_nothing_beside_its_text_has_no_room_for_it(name: str) -> None:
+    for aside in ("", specimens.Safe("")):
+        text = document(shipped(name), "page", alone=True, aside=aside)
+        assert 'class="beside' not in text
+        assert 'class="aside' not in text
+
+
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_no_page_scrolls_sideways_on_the_smallest_screen(

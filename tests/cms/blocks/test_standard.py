@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -347,6 +348,22 @@ class Plaque(Block):
 
 def plaque(version: int, **data: Any) -> dict[str, Any]:
     return {"id": "p", "type": "plaque", "version": version, "data": data}
+
+
+#: What was stored by each version that a type ever had: these files stay as they are.
+STORED = Path(__file__).parent / "stored"
+
+
+@pytest.mark.parametrize("kind", [*STANDARD, Plaque], ids=lambda kind: kind.name)
+def test_what_every_version_of_a_type_stored_is_understood(kind: type[Block]) -> None:
+    types = BlockTypes([*STANDARD, Plaque])
+    for version in range(1, kind.version + 1):
+        old = json.loads((STORED / f"{kind.name}-{version}.json").read_text("utf-8"))
+        assert (old["type"], old["version"]) == (kind.name, version)
+        (forward,) = types.forward({"main": [old]})["main"]
+        assert forward["version"] == kind.version
+        assert types.faults({"main": [old]}) == types.faults({"main": [forward]}) == []
+        assert types.read(old) == types.read(forward)
 
 
 @pytest.mark.parametrize(
