@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import (
     AsyncIterator,
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from mosaic_core.database import History
@@ -28,10 +27,10 @@ from mosaic_core.directory.domains import give_domain, require_foreign
 from mosaic_core.directory.hints import Hints
 from mosaic_core.directory.imports import Imports
 from mosaic_core.directory.leases import Lease, Leases
-from mosaic_core.directory.lookups import Lookups
+from mosaic_core.directory.news import News
 from mosaic_core.directory.rollouts import Rollouts
 from mosaic_core.directory.slugs import rename, require_not_kept, slug_taken
-from mosaic_core.directory.tables import DomainRow, FormerSlugRow, TenantRow
+from mosaic_core.directory.tables import TenantRow
 from mosaic_core.directory.theme_sets import ThemeSets
 from mosaic_core.directory.trusted_clock import TrustedClock
 from mosaic_core.errors import Conflict, NotFound
@@ -41,30 +40,6 @@ from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext, TenantStatus, check_slug
 
 T = TypeVar("T")
-
-_TENANT_COLUMNS = (
-    TenantRow.tenant_id,
-    TenantRow.slug,
-    TenantRow.name,
-    TenantRow.tier,
-    TenantRow.status,
-    TenantRow.reason,
-    TenantRow.epoch,
-    TenantRow.database_schema,
-)
-
-_DOMAIN_COLUMNS = (
-    DomainRow.host,
-    DomainRow.tenant_id,
-    DomainRow.site,
-    DomainRow.active,
-    DomainRow.created_at,
-)
-
-_FORMER_COLUMNS = (FormerSlugRow.slug, FormerSlugRow.tenant_id, FormerSlugRow.until)
-
-#: A look-up in it is several times faster than the enumeration's own, for each of ten thousand.
-_STATUS = {status.value: status for status in TenantStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +53,7 @@ class TenantRecord:
     domains: tuple[str, ...]
 
 
-class Directory(Lookups):
+class Directory(News):
     """Implements :class:`mosaic_core.resolution.HostDirectory`.
 
     Args:
@@ -95,13 +70,7 @@ class Directory(Lookups):
         freshness: float,
         lease: float = 15.0,
     ) -> None:
-        super().__init__(platform_domain)
-        self.database = database
-        self._freshness = freshness
-        self._known = -1
-        self._looking: asyncio.Task[None] | None = None
-        #: Until when what is known may be trusted (monotonic seconds).
-        self.until = 0.0
+        super().__init__(database, platform_domain, freshness)
         #: Told of every commit to the platform database.
         self.moved: Callable[[], None] = _untold
         self._writer = Writer(
@@ -126,61 +95,6 @@ class Directory(Lookups):
         #: Where the migration of all tenants paused.
         self.rollouts = Rollouts(database, self._writer)
 
-    @property
-    def version(self) -> int:
-        """The version of the platform database that is known."""
-        return self._known
-
-    # News
-
-    async def refresh(self, *, now: bool = False) -> None:
-        """Learns what changed, when the last look is older than ``freshness``."""
-        if now or time.monotonic() >= self.until:
-            if self._looking is None:
-                self._looking = asyncio.create_task(self._look())
-            await asyncio.shield(self._looking)
-
-    def expire(self) -> None:
-        """Something changed elsewhere: the next :meth:`refresh` looks, whatever is under way."""
-        self.until, self._looking = 0.0, None
-
-    async def _look(self) -> None:
-        started, own, known = time.monotonic(), asyncio.current_task(), self._known
-        try:
-            tenants: list[TenantContext] = []
-            domains: Sequence[Any] = ()
-            former: Sequence[Any] = ()
-            async with self.database.session() as session:
-                version = await session.scalar(select(PLATFORM.head.c.version))
-                assert version is not None
-                if version != known:
-                    changed = TenantRow.changed > known
-                    rows = await session.execute(select(*_TENANT_COLUMNS).where(changed))
-                    tenants = [_tenant(row) for row in rows]
-                    # Of a tenant that changed, all: what is not there any more says nothing.
-                    whose = select(TenantRow.tenant_id).where(changed)
-                    domains = list(await session.execute(_news(_DOMAIN_COLUMNS, known, whose)))
-                    former = list(await session.execute(_news(_FORMER_COLUMNS, known, whose)))
-            # One that was overtaken has nothing to say of what a later one found.
-            if version > self._known or (version != known and self._looking is own):
-                self._learn(version, tenants, domains, former)
-            if self._looking is own:
-                self.until = started + self._freshness
-        finally:
-            if self._looking is own:
-                self._looking = None
-
-    def _learn(
-        self,
-        version: int,
-        tenants: list[TenantContext],
-        domains: Sequence[Any] = (),
-        former: Sequence[Any] = (),
-    ) -> None:
-        """Takes all that is different at ``version`` from what was known."""
-        self._known = version
-        self.learn(tenants, domains, former)
-
     # Changes
 
     async def write(
@@ -199,14 +113,6 @@ class Directory(Lookups):
     async def note(self, fn: Callable[[Write], Awaitable[T]], *, actor: str, action: str) -> T:
         """A write to the platform database that changes nothing which is looked up here."""
         return await self._writer.write(fn, actor=actor, action=action)
-
-    async def _look_again(self) -> None:
-        await self._look_ended()
-        await self.refresh(now=True)
-
-    async def _look_ended(self) -> None:
-        if self._looking is not None:  # that look may have read before our commit
-            await asyncio.wait([self._looking])
 
     async def add(
         self,
@@ -408,19 +314,8 @@ class Directory(Lookups):
             return int(await session.scalar(select(func.count()).select_from(TenantRow)) or 0)
 
 
-def _news(columns: Sequence[Any], known: int, whose: Select[Any]) -> Select[Any]:
-    """Rows that changed since, and all of some tenants."""
-    kind = columns[0].class_
-    return select(*columns).where(or_(kind.changed > known, kind.tenant_id.in_(whose)))
-
-
 def _untold() -> None:
     """For an installation of one instance."""
-
-
-def _tenant(row: Any) -> TenantContext:
-    tenant_id, slug, name, tier, status, *others = row
-    return TenantContext(tenant_id, slug, name, tier, _STATUS[status], *others)
 
 
 @asynccontextmanager
