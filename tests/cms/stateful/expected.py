@@ -89,8 +89,12 @@ class Site(Editing):
         return Seen(302, root) if root != "/" and self.at(root) else self.answer("/")
 
     def feed(self, language: str) -> list[str]:
-        """The addresses of the pages with a date, the newest first."""
-        dated = [p for p in self.published if p.language == language and p.live and p.live.day]
+        """The addresses of the pages with a date, the newest first; a home page is none of those
+        that stand below it."""
+        pages = [
+            p for p in self.published if p.language == language and p.path != root_of(language)
+        ]
+        dated = [page for page in pages if page.live and page.live.day]
         return [page.path for page in self._in_order(dated)]
 
     def sitemap(self) -> dict[str, tuple[Link, ...]]:
