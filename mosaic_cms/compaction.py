@@ -51,9 +51,8 @@ class Compactor:
 
     async def run(self) -> None:
         """Looks at one tenant after the other, for ever."""
-        directory = self._product.platform.directory
         while True:
-            tenants = [record.tenant for record in await directory.records()]
+            tenants = await self._tenants()
             random.shuffle(tenants)
             for tenant in tenants:
                 await asyncio.sleep(min(_ROUND / len(tenants), _LONGEST))
@@ -63,6 +62,15 @@ class Compactor:
                     _log.exception("the log of %s could not be compacted", tenant.slug)
             if not tenants:
                 await asyncio.sleep(_LONGEST)
+
+    async def _tenants(self) -> list[TenantContext]:
+        """All of them; none when they cannot be found out now."""
+        try:
+            records = await self._product.platform.directory.records()
+        except Exception:  # noqa: BLE001 - whatever it is, the next round tries again
+            _log.exception("the tenants to compact could not be looked for; trying again")
+            return []
+        return [record.tenant for record in records]
 
     async def look(self, tenant_id: str) -> Compacted | None:
         """Forgets what a tenant's tier does not keep any longer; None when that is nothing, or

@@ -3,6 +3,7 @@ too, and what is older than its tier keeps is forgotten."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from mosaic_cms import compaction
 from mosaic_core.directory import Work
 from mosaic_core.directory.trusted_clock import TrustedClock
-from mosaic_core.errors import Conflict, LeaseTaken, QuotaExceeded
+from mosaic_core.errors import Conflict, DatabaseBusy, LeaseTaken, QuotaExceeded
 from mosaic_core.head import TENANT
 from mosaic_core.head.log import content_of, rebuild, verify
 from mosaic_core.moves.home import Home
@@ -208,3 +210,24 @@ def test_the_command_says_how_much_room_there_is_now(
     done = json.loads(invoke("tenant", "compact", "aurora", "--json"))
     assert done["slug"] == "aurora"
     assert done["changes"] == 0
+
+
+def test_a_platform_that_cannot_be_read_now_ends_no_compacting(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(compaction, "_LONGEST", 0.01)
+
+    async def scenario(deployment: Deployment) -> None:
+        async def records() -> Any:
+            looks.append("failed")
+            raise DatabaseBusy("It does not answer.", hint="Try again.")
+
+        monkeypatch.setattr(deployment.product.platform.directory, "records", records)
+        running = asyncio.create_task(deployment.product.compactor.run())
+        while len(looks) < 3:
+            await asyncio.sleep(0.01)
+        assert not running.done()
+        running.cancel()
+
+    deployments(scenario)
