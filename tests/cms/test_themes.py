@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import Environment
 
 from mosaic_cms.blocks.base import Block
 from mosaic_cms.blocks.registry import BlockTypes
@@ -16,6 +17,7 @@ from mosaic_cms.blocks.templating import block_templates
 from mosaic_cms.kept_themes import _loaded
 from mosaic_cms.theme_assets import Assets
 from mosaic_cms.theme_files import pack, unpack
+from mosaic_cms.theme_templates import CompiledOnce
 from mosaic_cms.themes import SLOTS, Theme
 from mosaic_core.errors import ConfigurationError, PluginConflict
 from mosaic_core.hooks import ThemeFolder
@@ -95,6 +97,33 @@ def test_an_assets_name_has_its_hash_and_style_sheets_follow(plain: Path) -> Non
     changed = Theme("plain", plain, {})
     assert changed.asset("plain.css") != before  # what it names has another name now
     assert changed.revision != theme.revision
+
+
+def test_what_themes_have_in_common_is_compiled_once(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = {"blocks/quote": "<q>{{ text }}</q>", "blocks/button": "<b>{{ text }}</b>"}
+    other = Path(shutil.copytree(plain, tmp_path / "other"))
+    (other / "templates" / "blocks").mkdir()
+    (other / "templates" / "blocks" / "quote.html").write_text("«{{ text }}»", "utf-8")
+    parsed: list[str] = []
+    parse = Environment._parse
+
+    def noting(self: Environment, source: str, name: str | None, filename: str | None) -> Any:
+        parsed.append(source)
+        return parse(self, source, name, filename)
+
+    monkeypatch.setattr(Environment, "_parse", noting)
+    compiled = CompiledOnce()
+    themes = [Theme(x.name, x, common, compiled=compiled) for x in (plain, other)]
+    for theme in themes:
+        theme.check()
+    assert [theme.render("blocks/quote", text="<i>") for theme in themes] == [
+        "<q>&lt;i&gt;</q>",
+        "«&lt;i&gt;»",
+    ]
+    assert parsed.count("<b>{{ text }}</b>") == 1
+    assert len(parsed) == len(set(parsed))
 
 
 def test_a_style_sheet_holds_what_it_imports(plain: Path) -> None:
