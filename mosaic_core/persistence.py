@@ -125,6 +125,13 @@ class Persistence(Protocol):
         """One indexed read of the tenant's head."""
         ...
 
+    def glance(self, tenant: TenantContext) -> HeadState | None:
+        """The tenant's head as it is now, where that is known without waiting for anything.
+
+        None where it is not, or where something is wrong: :meth:`head` says what.
+        """
+        ...
+
     async def published(
         self, tenant: TenantContext, query: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:

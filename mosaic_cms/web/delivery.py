@@ -97,13 +97,15 @@ class Delivery:
         self, handle: SiteHandle, path: str, query: bytes, accepted: bytes
     ) -> tuple[Finished | None, bool]:
         """A redirect to the home page in the language that a visitor likes best, where there is
-        one; and whether that is asked at all for this path, so that what is there is not the same
-        for everybody."""
-        if path != "/" or query:
+        one and no query; and whether that is asked at all for this path, so that what is there is
+        not the same for everybody."""
+        if path != "/":
             return None, False
         visit = await self._visit(handle, path, query, "")
         if visit is None or len(visit.site.surrounds) < 2:
             return None, False
+        if query:
+            return None, True
         liked = await liked_home(visit, accepted)
         if liked is None:
             return None, True

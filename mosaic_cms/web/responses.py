@@ -156,13 +156,15 @@ async def send_finished(
 
 
 def redirect(status: int, location: str, *, seconds: int, vary: bytes = b"") -> Finished:
-    """A redirect that a CDN may keep for so many seconds."""
+    """A redirect that a CDN may keep for so many seconds. What was asked leads along."""
     headers = [
         (b"location", location.encode("ascii")),
         (b"cache-control", f"public, max-age=0, s-maxage={seconds}".encode()),
         *([(b"vary", vary)] if vary else []),
     ]
-    return Finished(status, "text/plain; charset=utf-8", b"", headers)
+    finished = Finished(status, "text/plain; charset=utf-8", b"", headers)
+    finished.by_query = True
+    return finished
 
 
 def html(status: int, text: str, headers: Headers | None = None) -> Finished:

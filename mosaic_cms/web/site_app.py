@@ -99,9 +99,11 @@ class SiteApp:
         if scope["method"] != "GET" or now >= self._directory.until or self._trusts_proxies:
             return None
         handle = self._hosts.known(headers.get(b"host", b""))
-        if handle is None or now >= handle.head.until:
+        if handle is None:
             return None
         tenant = handle.tenant
+        if now >= handle.head.until and not self._heads.glance(tenant):
+            return None
         if tenant.status is TenantStatus.CLOSED or len(headers) != len(scope["headers"]):
             return None
         if self._networks.of(tenant.tenant_id) is not None:
@@ -204,18 +206,20 @@ class SiteApp:
             if negotiates:
                 key = (tenant.tenant_id, handle.origin, "?negotiated")
                 finished = self.cache.get(key, published)
-        numbered = _NUMBERED.fullmatch(query)
-        if query and (finished is None or finished.by_query):
-            key = (tenant.tenant_id, handle.origin, f"?{query.decode('latin-1')} {path}")
-            finished = self.cache.get(key, published) if numbered else None
+        client = self._hosts.client_of(scope, headers)
+        make = partial(self._delivery.deliver, handle, path)
         if finished is None:
-            client = self._hosts.client_of(scope, headers)
-            make = partial(self._delivery.deliver, handle, path, query, client)
-            if query and not numbered:
-                finished, _ = await make()
-            else:
-                finished = await self.cache.make(key, published, make)
-        return finished
+            finished = await self.cache.make(key, published, partial(make, b"", client))
+        # A query that changes nothing, as those that say whose link was followed, costs nothing.
+        if not query or not finished.by_query:
+            return finished
+        if not _NUMBERED.fullmatch(query):
+            finished, _ = await make(query, client)
+            return finished
+        key = (tenant.tenant_id, handle.origin, f"?{query.decode('latin-1')} {path}")
+        return self.cache.get(key, published) or await self.cache.make(
+            key, published, partial(make, query, client)
+        )
 
     async def _at_home(self, handle: SiteHandle) -> SiteHandle:
         """The site where its tenant lives, which is looked at when that was long ago."""

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from mosaic_core.errors import DatabaseMissing
+from mosaic_core.errors import ConfigurationError, DatabaseMissing
 from mosaic_core.persistence import HeadState, HeadStatus, Persistence
 from mosaic_core.tenants import TenantContext
 
@@ -77,6 +77,19 @@ class Heads:
         head = self._heads.get(tenant_id)
         if head is not None:
             head.expire()
+
+    def glance(self, tenant: TenantContext) -> bool:
+        """Looks at the tenant's head if that can be done without waiting; whether it could."""
+        head, started = self.watched(tenant.tenant_id), time.monotonic()
+        try:
+            state = self._strategy(tenant).glance(tenant)
+        except ConfigurationError:  # to be told to whoever waits for an answer
+            return False
+        if state is None or state.status is HeadStatus.MOVED or state.epoch < head.state.epoch:
+            return False
+        head.saw(state, started)
+        head.until = started + self.freshness
+        return True
 
     async def look(self, tenant: TenantContext) -> HeadState:
         """The tenant's head, at most ``freshness`` old."""

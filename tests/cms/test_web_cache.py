@@ -75,6 +75,37 @@ def test_a_cached_page_takes_the_short_way(
     deployments(scenario, platform={"freshness": 60})
 
 
+def test_a_look_at_a_file_at_rest_takes_the_short_way_too(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mosaic_tenancy_sqlite.reading._SETTLED", 0)
+
+    async def scenario(deployment: Deployment) -> None:
+        first = await deployment.ask("/visit/")
+        tenant, platform = deployment.scope().tenant, deployment.product.platform
+        files: Any = platform.persistence(tenant)
+        for _ in range(2):
+            files._reading.close_all()  # as others' files take its place
+            platform.heads.forget(tenant.tenant_id)
+            await platform.heads.look(tenant)
+        files._reading.close_all()
+        platform.heads.forget(tenant.tenant_id)
+
+        async def long_way(*args: Any) -> None:
+            raise AssertionError("the long way")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(deployment.app, "_answer", long_way)
+            assert (await deployment.ask("/visit/")).body == first.body
+        async with opened(deployments.root) as other:
+            await other.do("pages.edit", path="/visit/", body="News from elsewhere.")
+            await other.do("pages.publish", path="/visit/")
+        platform.heads.forget(tenant.tenant_id)
+        assert b"News from elsewhere." in (await deployment.ask("/visit/")).body
+
+    deployments(scenario, platform={"freshness": 60})
+
+
 def test_a_draft_leaves_the_cached_page_and_publishing_shows_at_once(
     deployments: Deployments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +155,24 @@ def test_a_thousand_visitors_to_a_cold_page_have_it_made_once(
     deployments(scenario)
 
 
+def test_a_query_that_changes_nothing_makes_no_page_anew(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        with counting(monkeypatch, pause=0.05) as made:
+            asked = [deployment.ask("/visit/", query=b"utm=%d" % n) for n in range(100)]
+            answers = await asyncio.gather(*asked, deployment.ask("/visit/"))
+            assert made == ["/visit/"]
+            assert (await deployment.ask("/visit/", query=b"utm=x")).status == 200
+            assert made == ["/visit/"]
+            home = await deployment.ask("/", query=b"a=b")
+            assert home.body == (await deployment.ask("/")).body
+        assert {answer.status for answer in answers} == {200}
+        assert len({answer.body for answer in answers}) == 1
+
+    deployments(scenario)
+
+
 def test_a_visitor_who_goes_away_does_not_stop_the_others(
     deployments: Deployments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,12 +205,15 @@ def test_what_differs_by_query_or_is_no_page_does_not_fill_the_cache(
             "/nothing/": 404,
             "/visit": 308,
             "/old/": 301,
-            "/visit/?utm=1": 200,
-            "/?a=b": 200,
+            "/nothing/?utm=1": 404,
+            "/old/?utm=1": 301,
+            "/search/?q=kiln": 200,
+            "/search/?q=glaze": 200,
             "/../x": 404,
         }.items():
             assert (await deployment.get(path)).status_code == status, path
-        assert (len(deployment.app.cache), deployment.app.cache.bytes) == (0, 0)
+        cache = deployment.app.cache
+        assert [path for _, _, path in cache._entries] == ["/search/"]  # the empty form
 
     deployments(scenario)
 

@@ -359,6 +359,22 @@ class OneHome(Around):
         return await self.inner.head(replace(tenant, epoch=1))
 
 
+class Hasty(Around):
+    """Glances once."""
+
+    def __init__(self, inner: Persistence) -> None:
+        super().__init__(inner)
+        self._seen: dict[str, Any] = {}
+
+    async def head(self, tenant: TenantContext) -> Any:
+        found = await self.inner.head(tenant)
+        self._seen.setdefault(tenant.tenant_id, found)
+        return found
+
+    def glance(self, tenant: TenantContext) -> Any:
+        return self._seen.get(tenant.tenant_id)
+
+
 class Blind(Around):
     """Sees no strays."""
 
@@ -379,6 +395,7 @@ PERSISTENCE_FAULTS: dict[type[Around], str] = {
     Unchanging: "what_is_made_again_shows_nothing_of_what_was",
     Mixing: "no_tenant_reaches_another_s_rows",
     OneHome: "a_tenant_s_next_home_is_another_database",
+    Hasty: "a_glance_says_what_the_head_says_or_nothing",
     Blind: "a_database_of_no_tenant_is_named_with_how_to_remove_it",
     Suspicious: "a_database_of_no_tenant_is_named_with_how_to_remove_it",
 }

@@ -182,6 +182,19 @@ class SessionContract(Contract[Persistence]):
         assert await persistence.head(tenant) == HeadState(3, 2, HeadStatus.OPEN, 1)
 
     @contract_test
+    async def test_a_glance_says_what_the_head_says_or_nothing(
+        self, persistence: Persistence
+    ) -> None:
+        tenant = await self.tenant(persistence)
+        for name in ("one", "two", "three"):
+            assert persistence.glance(tenant) in (None, await persistence.head(tenant))
+            await set_shelf(persistence, tenant, "home", name)
+            glanced = persistence.glance(tenant)
+            assert glanced in (None, await persistence.head(tenant))
+        await persistence.drop(tenant)
+        assert persistence.glance(tenant) is None
+
+    @contract_test
     async def test_writers_take_turns(self, persistence: Persistence) -> None:
         tenant, inside = await self.tenant(persistence), 0
 

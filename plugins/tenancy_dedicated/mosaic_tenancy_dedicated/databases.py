@@ -104,6 +104,9 @@ class TenantDatabases:
         async with self._pools.use(home) as database:
             return await database.head(home)
 
+    def glance(self, tenant: TenantContext) -> HeadState | None:
+        return None  # a server is asked
+
     async def published(
         self, tenant: TenantContext, query: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:

@@ -185,6 +185,9 @@ class TenantFiles:
     async def head(self, tenant: TenantContext) -> HeadState:
         return await self._reading.head(tenant, self._path(tenant))
 
+    def glance(self, tenant: TenantContext) -> HeadState | None:
+        return self._reading.glance(_name(tenant))
+
     async def published(
         self, tenant: TenantContext, query: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:
@@ -345,5 +348,11 @@ class TenantFiles:
     def _path(self, tenant: TenantContext) -> Path:
         if not tenant.tenant_id.isalnum() or not tenant.tenant_id.isascii():
             raise DatabaseMissing(f"{tenant.tenant_id!r} is not a tenant's id.")
-        suffix = "" if tenant.epoch == 1 else f".{tenant.epoch}"
-        return self._folder / f"{tenant.tenant_id}{suffix}.db"
+        return self._folder / _name(tenant)
+
+
+def _name(tenant: TenantContext) -> str:
+    """The name of the file of a tenant's present home."""
+    return (
+        f"{tenant.tenant_id}.db" if tenant.epoch == 1 else f"{tenant.tenant_id}.{tenant.epoch}.db"
+    )

@@ -43,12 +43,13 @@ class Reading:
         self._readers = Readers(max_open, self._check)
         self._dialect = SQLiteDialect_aiosqlite()
         self._prepared: dict[Select[Any], Prepared] = {}
-        self._at_rest: dict[Path, tuple[Stamp, HeadState]] = {}
+        #: By the names of the files.
+        self._at_rest: dict[str, tuple[str, Stamp, HeadState]] = {}
 
     def close(self, path: Path) -> None:
         """Closes one file, if it is open, and knows nothing of it any more."""
         self._readers.close(path)
-        self._at_rest.pop(path, None)
+        self._at_rest.pop(path.name, None)
 
     def close_all(self) -> None:
         self._readers.close_all()
@@ -57,19 +58,28 @@ class Reading:
         """Raises unless the file is this tenant's, whole as far as one sees, and current."""
         await self._reader(tenant, path)
 
+    def glance(self, name: str) -> HeadState | None:
+        """The head of a file at rest, by its name."""
+        # Kept short: most looks at the heads of a large fleet are no more than this.
+        known = self._at_rest.get(name)
+        if known is None:
+            return None
+        path, stamp, state = known
+        return state if _stamp(path) == stamp else None
+
     async def head(self, tenant: TenantContext, path: Path) -> HeadState:
         """The head row, as it is now."""
-        stamp = _stamp(path)
-        known = self._at_rest.get(path)
-        if stamp is not None and known is not None and known[0] == stamp:
-            return known[1]
+        known = self.glance(path.name)
+        if known is not None:
+            return known
+        stamp = _stamp(str(path))
         settled = time.time_ns() - _SETTLED
         with sqlite.translating(subject_of(tenant)):
             reader = await self._reader(tenant, path, verify=True)
             row = self._head_row(path, reader)
         state = HeadState(row[0], row[1], HeadStatus(row[2]), row[3])
         if stamp is not None and stamp[2] < settled:
-            self._at_rest[path] = (stamp, state)
+            self._at_rest[path.name] = (str(path), stamp, state)
         return state
 
     async def published(
@@ -166,10 +176,10 @@ def subject_of(tenant: TenantContext) -> str:
     return f"The database of {tenant.slug!r}"
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _stamp(path: str) -> Stamp | None:
     """What is another after any change to a file at rest; None when it is not at rest."""
     # In this order: what is committed between the two questions may be seen or not.
-    if os.path.exists(f"{path}-wal"):
+    if os.access(f"{path}-wal", os.F_OK):
         return None
     try:
         facts = os.stat(path)

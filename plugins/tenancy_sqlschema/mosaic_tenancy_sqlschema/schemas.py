@@ -57,6 +57,9 @@ class TenantSchemas:
     async def head(self, tenant: TenantContext) -> HeadState:
         return await self._database.head(self._home(tenant))
 
+    def glance(self, tenant: TenantContext) -> HeadState | None:
+        return None  # a server is asked
+
     async def published(
         self, tenant: TenantContext, query: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:

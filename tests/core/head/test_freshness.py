@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mosaic_core.errors import DatabaseMissing
+from mosaic_core.errors import ConfigurationError, DatabaseMissing
 from mosaic_core.head import Heads
 from mosaic_core.persistence import HeadState, HeadStatus
 from tests.core.head.toys import Shown, Toys, opened, toy, toy_tenant
@@ -24,6 +24,10 @@ class Looks:
         self.let = asyncio.Event()
         self.let.set()
         self.error: Exception | None = None
+        self.glanced: HeadState | None = None
+
+    def glance(self, tenant: Any) -> HeadState | None:
+        return self.glanced
 
     async def head(self, tenant: Any) -> HeadState:
         self.count += 1
@@ -191,3 +195,37 @@ def test_a_home_that_was_left_has_nothing_to_say_of_where_the_tenant_lives() -> 
         assert (await heads.look(tenant)).version == 2
 
     asyncio.run(main())
+
+
+def test_a_glance_counts_as_a_look() -> None:
+    async def main() -> None:
+        heads, looks = _heads(60)
+        assert not heads.glance(toy_tenant())
+        looks.glanced = HeadState(4, 3)
+        assert heads.glance(toy_tenant())
+        assert (await heads.look(toy_tenant())).version == 4
+        assert looks.count == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "old", [HeadState(9, 9, HeadStatus.MOVED, epoch=1), HeadState(9, 9, epoch=1)]
+)
+def test_a_glance_at_a_home_that_was_left_counts_for_nothing(old: HeadState) -> None:
+    async def main() -> None:
+        heads, looks = _heads(60)
+        tenant = toy_tenant()
+        heads.committed(tenant.tenant_id, HeadState(5, 5, epoch=2))
+        looks.glanced, looks.state = old, HeadState(6, 6, epoch=2)
+        assert not heads.glance(tenant)
+        assert (await heads.look(tenant)).version == 6
+
+    asyncio.run(main())
+
+
+def test_a_glance_at_a_tier_that_is_not_configured_is_none() -> None:
+    def unknown(tenant: Any) -> Any:
+        raise ConfigurationError("no such tier")
+
+    assert not Heads(60, unknown).glance(toy_tenant())

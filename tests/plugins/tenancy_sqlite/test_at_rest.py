@@ -55,7 +55,9 @@ def test_a_file_at_rest_is_opened_once_for_many_looks(
             asked = counting(monkeypatch)
             for _ in range(10):
                 assert (await first.head()).version == 0
+                assert files.glance(first.tenant) == await first.head()
             assert asked == []
+            assert files.glance(second.tenant) is None  # it is open
 
     asyncio.run(main())
 
@@ -166,7 +168,8 @@ def test_whatever_others_do_with_a_file_its_head_is_told_as_it_is(actions: list[
                     await toys.head()
                     files._reading._readers.close_all()  # as others' files take its place
                     action(toys.path, kept)
-                    told = await toys.head()
+                    glanced, told = files.glance(toys.tenant), await toys.head()
+                    assert glanced in (None, told)
                     files._reading._readers.close_all()
                     truth = sqlite3.connect(toys.path)
                     row = truth.execute("SELECT version, published FROM head").fetchone()
