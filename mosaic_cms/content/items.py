@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, and_, case, or_, select
+from sqlalchemy import Integer, Row, Select, and_, bindparam, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.base import Listing
@@ -126,26 +127,38 @@ async def neighbours(
 
 async def listed(session: AsyncSession, row: PublishedPage, listing: Listing) -> list[Item]:
     """The pages that a block of a placed page lists; never the page itself."""
-    where = [
-        PublishedPage.site_id == row.site_id,
-        PublishedPage.language == row.language,
-        PublishedPage.page_id != row.page_id,
-    ]
+    asked: dict[str, Any] = {"site": row.site_id, "language": row.language, "page": row.page_id}
     if listing.tag is not None:
-        tagged = select(PublishedTerm.page_id).where(
-            PublishedTerm.site_id == row.site_id,
-            PublishedTerm.kind == "tag",
-            PublishedTerm.slug == slugify(listing.tag),
-        )
-        where.append(PublishedPage.page_id.in_(tagged))
+        asked["tag"] = slugify(listing.tag)
     else:
-        below = row.page_id if listing.below is None else _id_of(listing.below)
-        where.append(PublishedPage.parent_id == below)
+        asked["below"] = row.page_id if listing.below is None else _id_of(listing.below)
+    query = _listing(tagged=listing.tag is not None, newest=listing.newest)
+    return [item_of(row) for row in await session.execute(query, asked | {"most": listing.limit})]
+
+
+@cache
+def _listing(*, tagged: bool, newest: bool) -> Select[Any]:
+    """The query of :func:`listed`; making it takes longer than asking it."""
+    there = (
+        PublishedPage.site_id == bindparam("site"),
+        PublishedPage.language == bindparam("language"),
+    )
+    tags = select(PublishedTerm.page_id).where(
+        PublishedTerm.site_id == bindparam("site"),
+        PublishedTerm.kind == "tag",
+        PublishedTerm.slug == bindparam("tag"),
+    )
+    listed = (
+        PublishedPage.page_id.in_(tags) if tagged else PublishedPage.parent_id == bindparam("below")
+    )
     undated = case((PublishedPage.dated.is_(None), 1), else_=0)  # last, on every database
-    newest = (undated, PublishedPage.dated.desc(), PublishedPage.position, PublishedPage.path)
-    tree = (PublishedPage.position, PublishedPage.path)
-    query = select(*COLUMNS).where(*where).order_by(*(newest if listing.newest else tree))
-    return [item_of(found) for found in await session.execute(query.limit(listing.limit))]
+    order = (PublishedPage.position, PublishedPage.path)
+    return (
+        select(*COLUMNS)
+        .where(*there, PublishedPage.page_id != bindparam("page"), listed)
+        .order_by(*((undated, PublishedPage.dated.desc()) if newest else ()), *order)
+        .limit(bindparam("most", type_=Integer))
+    )
 
 
 def _beside(row: PublishedPage | Facts) -> list[Any]:

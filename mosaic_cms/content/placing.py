@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import or_, select, union
+from sqlalchemy import bindparam, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.items import DATED, Facts, card_of, date_of, neighbours, posts_below
@@ -32,6 +32,11 @@ from mosaic_cms.content.slugs import slugify
 
 #: Characters of a tag's or category's title.
 _TERM = 200
+#: What is placed beside some pages, by its table.
+_BESIDE = {
+    table: select(table).where(table.page_id.in_(bindparam("pages", expanding=True)))
+    for table in (PublishedDependency, PublishedForm, PublishedTerm)
+}
 
 
 async def place_page(
@@ -317,5 +322,5 @@ def _tops(rows: Collection[PublishedPage | Facts]) -> list[str]:
 async def _rows_of(session: AsyncSession, table: Any, page_ids: Collection[uuid.UUID]) -> list[Any]:
     found: list[Any] = []
     for ids in in_chunks(page_ids):
-        found += await session.scalars(select(table).where(table.page_id.in_(ids)))
+        found += await session.scalars(_BESIDE[table], {"pages": ids})
     return found

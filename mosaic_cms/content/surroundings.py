@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.items import (
@@ -23,6 +23,27 @@ from mosaic_cms.content.items import (
 )
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.references import in_chunks
+
+_PLACED_AT = select(*COLUMNS).where(
+    PublishedPage.site_id == bindparam("site"),
+    PublishedPage.language == bindparam("language"),
+    PublishedPage.path.in_(bindparam("paths", expanding=True)),
+)
+_BELOW = (
+    select(PublishedPage.parent_id, *COLUMNS)
+    .where(PublishedPage.parent_id.in_(bindparam("parents", expanding=True)))
+    .order_by(PublishedPage.position, PublishedPage.path)
+)
+_SAYING = (
+    select(
+        PublishedPage.translation_id,
+        PublishedPage.language,
+        PublishedPage.path,
+        PublishedPage.page_id,
+    )
+    .where(PublishedPage.translation_id.in_(bindparam("translations", expanding=True)))
+    .order_by(PublishedPage.language)
+)
 
 
 @dataclass(slots=True)
@@ -76,12 +97,9 @@ async def _trails(
     for (site_id, language), below in trees.items():
         items: dict[str, Item] = {}
         for paths in in_chunks({path for row in below for path in _above(row.path)}):
-            query = select(*COLUMNS).where(
-                PublishedPage.site_id == site_id,
-                PublishedPage.language == language,
-                PublishedPage.path.in_(paths),
-            )
-            items |= {item.url: item for item in map(item_of, await session.execute(query))}
+            asked = {"site": site_id, "language": language, "paths": paths}
+            placed = await session.execute(_PLACED_AT, asked)
+            items |= {item.url: item for item in map(item_of, placed)}
         for row in below:
             found[row.page_id].trail = [items[path] for path in _above(row.path) if path in items]
 
@@ -94,12 +112,7 @@ def _above(path: str) -> list[str]:
 
 async def _children(session: AsyncSession, found: dict[uuid.UUID, Surroundings]) -> None:
     for ids in in_chunks(found):
-        rows = await session.execute(
-            select(PublishedPage.parent_id, *COLUMNS)
-            .where(PublishedPage.parent_id.in_(ids))
-            .order_by(PublishedPage.position, PublishedPage.path)
-        )
-        for row in rows:
+        for row in await session.execute(_BELOW, {"parents": ids}):
             found[row.parent_id].children.append(item_of(row))
     for around in found.values():
         if any(child.date for child in around.children):
@@ -111,16 +124,7 @@ async def _translations(
 ) -> None:
     said: defaultdict[uuid.UUID, list[tuple[str, str, uuid.UUID]]] = defaultdict(list)
     for ids in in_chunks({row.translation_id for row in rows}):
-        others = await session.execute(
-            select(
-                PublishedPage.translation_id,
-                PublishedPage.language,
-                PublishedPage.path,
-                PublishedPage.page_id,
-            )
-            .where(PublishedPage.translation_id.in_(ids))
-            .order_by(PublishedPage.language)
-        )
+        others = await session.execute(_SAYING, {"translations": ids})
         for translation_id, language, path, page_id in others:
             said[translation_id].append((language, path, page_id))
     for row in rows:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.stored import new_block, regions_of
@@ -23,6 +23,12 @@ from mosaic_core.head import Write
 from mosaic_core.types import new_id
 
 LAYOUTS = ("home", "page", "post", "list")
+# Every command asks these: a query that is made once takes half the time of one made anew.
+_FIRST_SITE = select(Site).order_by(Site.position).limit(1)
+_SITE = select(Site).where(Site.key == bindparam("key"))
+_PAGES = select(Page).where(Page.site_id == bindparam("site"), Page.binned_at.is_(None))
+_PAGE_AT = _PAGES.where(Page.path == bindparam("path"))
+_PAGE_NAMED = _PAGES.where(Page.id == bindparam("page"))
 
 
 class UnknownSite(NotFound):
@@ -43,8 +49,10 @@ async def find_site(session: AsyncSession, key: str | None = None) -> Site:
     Raises:
         UnknownSite: there is none. It names no other: not everybody may know of all.
     """
-    query = select(Site).order_by(Site.position).limit(1)
-    site = await session.scalar(query if key is None else query.where(Site.key == key))
+    if key is None:
+        site = await session.scalar(_FIRST_SITE)
+    else:
+        site = await session.scalar(_SITE, {"key": key})
     if site is not None:
         return site
     if key is None:
@@ -60,10 +68,9 @@ async def find_page(session: AsyncSession, site: Site, path: str) -> Page:
     Raises:
         UnknownPage: there is none.
     """
-    there = (Page.site_id == site.id, Page.binned_at.is_(None))
-    page = await session.scalar(select(Page).where(*there, Page.path == path))
+    page = await session.scalar(_PAGE_AT, {"site": site.id, "path": path})
     if page is None and ID.fullmatch(name := path.strip("/")):
-        page = await session.scalar(select(Page).where(*there, Page.id == uuid.UUID(name)))
+        page = await session.scalar(_PAGE_NAMED, {"site": site.id, "page": uuid.UUID(name)})
     if page is None:
         raise UnknownPage(
             f"There is no page {path!r} on the site {site.key!r}.",

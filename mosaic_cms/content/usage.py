@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import delete, event, inspect, select
+from sqlalchemy import bindparam, delete, event, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,9 @@ State = Literal["draft", "live", "both"]
 Ends = tuple[set[str], set[str]]
 
 _KINDS: dict[type, str] = {Page: "page", SharedBlock: "shared", Menu: "menu"}
+_NOTED = select(ContentReference).where(
+    ContentReference.source.in_(bindparam("sources", expanding=True))
+)
 
 
 @dataclass(slots=True)
@@ -171,6 +174,5 @@ async def _put(
 async def _noted(session: AsyncSession, sources: Collection[str]) -> list[ContentReference]:
     found: list[ContentReference] = []
     for chunk in in_chunks(sources):
-        query = select(ContentReference).where(ContentReference.source.in_(chunk))
-        found += await session.scalars(query)
+        found += await session.scalars(_NOTED, {"sources": chunk})
     return found

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.sql import Select
 
 from mosaic_core.directory.database import PlatformDatabase
@@ -26,6 +26,9 @@ KEPT = timedelta(days=1)
 #: A tenant is left to whoever renders its pages again for so long; then the next one may try.
 CLAIM = timedelta(minutes=15)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+_NEEDED = select(RenderedRow.again).where(
+    RenderedRow.tenant_id == bindparam("tenant"), RenderedRow.theme_set == bindparam("set")
+)
 _NEED = insert(RenderedRow.__table__)  # type: ignore[arg-type]
 
 
@@ -121,10 +124,9 @@ class ThemeSets:
 
     async def need(self, tenant_id: str, key: str) -> None:
         """Notes, before the write is committed, that pages of a tenant were rendered in a set."""
-        query = select(RenderedRow.again).where(
-            RenderedRow.tenant_id == tenant_id, RenderedRow.theme_set == key
-        )
-        if await self._first(query) is None:
+        async with self._database.session() as session:
+            noted = await session.scalar(_NEEDED, {"tenant": tenant_id, "set": key})
+        if noted is None:
             await self._writer.write(
                 self.needing(tenant_id, key), actor="system", action="themes.need"
             )
