@@ -20,8 +20,8 @@ from mosaic_cms.pictures.geometry import Shape, Size
 #: Kinds of files that have renditions; whatever else is a picture is shown as it is.
 RENDERED = frozenset({"image/jpeg", "image/png", "image/webp", "image/avif"})
 FORMATS = ("webp", "avif")
-#: Pixels up to which encoding AVIF takes less than about a second.
-_AVIF_PIXELS = 1_000_000
+#: Pixels of a side that decoders of AVIF take (AV1, annex A, level 6; AVIF, Advanced Profile).
+_AVIF_LONGEST = 8_704
 #: CSS pixels that a picture has where nobody says how many.
 ROOM = 800
 #: Where renditions are, beside the file that they are made of. Another number when they are made
@@ -108,9 +108,9 @@ def read_place(place: str) -> tuple[Wanted, str] | None:
     return Wanted(shape, int(found[3]), found[4]), found[2]
 
 
-def affordable(size: Size) -> bool:
-    """Whether a rendition of a size is offered as AVIF too, which is small and slow to make."""
-    return size[0] * size[1] <= _AVIF_PIXELS
+def fits_avif(size: Size) -> bool:
+    """Whether a rendition of a size is offered as AVIF too: all that are not extremely long."""
+    return max(size) <= _AVIF_LONGEST
 
 
 def made_in(key: str) -> str | None:

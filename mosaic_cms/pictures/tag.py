@@ -13,7 +13,7 @@ from markupsafe import Markup as Safe
 from markupsafe import escape
 
 from mosaic_cms.pictures.geometry import LADDER, Shape, Size
-from mosaic_cms.pictures.picture import Picture, affordable
+from mosaic_cms.pictures.picture import Picture, fits_avif
 
 _SIZE = re.compile(r"([1-9]\d{0,4})?(?:x([1-9]\d{0,4}))?")
 _NAME = re.compile(r"(?!on|src|style)[a-z][a-z-]*")
@@ -35,7 +35,7 @@ class _Offer:
     Attributes:
         size: that it has in a page, in CSS pixels.
         widths: address and width of its renditions as WebP, the smallest first.
-        avif: the same with AVIF where that is offered; nothing where it is nowhere.
+        avif: the same as AVIF; nothing where a size of them cannot be.
         src: for those who do not choose.
     """
 
@@ -153,16 +153,16 @@ def _offer(picture: Picture, shape: Shape, asked: tuple[int | None, int | None])
     wanted = shown[0] if asked != (None, None) else min(picture.room, shown[0])
     enough = next((n for n, size in enumerate(sizes) if size[0] >= _SHARP * wanted), len(sizes))
     start = picture.renditions(shape)
-    webp, avif = [], []
+    webp = []
     for size in sizes[: enough + 1]:
         width = size[0]
         # A picture that is WebP already is not made again in its own size.
         same = size == own and shape.ratio is None and picture.url.endswith(".webp")
         address = quote(picture.url, safe="/-._~") if same else f"{start}{width}.webp"
         webp.append((address, width))
-        avif.append((f"{start}{width}.avif" if affordable(size) else address, width))
+    avif = [(f"{start}{width}.avif", width) for _, width in webp]
     src = next((address for address, width in webp if width >= wanted), webp[-1][0])
-    return _Offer(shown, webp, avif if avif[0] != webp[0] else (), src)
+    return _Offer(shown, webp, avif if all(map(fits_avif, sizes[: enough + 1])) else (), src)
 
 
 def _shown(own: Size, shape: Shape, asked: tuple[int | None, int | None]) -> Size:

@@ -17,7 +17,7 @@ from mosaic_cms.content.references import DIGEST_LENGTH, MEDIA_PREFIX, media_url
 from mosaic_cms.media.kinds import ending_of, kind_of_type
 from mosaic_cms.media.signed import read_address
 from mosaic_cms.pictures.library import kind_of
-from mosaic_cms.pictures.picture import RENDERED, Wanted, affordable, mark_of, read_place
+from mosaic_cms.pictures.picture import RENDERED, Wanted, fits_avif, mark_of, read_place
 from mosaic_cms.pictures.renditions import Source
 from mosaic_cms.product import Product
 from mosaic_cms.theme_assets import ASSET_PREFIX
@@ -118,7 +118,7 @@ class _Row(NamedTuple):
         if not compare_digest(mark, mark_of(self.id, wanted.shape)):
             return False
         sizes = [s for s in wanted.shape.sizes(self.width, self.height) if s[0] == wanted.width]
-        return bool(sizes) and (wanted.format == "webp" or affordable(sizes[0]))
+        return bool(sizes) and (wanted.format == "webp" or fits_avif(sizes[0]))
 
 
 class Files:
