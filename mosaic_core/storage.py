@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, Self, runtime_checkable
@@ -22,6 +23,8 @@ from mosaic_core.tenants import TenantContext
 
 #: How long what was begun and not finished is left alone, unless a sweep is told otherwise.
 PATIENCE = timedelta(days=1)
+#: How long a lease outlives the process that had it, at most.
+LEASE = timedelta(seconds=15)
 #: Parts that a file may come in: as many blocks as Azure puts together (Put Block List, REST
 #: reference). Every storage has the same bound, so that a file that one takes can move to another.
 MOST_PARTS = 50_000
@@ -183,6 +186,19 @@ class Storage(Protocol):
     def place(self, tenant: TenantContext) -> str:
         """Where the tenant's files are, in a text that nobody else's place has: two tiers for which
         it is the same share them."""
+        ...
+
+    def lease(self, tenant: TenantContext, key: str) -> AbstractAsyncContextManager[bool]:
+        """Whether the caller is the one who makes the file of a key now: True for one at a time, in
+        any process, and for others False, at once.
+
+        For what is made when it is first asked for, so that it is made once. It keeps nobody from
+        writing, and counts nowhere. It ends with its context, and within :data:`LEASE` when its
+        process dies.
+
+        Raises:
+            InvalidKey: see :func:`normalise_key`.
+        """
         ...
 
     async def begin_upload(

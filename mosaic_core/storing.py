@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -87,6 +88,10 @@ class FollowingStorage:
         return await self._at(home).signed_url(
             home, key, expires_in=expires_in, name=name, content_type=content_type
         )
+
+    def lease(self, tenant: TenantContext, key: str) -> AbstractAsyncContextManager[bool]:
+        home = self._homes.of(tenant)
+        return self._at(home).lease(home, key)
 
     # What changes files
 

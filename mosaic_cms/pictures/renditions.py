@@ -1,10 +1,10 @@
 """Renditions: made when they are first asked for, once, and stored beside the file that they are
 made of.
 
-Several processes may make the same one at the same time, each of them once: a write is seen when it
-is complete, and replaces one of the same key, so they store the same picture and it counts once. A
-lock among them would save that work and have everybody wait for whoever holds it, also for one that
-was killed. What cannot be made is not tried again for a while; pages show the original instead.
+Whoever makes one has its lease from the storage, which is one for all processes; the others look
+again and again until it is there. The lease of one that was killed ends by itself, and for one that
+hangs nobody waits longer than a minute: making it twice is no fault, as a write is seen when it is
+complete. What cannot be made is not tried again for a while; pages show the original instead.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from mosaic_core.tenants import TenantContext
 _log = logging.getLogger("mosaic.pictures")
 #: Threads that make renditions at one time; the library has more of its own.
 _MOST_AT_ONCE = 2
+#: Seconds between two looks at what another process makes, at first and at most, and until it is
+#: made here as well.
+_LOOK, _LONGEST_LOOK, _WAIT = 0.05, 0.5, 60.0
 #: Bytes of a file that is read into memory to be rendered.
 _MOST_BYTES = 64 * 1024 * 1024
 #: Seconds for which what could not be made is not tried again: for a fault of the file, and for any
@@ -89,37 +92,47 @@ class Renditions:
     async def _make(
         self, storage: Storage, tenant: TenantContext, source: Source, wanted: Wanted
     ) -> bytes | None:
-        key, patience = wanted.key(source.key), _SHORT_PATIENCE
+        patience = _SHORT_PATIENCE
         try:
-            async with self._turns:
-                with contextlib.suppress(FileMissing):  # somebody else has made it meanwhile
-                    return await content_of(storage, tenant, key)
-                if source.size > _MOST_BYTES:
-                    raise InvalidInput(f"It has {source.size:,} bytes: too many to be rendered.")
-                content = await content_of(storage, tenant, source.key)
-                made = await asyncio.to_thread(self._library.render, content, wanted)
-            digest = hashlib.sha256(made).hexdigest()
-            await storage.write(tenant, key, Incoming.of(made), size=len(made), digest=digest)
-            await self._keep_beside(storage, tenant, source, key)
+            return await self._made(storage, tenant, source, wanted)
         except MosaicError as error:
             _log.warning("%s: no renditions of %s: %s", tenant.slug, source.key, error)
             patience = _PATIENCE if isinstance(error, InvalidInput) else patience
         except Exception:  # noqa: BLE001 - a fault of the library is not the visitor's
             _log.exception("%s: no renditions of %s", tenant.slug, source.key)
-        else:
-            return made
         self._refuse(tenant, source, patience)
         return None
 
-    @staticmethod
-    async def _keep_beside(
-        storage: Storage, tenant: TenantContext, source: Source, key: str
-    ) -> None:
-        """What was made of a file that was deleted meanwhile goes after it."""
+    async def _made(
+        self, storage: Storage, tenant: TenantContext, source: Source, wanted: Wanted
+    ) -> bytes:
+        """A rendition, made here unless another process makes it."""
+        key, look, until = wanted.key(source.key), _LOOK, time.monotonic() + _WAIT
+        while True:
+            # A turn is taken first, so that a lease is held while something is made, and no longer.
+            async with self._turns, storage.lease(tenant, key) as ours:
+                with contextlib.suppress(FileMissing):  # somebody else has made it meanwhile
+                    return await content_of(storage, tenant, key)
+                if ours or time.monotonic() > until:
+                    return await self._render(storage, tenant, source, wanted)
+            await asyncio.sleep(look)
+            look = min(2 * look, _LONGEST_LOOK)
+
+    async def _render(
+        self, storage: Storage, tenant: TenantContext, source: Source, wanted: Wanted
+    ) -> bytes:
+        """Makes a rendition and stores it."""
+        if source.size > _MOST_BYTES:
+            raise InvalidInput(f"It has {source.size:,} bytes: too many to be rendered.")
+        content, key = await content_of(storage, tenant, source.key), wanted.key(source.key)
+        made = await asyncio.to_thread(self._library.render, content, wanted)
+        digest = hashlib.sha256(made).hexdigest()
+        await storage.write(tenant, key, Incoming.of(made), size=len(made), digest=digest)
         try:
             await storage.stat(tenant, source.key)
-        except FileMissing:
+        except FileMissing:  # what was made of a file that was deleted meanwhile goes after it
             await storage.delete(tenant, key)
+        return made
 
     def _refuse(self, tenant: TenantContext, source: Source, patience: float) -> None:
         self._refused[tenant.tenant_id, source.key] = time.monotonic() + patience

@@ -57,6 +57,7 @@ class MemoryStorage:
         self._tiers = tiers or {}
         self._files: dict[str, dict[str, _File]] = {}
         self._begun: dict[str, dict[str, _Begun]] = {}
+        self._leased: set[tuple[str, str]] = set()
 
     async def write(
         self,
@@ -121,6 +122,17 @@ class MemoryStorage:
 
     def place(self, tenant: TenantContext) -> str:
         return f"memory:{id(self)}/{tenant.blob_storage_prefix}"
+
+    @asynccontextmanager
+    async def lease(self, tenant: TenantContext, key: str) -> AsyncIterator[bool]:
+        lease = tenant.blob_storage_prefix, normalise_key(key)
+        ours = lease not in self._leased
+        self._leased.add(lease)
+        try:
+            yield ours
+        finally:
+            if ours:
+                self._leased.discard(lease)
 
     async def begin_upload(
         self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None

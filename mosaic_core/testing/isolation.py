@@ -107,6 +107,10 @@ async def check_storage_isolation(
         assert found != storage.place(theirs), "place gives two tenants the same one"
         return found
 
+    async def lease() -> None:
+        async with storage.lease(theirs, "same.txt"), storage.lease(ours, "same.txt") as granted:
+            assert granted, "a lease of one tenant is in another's way"
+
     def signed_url() -> Awaitable[str | None]:
         return storage.signed_url(ours, "same.txt", expires_in=timedelta(seconds=9))
 
@@ -124,6 +128,7 @@ async def check_storage_isolation(
         "list": lambda: all_of(ours),
         "usage": usage,
         "place": place,
+        "lease": lease,
         "delete": delete,
         "begin_upload": lambda: storage.begin_upload(ours, "same.bin", size=4),
         "find_upload": lambda: not_ours(partial(storage.find_upload, ours)),

@@ -161,7 +161,15 @@ async def opened(
     root: Path, *, plugins: Plugins | None = None, **tables: dict[str, Any]
 ) -> AsyncIterator[Deployment]:
     """Opens the deployment in a folder."""
-    settings = settings_for(root, **tables)
+    async with deployed(settings_for(root, **tables), plugins=plugins) as deployment:
+        yield deployment
+
+
+@asynccontextmanager
+async def deployed(
+    settings: Settings, *, plugins: Plugins | None = None
+) -> AsyncIterator[Deployment]:
+    """Opens the deployment that has these settings."""
     async with open_product(settings, plugins=plugins) as product:
         deployment = Deployment(product, SiteApp(product))
         async with deployment.client:

@@ -195,6 +195,15 @@ class Impatient(MemoryStorage):
         return await super().sweep(tenant, older_than=timedelta(0))
 
 
+class Generous(MemoryStorage):
+    """Gives a lease to whoever asks."""
+
+    @asynccontextmanager
+    async def lease(self, tenant: TenantContext, key: str) -> AsyncIterator[bool]:
+        async with super().lease(tenant, key):
+            yield True
+
+
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
@@ -215,6 +224,7 @@ STORAGE_FAULTS: dict[type[MemoryStorage], str] = {
     InOrder: "parts_in_any_order_and_twice_make_the_file",
     Forgetful: "uploads_count_from_their_beginning",
     Impatient: "a_sweep_removes_what_nobody_finished_and_nothing_else",
+    Generous: "of_many_at_once_one_has_the_lease",
 }
 
 
@@ -446,6 +456,7 @@ def test_the_harness_names_every_method_of_the_contracts() -> None:
         "usage",
         "drop",
         "place",
+        "lease",
         "begin_upload",
         "find_upload",
         "write_part",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from mosaic_core.storage import Storage
 from mosaic_core.testing.contract import contract_test
 from mosaic_core.testing.services import make_tenant
@@ -30,6 +32,20 @@ class DurableStorageContract(StorageContract):
             assert await content_of(again, tenant, "a/b.txt") == b"to stay"
             await again.write(tenant, "a/c.txt", chunked(b"from the other"))
         assert await keys_of(storage, tenant) == ["a/b.txt", "a/c.txt"]
+
+    @contract_test
+    async def test_a_lease_is_one_for_all_processes(self, storage: Storage) -> None:
+        tenant = make_tenant()
+        async with self.open(self.services) as again:
+            async with (
+                storage.lease(tenant, "a.webp") as ours,
+                again.lease(tenant, "a.webp") as other,
+            ):
+                assert (ours, other) == (True, False)
+            async with again.lease(tenant, "a.webp") as theirs:
+                await storage.sweep(tenant, older_than=timedelta(0))
+                async with storage.lease(tenant, "a.webp") as ours:
+                    assert (ours, theirs) == (False, True)
 
     @contract_test
     async def test_an_upload_outlives_the_process_that_began_it(self, storage: Storage) -> None:

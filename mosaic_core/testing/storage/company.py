@@ -120,6 +120,59 @@ class CompanyContract(Contract[Storage]):
         assert await keys_of(storage, tenant) == []
 
     @contract_test
+    async def test_a_lease_is_had_by_one_at_a_time(self, storage: Storage) -> None:
+        tenant = make_tenant()
+        for _ in range(2):
+            async with storage.lease(tenant, "café/a.webp") as first:
+                async with (
+                    storage.lease(tenant, "cafe\u0301/a.webp") as second,
+                    storage.lease(tenant, "café/b.webp") as another,
+                ):
+                    assert (first, second, another) == (True, False, True)
+                async with storage.lease(tenant, "café/a.webp") as third:
+                    assert not third, "who did not have it has not ended it"
+                assert await keys_of(storage, tenant) == []
+                assert await storage.usage(tenant) == 0
+                await storage.write(tenant, "café/a.webp", chunked(b"made"))
+            await storage.delete(tenant, "café/a.webp")
+
+    @contract_test
+    async def test_a_lease_ends_with_what_fails_or_is_cancelled(self, storage: Storage) -> None:
+        tenant, held = make_tenant(), asyncio.Event()
+
+        async def hold() -> None:
+            async with storage.lease(tenant, "a") as ours:
+                assert ours
+                held.set()
+                await asyncio.Event().wait()
+
+        holding = asyncio.create_task(hold())
+        await held.wait()
+        holding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await holding
+        with pytest.raises(ZeroDivisionError):
+            async with storage.lease(tenant, "a") as ours:
+                raise ZeroDivisionError(ours)
+        async with storage.lease(tenant, "a") as ours:
+            assert ours
+
+    @contract_test
+    async def test_of_many_at_once_one_has_the_lease(self, storage: Storage) -> None:
+        tenant, done = make_tenant(), asyncio.Event()
+        had: list[bool] = []
+
+        async def ask() -> None:
+            async with storage.lease(tenant, "a") as ours:
+                had.append(ours)
+                if len(had) == 10:
+                    done.set()
+                await done.wait()
+
+        await asyncio.gather(*(ask() for _ in range(10)))
+        assert sum(had) == 1
+
+    @contract_test
     async def test_no_tenant_reaches_another_s_files(self, storage: Storage) -> None:
         await check_storage_isolation(storage, make_tenant(), make_tenant())
 

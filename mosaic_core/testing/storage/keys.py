@@ -22,6 +22,7 @@ from mosaic_core.testing.storage.tools import (
     chunked,
     content_of,
     keys_of,
+    leased,
 )
 
 
@@ -40,6 +41,7 @@ class KeysContract(Contract[Storage]):
                 partial(storage.delete, tenant, key),
                 partial(storage.copy, tenant, "good.txt", key),
                 partial(storage.copy, tenant, key, "copy.txt"),
+                partial(leased, storage, tenant, key),
             ]
             for call in calls:
                 with pytest.raises(InvalidKey):

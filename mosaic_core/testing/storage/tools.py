@@ -69,6 +69,12 @@ async def keys_of(storage: Storage, tenant: TenantContext, prefix: str = "") -> 
     return [info.key async for info in storage.list(tenant, prefix)]
 
 
+async def leased(storage: Storage, tenant: TenantContext, key: str) -> bool:
+    """Whether the lease of a key is to be had."""
+    async with storage.lease(tenant, key) as ours:
+        return ours
+
+
 def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 

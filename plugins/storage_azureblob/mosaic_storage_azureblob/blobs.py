@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from mosaic_storage_azureblob import placing, uploads
 from mosaic_storage_azureblob.accounts import Accounts
 from mosaic_storage_azureblob.errors import code_of, translated
 from mosaic_storage_azureblob.layout import Space, space_of
+from mosaic_storage_azureblob.leases import leased
 from mosaic_storage_azureblob.ledger import Ledger, Ledgers
 from mosaic_storage_azureblob.plugin import AzureBlobSettings
 from mosaic_storage_azureblob.streaming import stream
@@ -133,6 +135,9 @@ class AzureBlobs:
     def place(self, tenant: TenantContext) -> str:
         space = self._space(tenant)
         return f"{space.account.service.primary_endpoint} {' '.join(space.containers)} {space.base}"
+
+    def lease(self, tenant: TenantContext, key: str) -> AbstractAsyncContextManager[bool]:
+        return leased(self._space(tenant), normalise_key(key))
 
     async def begin_upload(
         self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None

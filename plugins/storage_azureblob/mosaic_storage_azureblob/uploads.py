@@ -16,6 +16,7 @@ from azure.storage.blob.aio import BlobClient
 
 from mosaic_core.errors import FileMismatch, FileMissing
 from mosaic_core.storage import FileInfo, Swept, Upload
+from mosaic_storage_azureblob import leases
 from mosaic_storage_azureblob.errors import translated
 from mosaic_storage_azureblob.layout import Space
 from mosaic_storage_azureblob.ledger import Claim, Ledger
@@ -139,8 +140,8 @@ async def signed_part(
 
 
 async def sweep(space: Space, ledger: Ledger, before: float) -> Swept:
-    """Removes what was begun before an instant and not finished, and uploads of which far more has
-    come than was announced."""
+    """Removes what was begun before an instant and not finished, uploads of which far more has come
+    than was announced, and leases of processes that are gone."""
     removed, size = set(await ledger.sweep(before)), 0
     under_way = (await ledger.read()).claims
     drafts = space.container(space.home).list_blobs(
@@ -161,7 +162,7 @@ async def sweep(space: Space, ledger: Ledger, before: float) -> Swept:
             await discard(space, name)
             size += sum(lengths.values())
             removed.add(name)
-    return Swept(len(removed), size)
+    return Swept(len(removed) + await leases.clear(space), size)
 
 
 async def digest_of(blob: BlobClient, key: str) -> str:

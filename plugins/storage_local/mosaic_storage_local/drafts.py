@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import os
 import uuid
 from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,6 +44,41 @@ def _new(folder: Path) -> tuple[Path, BinaryIO]:
         if disk.names(path, file.fileno()):
             return path, file
         file.close()  # it was cleared away before it was locked
+
+
+@contextmanager
+def leased(folder: Path, key: str) -> Iterator[bool]:
+    """Whether the lease of a key was to be had; it is the caller's then until this ends."""
+    name = folder / f"lease-{hashlib.sha256(key.encode()).hexdigest()}"
+    with disk.storing(key):
+        handle = _lease(name)
+    if handle is None:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        with suppress(OSError):  # then the next sweep removes it
+            if disk.names(name, handle):
+                name.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _lease(name: Path) -> int | None:
+    while True:
+        disk.make_folder(name.parent)
+        try:
+            handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # the tenant is being dropped
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        if disk.names(name, handle):
+            return handle
+        os.close(handle)  # whoever had it just removed it
 
 
 async def receive(

@@ -10,7 +10,7 @@ import asyncio
 import os
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -134,6 +134,12 @@ class LocalFolder:
 
     def place(self, tenant: TenantContext) -> str:
         return f"file:{self._home(tenant).path.absolute()}"
+
+    @asynccontextmanager
+    async def lease(self, tenant: TenantContext, key: str) -> AsyncIterator[bool]:
+        # Not in a thread: there is nothing to wait for, and nothing that is cancelled half-way.
+        with drafts.leased(self._home(tenant).drafts, normalise_key(key)) as ours:
+            yield ours
 
     async def begin_upload(
         self, tenant: TenantContext, key: str, *, size: int, digest: str | None = None

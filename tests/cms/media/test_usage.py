@@ -74,7 +74,7 @@ class _Storage:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._storage, name)
-        if name in {"read", "list"}:
+        if name in {"read", "list", "lease"}:
             return real
 
         async def call(*given: Any, **named: Any) -> Any:

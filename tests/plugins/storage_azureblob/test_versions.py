@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import pytest
-from mosaic_storage_azureblob import placing
+from mosaic_storage_azureblob import leases, placing
 from mosaic_storage_azureblob.blobs import AzureBlobs
 
 from mosaic_core.testing.services import make_tenant
@@ -85,7 +85,7 @@ def port() -> Iterator[int]:
     server.server_close()
 
 
-def test_what_is_dropped_and_what_was_a_draft_leave_no_version(
+def test_what_is_dropped_and_what_was_a_draft_or_a_lease_leave_no_version(
     azurite: Azurite, tmp_path: Path, port: int
 ) -> None:
     draft = placing.new_draft()
@@ -96,6 +96,8 @@ def test_what_is_dropped_and_what_was_a_draft_leave_no_version(
         (f"aux/drafts/{draft}", "4"): False,
         (f"aux/drafts/{draft}", "5"): True,
         ("aux/drafts/another", "6"): False,
+        ("aux/leases/left", "7"): False,
+        ("aux/leases/left", "8"): True,
     }
 
     async def main() -> None:
@@ -105,6 +107,7 @@ def test_what_is_dropped_and_what_was_a_draft_leave_no_version(
         async with opened(tmp_path, settings) as storage:
             assert isinstance(storage, AzureBlobs)
             await placing.discard(storage._space(tenant), draft)
+            assert await leases.clear(storage._space(tenant)) == 1
             left = {version for _, version in Versioning.blobs}
             assert left == {"1", "2", "3", "6"}
             await storage.drop(tenant)
