@@ -59,4 +59,6 @@ async def address_media(scope: TenantScope, command: AddressMedia) -> MediaAddre
     if address.startswith("/"):  # one of the platform's own, for the tenant's hosts
         host = platform.directory.host_of(TenantMatch(scope.tenant.tenant_id))
         address = f"{platform.origin(host)}{address}"
+    else:  # what is read there does not pass here: it counts as if it were read once
+        scope.product.ledger.traffic.count(scope.tenant.tenant_id, row.size)
     return MediaAddress(address=address, expires_at=expires_at)
