@@ -58,7 +58,7 @@ class LocalFolder:
                     raise full(tenant)
                 path, file = stack.enter_context(drafts.draft(home.drafts))
             most = min((most for most in (room, size) if most is not None), default=None)
-            watched = _watched(home, chunks)
+            watched = _watched(home, path, chunks)
             written, found = await drafts.receive(watched, file, key, most=most)
             if room is not None and written > room:
                 raise full(tenant)
@@ -193,7 +193,7 @@ class LocalFolder:
         return Home.of(self._root, tenant, None if tier is None else tier.limits.files)
 
 
-async def _watched(home: Home, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def _watched(home: Home, draft: Path, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """The same chunks, as long as all that is written at one time does not fill the disk."""
     unseen = 0
     async for chunk in chunks:
@@ -201,7 +201,7 @@ async def _watched(home: Home, chunks: AsyncIterable[bytes]) -> AsyncIterator[by
         unseen += len(chunk)
         if unseen >= _WATCHED:
             unseen = 0
-            await asyncio.to_thread(home.require_disk)
+            await asyncio.to_thread(home.require_disk, draft)
 
 
 def _can_begin(prefix: str) -> bool:

@@ -85,14 +85,19 @@ class Home:
         replaced = 0 if instead_of is None else size_of(self.file(instead_of))
         return self.limit - self.used() + replaced
 
-    def require_disk(self) -> None:
+    def require_disk(self, draft: Path) -> None:
         """Raises QuotaExceeded when what is being written takes up the limit once more: files that
-        come at the same time do not know of each other before they are complete."""
+        come at the same time do not know of each other before they are complete.
+
+        The draft of whoever is refused is empty then, before another looks: not all are refused
+        where some would fit.
+        """
         if self.limit is None:
             return
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), disk.turn(self.path):
             written = sum(map(size_of, self.drafts.iterdir()))
             if self.used() + written > 2 * self.limit:
+                os.truncate(draft, 0)
                 raise full(self.tenant)
 
     def count(self, number: int) -> None:
