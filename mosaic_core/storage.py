@@ -310,9 +310,12 @@ def normalise_key(key: str) -> str:
                 f"The key {_shown(text)} has an empty, '.' or '..' segment.",
                 hint="Use a relative path such as 'gallery/img1.jpg'.",
             )
-        too_long = len(segment.encode()) > _MAX_SEGMENT
-        if too_long or segment[-1] in ". " or _stem(segment) in _DEVICES:
-            raise InvalidKey(f"The name {_shown(segment)} cannot be used for a file.")
+        if len(segment.encode()) > _MAX_SEGMENT:
+            raise InvalidKey(f"The name {_shown(segment)} has more than {_MAX_SEGMENT} bytes.")
+        if segment[-1] in ". ":
+            raise InvalidKey(f"The name {_shown(segment)} ends in a dot or a space.")
+        if _stem(segment) in _DEVICES:
+            raise InvalidKey(f"The name {_shown(segment)} is that of a device on Windows.")
     return text
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -57,20 +58,24 @@ class Contract(Generic[P]):
             metafunc.parametrize("provider_name", [name], ids=[label])
 
 
-def contract_test(test: Callable[[S, Any], Awaitable[None]]) -> Callable[[S, str, Path], None]:
-    """Makes a pytest test of an ``async`` method that takes the opened provider.
+def contract_test(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Makes a pytest test of an ``async`` method that takes the opened provider, and whatever it is
+    parametrized with.
 
     Opening, testing and closing happen in one task, as some SDKs need it.
     """
 
     @functools.wraps(test)
-    def run(self: S, provider_name: str, tmp_path: Path) -> None:
+    def run(self: S, provider_name: str, tmp_path: Path, **given: Any) -> None:
         async def main() -> None:
             async with asyncio.timeout(self.limit), self.open(self.services) as opened:
-                await test(self, opened)
+                await test(self, opened, **given)
 
         self.services = self.make_services(tmp_path)
         asyncio.run(main())
 
     del run.__wrapped__  # pytest reads the signature through it
+    _, _, *others = inspect.signature(test).parameters.values()
+    *own, _ = inspect.signature(run).parameters.values()
+    run.__signature__ = inspect.Signature([*own, *others])  # type: ignore[attr-defined]
     return run

@@ -38,14 +38,23 @@ def suite_tests(suite: type[Contract[Any]]) -> list[str]:
     return [name for name in dir(suite) if name.startswith("test_")]
 
 
+def parameters_of(test: Any) -> list[dict[str, Any]]:
+    """What a test is parametrized with; nothing, once, where it is not."""
+    for mark in getattr(test, "pytestmark", ()):
+        names, cases = mark.args
+        return [dict(zip(names, case.values, strict=True)) for case in cases]
+    return [{}]
+
+
 def failing(suite: type[Contract[Any]], folder: Path) -> set[str]:
     """The tests of a suite that fail, each run as pytest runs it."""
     failed = set()
     for name in suite_tests(suite):
-        place = folder / name
-        place.mkdir()
         try:
-            getattr(suite(), name)(suite.provider.name, place)
+            for number, given in enumerate(parameters_of(getattr(suite, name))):
+                place = folder / name / str(number)
+                place.mkdir(parents=True)
+                getattr(suite(), name)(suite.provider.name, place, **given)
         except (Exception, pytest.fail.Exception):
             failed.add(name.removeprefix("test_"))
     return failed
@@ -210,7 +219,7 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 STORAGE_FAULTS: dict[type[MemoryStorage], str] = {
     OneForAll: "no_tenant_reaches_another_s_files",
-    AnyKey: "hostile_keys_are_refused_everywhere",
+    AnyKey: "a_hostile_key_is_refused_everywhere_and_it_is_said_why",
     TooEarly: "a_file_is_visible_only_when_it_is_complete",
     Believing: "a_file_that_is_not_as_announced_is_refused",
     OffByOne: "a_range_has_its_start_and_not_its_end",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import unicodedata
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -15,12 +16,13 @@ from mosaic_core.errors import (
 )
 from mosaic_core.storage import Storage
 from mosaic_core.testing.contract import Contract, contract_test
+from mosaic_core.testing.hostile import HOSTILE_FILES, HOSTILE_KEYS
 from mosaic_core.testing.services import make_tenant
 from mosaic_core.testing.storage.tools import (
-    HOSTILE_KEYS,
     assert_nothing,
     chunked,
     content_of,
+    digest_of,
     keys_of,
     leased,
 )
@@ -29,24 +31,45 @@ from mosaic_core.testing.storage.tools import (
 class KeysContract(Contract[Storage]):
     """What a key is; listing, copying, removing."""
 
+    @pytest.mark.parametrize(("key", "why"), [pytest.param(k, w, id=t) for t, k, w in HOSTILE_KEYS])
     @contract_test
-    async def test_hostile_keys_are_refused_everywhere(self, storage: Storage) -> None:
+    async def test_a_hostile_key_is_refused_everywhere_and_it_is_said_why(
+        self, storage: Storage, key: str, why: str
+    ) -> None:
         tenant = make_tenant()
         await storage.write(tenant, "good.txt", chunked(b"good"))
-        for key in HOSTILE_KEYS:
-            calls: list[Callable[[], Awaitable[object]]] = [
-                partial(storage.write, tenant, key, chunked(b"bad")),
-                partial(content_of, storage, tenant, key),
-                partial(storage.stat, tenant, key),
-                partial(storage.delete, tenant, key),
-                partial(storage.copy, tenant, "good.txt", key),
-                partial(storage.copy, tenant, key, "copy.txt"),
-                partial(leased, storage, tenant, key),
-            ]
-            for call in calls:
-                with pytest.raises(InvalidKey):
-                    await call()
+        calls: list[Callable[[], Awaitable[object]]] = [
+            partial(storage.write, tenant, key, chunked(b"bad")),
+            partial(content_of, storage, tenant, key),
+            partial(storage.stat, tenant, key),
+            partial(storage.delete, tenant, key),
+            partial(storage.copy, tenant, "good.txt", key),
+            partial(storage.copy, tenant, key, "copy.txt"),
+            partial(leased, storage, tenant, key),
+            partial(storage.begin_upload, tenant, key, size=3),
+            partial(storage.signed_url, tenant, key, expires_in=timedelta(minutes=1)),
+        ]
+        for call in calls:
+            with pytest.raises(InvalidKey, match=why):
+                await call()
         assert await keys_of(storage, tenant) == ["good.txt"]
+        assert await storage.usage(tenant) == len(b"good")
+
+    @contract_test
+    async def test_hostile_files_are_no_more_than_bytes(self, storage: Storage) -> None:
+        """What is in a file is looked at before it is stored, and means nothing to a storage."""
+        tenant, contents = make_tenant(), dict[str, str]()
+        for file in HOSTILE_FILES:
+            content = file.make()
+            try:
+                info = await storage.write(tenant, f"media/{file.name}", chunked(content, 100_000))
+            except InvalidKey:
+                info = await storage.write(tenant, "media/a.bin", chunked(content, 100_000))
+            assert info.key.startswith("media/"), file.title
+            contents[info.key] = digest_of(content)
+            assert info.digest == digest_of(content), file.title
+            assert digest_of(await content_of(storage, tenant, info.key)) == info.digest
+        assert {info.key: info.digest async for info in storage.list(tenant)} == contents
 
     @contract_test
     async def test_unusual_keys_work(self, storage: Storage) -> None:

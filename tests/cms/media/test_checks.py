@@ -15,8 +15,10 @@ from mosaic_cms.media.names import check_folder, check_tags, check_words
 from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_core.errors import InvalidInput
 from mosaic_core.storage import normalise_key
-from tests.cms.media.hostile import CASES, Case, box, film, located, zipped
-from tests.cms.media.sounding import flac, mp3, ogg, pdf, wave, webm
+from mosaic_core.testing.hostile import HOSTILE_FILES, HostileFile
+from mosaic_core.testing.hostile.documents import pdf, zipped
+from mosaic_core.testing.hostile.recordings import box, film, flac, mp3, ogg, wave, webm
+from tests.cms.media.hostile import EXPECTED, Refused, located
 from tests.cms.pictures.files import encoded, moving, photograph
 
 
@@ -33,21 +35,23 @@ def checked(
     return check(file, len(content), digest, name, rules or Rules(), library)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-def test_what_is_hostile_is_refused_or_made_harmless(library: ImageLibrary, case: Case) -> None:
-    content = case.content()
-    if case.refused:
-        with pytest.raises(InvalidInput, match=case.refused) as refusal:
-            checked(library, content, case.sent)
-        assert case.sent[-60:] in refusal.value.message
+@pytest.mark.parametrize("file", HOSTILE_FILES, ids=str)
+def test_what_is_hostile_is_refused_or_made_harmless(
+    library: ImageLibrary, file: HostileFile
+) -> None:
+    content, expected = file.make(), EXPECTED[file.title]
+    if isinstance(expected, Refused):
+        with pytest.raises(InvalidInput, match=expected.why) as refusal:
+            checked(library, content, file.name)
+        assert file.name[-60:] in refusal.value.message
         return
-    found = checked(library, content, case.sent)
+    found = checked(library, content, file.name)
     stored = content if found.content is None else found.content
     assert (found.size, found.digest) == (len(stored), hashlib.sha256(stored).hexdigest())
-    assert found.name == (case.name or case.sent)
+    assert found.name == (expected.name or file.name)
     assert normalise_key(found.name) == found.name
-    assert not case.gone or (case.gone in content and case.gone not in stored)
-    assert case.note in " ".join(found.notes)
+    assert not file.gone or (file.gone in content and file.gone not in stored)
+    assert expected.note in " ".join(found.notes)
     if found.kind.name not in {"svg"}:
         Image.open(io.BytesIO(stored)).load()
     again = checked(library, stored, found.name)
@@ -57,12 +61,19 @@ def test_what_is_hostile_is_refused_or_made_harmless(library: ImageLibrary, case
 def test_each_refusal_has_a_message_of_its_own(library: ImageLibrary) -> None:
     """Of different faults, the messages differ."""
     told: dict[str, set[str]] = {}
-    for case in CASES:
-        if case.refused:
+    for file in HOSTILE_FILES:
+        expected = EXPECTED[file.title]
+        if isinstance(expected, Refused):
             with pytest.raises(InvalidInput) as refusal:
-                checked(library, case.content(), case.sent)
-            told.setdefault(refusal.value.message.partition(": ")[2], set()).add(case.refused)
+                checked(library, file.make(), file.name)
+            told.setdefault(refusal.value.message.partition(": ")[2], set()).add(expected.why)
     assert {what: faults for what, faults in told.items() if len(faults) > 1} == {}
+    assert len(HOSTILE_FILES) == len(EXPECTED), "each has a title of its own"
+
+
+def test_a_name_that_is_none_of_them_keeps_all_its_meaning(library: ImageLibrary) -> None:
+    name = "Çini panosu, 16. yy.jpg"
+    assert checked(library, photograph("JPEG", 60, 40), name).name == name
 
 
 GOOD = {

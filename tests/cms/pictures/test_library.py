@@ -14,7 +14,8 @@ from mosaic_cms.pictures.geometry import Shape
 from mosaic_cms.pictures.library import ImageLibrary, kind_of
 from mosaic_cms.pictures.picture import Wanted
 from mosaic_core.errors import InvalidInput
-from tests.cms.pictures.files import bomb, claimed, encoded, moving, opened, photograph
+from mosaic_core.testing.hostile.pictures import bomb, claimed
+from tests.cms.pictures.files import encoded, moving, opened, photograph
 
 RED, BLUE = (220, 40, 20), (20, 40, 220)
 KINDS = ("JPEG", "PNG", "WEBP", "AVIF")

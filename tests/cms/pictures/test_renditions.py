@@ -22,8 +22,9 @@ from mosaic_cms.media.kinds import KINDS
 from mosaic_cms.pictures.library import ImageLibrary
 from mosaic_cms.pictures.picture import Wanted
 from mosaic_core.errors import InvalidInput
+from mosaic_core.testing.hostile.pictures import bomb
 from tests.cms.deployment import Deployment, Deployments
-from tests.cms.pictures.files import bomb, encoded, moving, opened, photograph
+from tests.cms.pictures.files import encoded, moving, opened, photograph
 from tests.cms.projection import projected, rebuilt
 
 FOREVER = "public, max-age=31536000, immutable"

@@ -1,12 +1,8 @@
-"""Small sounds, films and documents that are whole, made byte by byte."""
+"""Small sounds and films that are whole, made byte by byte."""
 
 from __future__ import annotations
 
 import struct
-
-
-def pdf(end: bytes = b"%%EOF\n") -> bytes:
-    return b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\nstartxref\n9\n" + end
 
 
 def wave(*chunks: tuple[bytes, bytes]) -> bytes:
@@ -64,3 +60,15 @@ def webm(*more: bytes, known: bool = True, tracks: bytes | None = None) -> bytes
     inside = element("1549a966", bytes(9)) + tracks + clusters + b"".join(more)
     header = element("1a45dfa3", bytes.fromhex("4282") + b"\x84webm")
     return header + element("18538067", inside, known=known)
+
+
+def film(*boxes: bytes) -> bytes:
+    """A film of a track and of no picture."""
+    body = b"".join(boxes) or box(b"moov", box(b"trak")) + box(b"mdat", bytes(8))
+    return struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + body
+
+
+def box(name: bytes, *inside: bytes) -> bytes:
+    """A box of ISO media (MP4, MOV)."""
+    content = b"".join(inside)
+    return struct.pack(">I4s", len(content) + 8, name) + content

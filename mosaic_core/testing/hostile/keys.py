@@ -1,0 +1,41 @@
+"""Keys that would leave a tenant's folder, or that not every file system can hold."""
+
+from __future__ import annotations
+
+#: What is wrong with it, for a test's id; the key; and words of the message that says so.
+HOSTILE_KEYS: tuple[tuple[str, str, str], ...] = (
+    ("no key", "", "1 to 512 characters"),
+    ("the folder itself", ".", "segment"),
+    ("the folder above", "..", "segment"),
+    ("the root", "/", "segment"),
+    ("a path from the root", "/etc/passwd", "segment"),
+    ("out at the beginning", "../other/a.txt", "segment"),
+    ("out in the middle", "a/../../other/a.txt", "segment"),
+    ("the same folder in the middle", "a/./b.txt", "segment"),
+    ("an empty segment", "a//b.txt", "segment"),
+    ("a folder", "a/", "segment"),
+    ("a backslash", "a\\b.txt", "character"),
+    ("out as on Windows", "..\\..\\a.txt", "character"),
+    ("NUL", "a\0.txt", "character"),
+    ("a line's end", "a\n.txt", "character"),
+    ("a line's end and a header", "a\r\nSet-Cookie: x", "character"),
+    ("DEL", "a\x7f.txt", "character"),
+    ("a control character of Unicode", "a\x85.txt", "character"),
+    ("text that turns", "a\u202etxt.exe", "character"),
+    ("text that turns in itself", "a\u2066b.txt", "character"),
+    ("a character that is not seen", "a\u200bb.txt", "character"),
+    ("half a character", "a\ud800.txt", "character"),
+    ("a long name", "x" * 181, "180 bytes"),
+    ("a name of many bytes", "é" * 91, "180 bytes"),
+    ("a long key", "/".join(["abcdefg"] * 65), "1 to 512 characters"),
+    ("a key of megabytes", "a\u0301" * 1_000_000, "1 to 512 characters"),
+    ("a device", "con", "a device"),
+    ("a device with an ending", "NUL.txt", "a device"),
+    ("a device in a folder", "a/Com1.log", "a device"),
+    ("a device's number", "lpt9", "a device"),
+    ("a device and a space", "aux .txt", "a device"),
+    ("a dot at the end", "a.", "ends in"),
+    ("a space at a folder's end", "a /b.txt", "ends in"),
+    ("a dot at a folder's end", "a./b.txt", "ends in"),
+    ("dots and a space at the end", "a... ", "ends in"),
+)
