@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from mosaic_storage_local import disk, drafts, folder
+from mosaic_storage_local import disk, drafts
 from mosaic_storage_local.folder import LocalFolder
 
 from mosaic_core.errors import DiskFull, FileMissing, QuotaExceeded, StorageError
@@ -277,6 +277,31 @@ def test_what_cannot_be_dropped_is_said(
         asyncio.run(storage.drop(tenant))
 
 
+def test_parts_that_are_sent_many_times_at_once_do_not_fill_the_disk(
+    storage: LocalFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts, "_WATCHED", 1_000)
+    tenant, most = make_tenant(tenant_id="abc123", tier=SMALL), 0
+
+    async def content() -> AsyncIterator[bytes]:
+        nonlocal most
+        for _ in range(SMALL_FILES // 10_000):
+            yield b"x" * 10_000
+            found = (tmp_path / "files" / "tenant-abc123" / "drafts").iterdir()
+            most = max(most, sum(path.stat().st_size for path in found))
+
+    async def main() -> None:
+        upload = await storage.begin_upload(tenant, "a", size=SMALL_FILES)
+        sent = (storage.write_part(tenant, upload.id, 1, content()) for _ in range(8))
+        done = await asyncio.gather(*sent, return_exceptions=True)
+        refused = [error for error in done if isinstance(error, BaseException)]
+        assert all(isinstance(error, QuotaExceeded) for error in refused), refused
+        assert (await storage.finish_upload(tenant, upload.id)).size == SMALL_FILES
+
+    asyncio.run(main())
+    assert most <= SMALL_FILES + 8 * 10_000
+
+
 def test_an_announced_size_beyond_the_limit_is_refused_before_anything_is_read(
     storage: LocalFolder,
 ) -> None:
@@ -293,7 +318,7 @@ def test_many_files_at_once_take_up_the_limit_once_more_and_no_more(
     storage: LocalFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """None of them is refused for its own size, and nobody knows which of them will be complete."""
-    monkeypatch.setattr(folder, "_WATCHED", 1_000)
+    monkeypatch.setattr(drafts, "_WATCHED", 1_000)
     tenant, most = make_tenant(tenant_id="abc123", tier=SMALL), 0
 
     async def content() -> AsyncIterator[bytes]:

@@ -11,13 +11,17 @@ import fcntl
 import hashlib
 import os
 import uuid
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mosaic_core.storage import Swept
 from mosaic_storage_local import disk
+from mosaic_storage_local.home import Home
+
+#: Bytes of a file after which it is looked at how much is being written beside it.
+_WATCHED = 1024 * 1024
 
 
 @contextmanager
@@ -79,6 +83,17 @@ def _lease(name: Path) -> int | None:
         if disk.names(name, handle):
             return handle
         os.close(handle)  # whoever had it just removed it
+
+
+async def watched(home: Home, draft: Path, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks, as long as all that is written at one time does not fill the disk."""
+    unseen = 0
+    async for chunk in chunks:
+        yield chunk
+        unseen += len(chunk)
+        if unseen >= _WATCHED:
+            unseen = 0
+            await asyncio.to_thread(home.require_disk, draft)
 
 
 async def receive(

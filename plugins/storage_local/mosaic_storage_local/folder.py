@@ -22,8 +22,6 @@ from mosaic_storage_local import disk, drafts, uploads
 from mosaic_storage_local.home import Home, full
 
 _CHUNK = 256 * 1024
-#: Bytes of a file after which it is looked at how much is being written beside it.
-_WATCHED = 16 * 1024 * 1024
 #: Files of a list that are looked at in one turn of a thread.
 _BATCH = 100
 #: Tenants whose folders are remembered.
@@ -58,7 +56,7 @@ class LocalFolder:
                     raise full(tenant)
                 path, file = stack.enter_context(drafts.draft(home.drafts))
             most = min((most for most in (room, size) if most is not None), default=None)
-            watched = _watched(home, path, chunks)
+            watched = drafts.watched(home, path, chunks)
             written, found = await drafts.receive(watched, file, key, most=most)
             if room is not None and written > room:
                 raise full(tenant)
@@ -191,17 +189,6 @@ class LocalFolder:
     def _find_home(self, tenant: TenantContext) -> Home:
         tier = self._tiers.get(tenant.tier)
         return Home.of(self._root, tenant, None if tier is None else tier.limits.files)
-
-
-async def _watched(home: Home, draft: Path, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The same chunks, as long as all that is written at one time does not fill the disk."""
-    unseen = 0
-    async for chunk in chunks:
-        yield chunk
-        unseen += len(chunk)
-        if unseen >= _WATCHED:
-            unseen = 0
-            await asyncio.to_thread(home.require_disk, draft)
 
 
 def _can_begin(prefix: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from mosaic_core.errors import FileMismatch, FileMissing
 from mosaic_core.storage import FileInfo, Swept, Upload
 from mosaic_storage_local import disk
-from mosaic_storage_local.drafts import draft, receive
+from mosaic_storage_local.drafts import draft, receive, watched
 from mosaic_storage_local.home import Home
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -67,7 +67,8 @@ async def write_part(home: Home, upload_id: str, number: int, chunks: AsyncItera
     with ExitStack() as stack:
         with disk.storing(upload.key):
             path, file = stack.enter_context(draft(home.drafts))
-        written, _ = await receive(chunks, file, upload.key, most=length)
+        watching = watched(home, path, chunks)
+        written, _ = await receive(watching, file, upload.key, most=length)
         if written != length:
             raise FileMismatch(
                 f"Part {number} of {upload.key!r} has {length} bytes; "
