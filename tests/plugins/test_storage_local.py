@@ -26,7 +26,7 @@ from mosaic_storage_local.folder import LocalFolder
 from mosaic_core.errors import DiskFull, FileMissing, QuotaExceeded, StorageError
 from mosaic_core.tenants import TenantContext
 from mosaic_core.testing.services import SMALL, SMALL_FILES, make_services, make_tenant
-from mosaic_core.testing.storage.tools import chunked, content_of, keys_of
+from mosaic_core.testing.storage.tools import chunked, content_of, keys_of, leased
 
 
 @pytest.fixture
@@ -188,6 +188,39 @@ def test_drafts_of_killed_processes_are_swept_and_running_ones_are_not(
     asyncio.run(storage.write(tenant, "a.txt", swept_meanwhile()))
     assert asyncio.run(content_of(storage, tenant, "a.txt")) == b"first half, second half"
     assert list(drafts.iterdir()) == []
+
+
+HOLDER = """
+import asyncio, sys
+from pathlib import Path
+from mosaic_core.testing.services import make_tenant
+from mosaic_storage_local.folder import LocalFolder
+
+async def main():
+    storage = LocalFolder(Path(sys.argv[1]) / "files", {})
+    async with storage.lease(make_tenant(tenant_id="abc123"), "a") as ours:
+        print("begun" if ours else "refused", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def test_a_lease_ends_with_its_process_and_the_next_sweep_leaves_nothing_of_it(
+    storage: LocalFolder, tmp_path: Path
+) -> None:
+    tenant = make_tenant(tenant_id="abc123")
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    assert not asyncio.run(leased(storage, tenant, "a"))
+    process.kill()
+    process.communicate(timeout=30)
+    assert asyncio.run(storage.sweep(tenant)).removed == 1
+    assert list((tmp_path / "files" / "tenant-abc123" / "drafts").iterdir()) == []
+    assert asyncio.run(leased(storage, tenant, "a"))
 
 
 def test_what_counts_is_counted_anew_when_it_is_not_known(
