@@ -9,10 +9,7 @@ from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
-    IncompleteReadError,
     ResourceModifiedError,
-    ServiceRequestError,
-    ServiceResponseError,
 )
 
 from mosaic_core.errors import (
@@ -25,7 +22,6 @@ from mosaic_core.errors import (
 
 #: No such blob, or not even the container that it would be in.
 _MISSING = frozenset({"BlobNotFound", "ContainerNotFound", "ResourceNotFound"})
-_BUSY = frozenset({"ServerBusy", "OperationTimedOut", "InternalError"})
 
 
 @contextmanager
@@ -60,13 +56,13 @@ def _ours(error: AzureError, what: str) -> StorageError:
             hint="Check the connection string, or give the identity the role "
             "'Storage Blob Data Contributor', and look at the account's firewall.",
         )
-    if status in {429, 503} or code in _BUSY:
+    if status == 429 or (status is not None and status >= 500):
         return StorageBusy(
             f"Azure Blob Storage is too busy for {what!r}{told}.", hint="Try again in a while."
         )
     if isinstance(error, ResourceModifiedError):
         return StorageError(f"{what!r} was replaced meanwhile.", hint="Do it again.")
-    if isinstance(error, ServiceRequestError | ServiceResponseError | IncompleteReadError):
+    if status is None:  # there was no answer, or not all of it came
         return StorageUnreachable(
             f"Azure Blob Storage does not answer for {what!r}.",
             hint="Check the account's address, its firewall and the network.",

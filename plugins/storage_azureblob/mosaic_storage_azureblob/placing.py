@@ -38,8 +38,8 @@ Send = Callable[[BlobClient, dict[str, Any], dict[str, str]], Awaitable[dict[str
 DRAFTS = "drafts/"
 _DRAFT = re.compile(r"([0-9a-f]{8})-[0-9a-f]{32}", re.ASCII)
 _MOST_TRIES = 10
-#: Bytes that the service copies at one request.
-_SLICE = 256 * 1024 * 1024
+#: Bytes that the service copies at one request, so that none takes as long as the timeout.
+_SLICE = 64 * 1024 * 1024
 #: In a blob's metadata: the digest of its content, which write made it, and of which upload.
 DIGEST, WRITE, UPLOAD = "sha256", "mosaicwrite", "mosaicupload"
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import time
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,7 +22,7 @@ from mosaic_core.errors import (
     StorageUnreachable,
 )
 from mosaic_core.testing.services import make_tenant
-from mosaic_core.testing.storage.tools import chunked, digest_of
+from mosaic_core.testing.storage.tools import chunked, content_of, digest_of
 from tests.azurite import OWN, SHARED, Azurite
 from tests.plugins.storage_azureblob.opening import opened
 from tests.processes import free_port
@@ -53,6 +56,7 @@ class Refusing(BaseHTTPRequestHandler):
     [
         ([(503, "ServerBusy")], None, ""),
         ([(500, "InternalError"), (503, "ServerBusy")], StorageBusy, "too busy"),
+        ([(502, ""), (504, "")], StorageBusy, "too busy"),
         ([(403, "AuthorizationFailure")], StorageForbidden, "Storage Blob Data Contributor"),
         ([(409, "AccountBeingCreated")], MosaicError, "AccountBeingCreated"),
     ],
@@ -83,6 +87,44 @@ def test_what_the_service_answers_is_told_and_worth_another_try_or_not(
     try:
         asyncio.run(main())
         assert len(Refusing.asked) == (2 if answers[0][0] >= 500 else 1)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3.0], ids=["cut off", "stalled"])
+def test_an_answer_that_does_not_come_to_its_end_is_none(
+    azurite: Azurite, tmp_path: Path, seconds: float
+) -> None:
+    class Halting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(206)
+            self.send_header("ETag", '"0x1"')
+            self.send_header("Content-Range", "bytes 0-999/1000")
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 500)
+            self.wfile.flush()
+            time.sleep(seconds)
+            self.connection.close()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Halting)
+    Thread(target=server.serve_forever, daemon=True).start()
+
+    async def main() -> None:
+        connection = azurite.connection(SHARED, port=server.server_port)
+        given = {"connection_string": connection, "timeout": 0.5, "retries": 0}
+        async with opened(tmp_path, azurite.settings("container", **given)) as storage:
+            with pytest.raises(StorageUnreachable, match=r"a\.txt"):
+                await content_of(storage, make_tenant(), "a.txt")
+
+    try:
+        asyncio.run(main())
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            gc.collect()  # the SDK leaves a connection that was cut off open
     finally:
         server.shutdown()
         server.server_close()
