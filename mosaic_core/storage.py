@@ -30,15 +30,15 @@ LEASE = timedelta(seconds=15)
 MOST_PARTS = 50_000
 _MAX_KEY = 512
 _MAX_SEGMENT = 180
-#: Names that Windows keeps for devices, refused so that a key means one thing everywhere.
+#: Names that Windows keeps for devices, refused so that a key means one thing everywhere (Naming
+#: Files, Win32 reference).
 _DEVICES = frozenset(
-    {"con", "prn", "aux", "nul"}
-    | {f"com{n}" for n in range(1, 10)}
-    | {f"lpt{n}" for n in range(1, 10)}
+    {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    | {f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"}
 )
 
-#: Kinds of characters that nobody sees: control, surrogate, format.
-_UNSEEN = frozenset({"Cc", "Cs", "Cf"})
+#: Kinds of characters that nobody sees: control, surrogate, format, ends of lines and paragraphs.
+_UNSEEN = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
