@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
+from mosaic_core.errors import QuotaExceeded
 from mosaic_core.storage import Storage
 from mosaic_core.testing.contract import contract_test
-from mosaic_core.testing.services import make_tenant
+from mosaic_core.testing.services import SMALL, SMALL_FILES, make_tenant
 from mosaic_core.testing.storage.company import CompanyContract
 from mosaic_core.testing.storage.files import FilesContract
 from mosaic_core.testing.storage.keys import KeysContract
@@ -32,6 +34,23 @@ class DurableStorageContract(StorageContract):
             assert await content_of(again, tenant, "a/b.txt") == b"to stay"
             await again.write(tenant, "a/c.txt", chunked(b"from the other"))
         assert await keys_of(storage, tenant) == ["a/b.txt", "a/c.txt"]
+
+    @contract_test
+    async def test_processes_together_keep_the_limit(self, storage: Storage) -> None:
+        tenant, part = make_tenant(tier=SMALL), b"x" * (SMALL_FILES // 10)
+        async with self.open(self.services) as again:
+            done = await asyncio.gather(
+                *(
+                    one.write(tenant, f"f{n}", chunked(part, 1_000))
+                    for n, one in enumerate([storage, again] * 10)
+                ),
+                return_exceptions=True,
+            )
+            refused = [result for result in done if isinstance(result, BaseException)]
+            assert all(isinstance(error, QuotaExceeded) for error in refused), refused
+            assert len(await keys_of(again, tenant)) == 20 - len(refused) <= 10
+            for one in (storage, again):
+                assert await one.usage(tenant) == (20 - len(refused)) * len(part)
 
     @contract_test
     async def test_a_lease_is_one_for_all_processes(self, storage: Storage) -> None:
