@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -46,9 +47,10 @@ async def leased(space: Space, key: str) -> AsyncIterator[bool]:
 
 async def _acquire(space: Space, blob: BlobClient) -> BlobLeaseClient | None:
     """The lease of a blob, which is made where it is not there; None while another has it."""
+    mine = str(uuid.uuid4())  # so that it is ours, too, when the first answer was lost
     while True:
         try:
-            return await blob.acquire_lease(_SECONDS)
+            return await blob.acquire_lease(_SECONDS, lease_id=mine)
         except HttpResponseError as error:
             if code_of(error) == _TAKEN:
                 return None
