@@ -210,7 +210,7 @@ async def _strays(product: Product, known: set[str]) -> list[Problem]:
     problems: list[Problem] = []
     for name, persistence in product.platform.strategies().items():
         try:
-            problems += await persistence.strays(known)
+            problems += [stray.problem for stray in await persistence.strays(known)]
         except MosaicError as error:
             problems.append(Problem(name, error.message, error.hint))
     return problems

@@ -21,8 +21,8 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.dialects.sqlite import dialect
 
 from mosaic_core.database import History
+from mosaic_core.file_databases.search_definition import DROP, SPAN, SPELL_ALL, Definition, quoted
 from mosaic_core.search import searched_table
-from mosaic_tenancy_sqlite.search_definition import DROP, SPAN, SPELL_ALL, Definition, quoted
 
 #: Rows that a step looks for, and that it puts in before it looks at the clock.
 _CHOSEN, _TOGETHER = 10_000, 16
