@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: For so long a move may stand still before somebody is told.
 _STALLED = timedelta(minutes=2)
+#: Tenants that one line names.
+_NAMED = 5
 
 
 @dataclass(slots=True)
@@ -136,6 +139,7 @@ async def examine_databases(
     # Those that are gone on with, or removed in a while.
     known.update(await directory.imports.going(await directory.clock.now()))
     found.problems += await _strays(product, known)
+    found.problems += await _left_by_plugins(product, [record.tenant for record in records])
     return found
 
 
@@ -214,6 +218,26 @@ async def _strays(product: Product, known: set[str]) -> list[Problem]:
         except MosaicError as error:
             problems.append(Problem(name, error.message, error.hint))
     return problems
+
+
+async def _left_by_plugins(product: Product, tenants: Sequence[TenantContext]) -> list[Problem]:
+    """Tables of plugins that are not selected."""
+    platform, found = product.platform, dict[str, list[str]]()
+    for tenant in tenants:
+        with contextlib.suppress(MosaicError):  # what cannot be read was told before
+            revision = await platform.persistence(tenant).revision(tenant)
+            for plugin in platform.schema.history.strangers(revision):
+                found.setdefault(plugin, []).append(tenant.slug)
+    return [
+        Problem(
+            f"plugin {plugin}",
+            f"It is not selected, and {len(slugs)} tenants have its tables: "
+            f"{', '.join(slugs[:_NAMED])}{', …' if len(slugs) > _NAMED else ''}. They are left "
+            "alone; such a tenant is neither moved nor exported, since that would leave them out.",
+            f"Add {plugin!r} to [platform] plugins again, and run 'mosaic migrate'.",
+        )
+        for plugin, slugs in sorted(found.items())
+    ]
 
 
 async def _examine_tenant(product: Product, tenant: TenantContext) -> list[Problem]:
