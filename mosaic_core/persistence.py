@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.tenants import TenantContext
+from mosaic_core.types import made_at
 
 
 class HeadStatus(enum.StrEnum):
@@ -87,7 +88,10 @@ class Stray:
     def of(
         cls, name: str, what: str, since: datetime | None, home: TenantContext | None, by_hand: str
     ) -> Stray:
-        """One that is called ``name`` where it is, and that an operator removes ``by_hand``."""
+        """One that is called ``name`` where it is, and that an operator removes ``by_hand``. Where
+        it does not say since when it is there, it is as old as its tenant's id."""
+        if since is None and home is not None:
+            since = made_at(home.tenant_id)
         mend = (
             "A process was killed before it made the tenant known. It is never read: run "
             "'mosaic doctor --remove-strays', or, if no tenant is being made right now and "

@@ -21,6 +21,7 @@ from mosaic_cms.cli.running import (
     say,
     show_table,
 )
+from mosaic_cms.cli.strays import remove_strays
 from mosaic_core.errors import MosaicError
 from mosaic_core.persistence import Problem
 
@@ -50,9 +51,20 @@ def doctor(
     mend: Annotated[
         bool, typer.Option("--mend", help="Put right what the platform notes about its tenants.")
     ] = False,
+    strays: Annotated[
+        bool,
+        typer.Option(
+            "--remove-strays",
+            help="Do nothing but remove databases of no tenant, left by what was killed.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
 ) -> None:
     """Check configuration, plugins, databases, revisions, head chains, the platform's notes about
     its tenants, and what was left over."""
+    if strays:
+        remove_strays(as_json=as_json, yes=yes)
+        return
     with progress_bar("Checking", quiet=as_json) as progress:
         found = asyncio.run(_examine(progress, mend=mend))
     if as_json:
@@ -106,6 +118,7 @@ async def _examine(progress: Callable[[str, int, int], None], *, mend: bool) -> 
 async def examine_databases(
     product: Product, progress: Callable[[str, int, int], None], *, mend: bool
 ) -> _Found:
+    from mosaic_cms.strays import find
     from mosaic_core.head import PLATFORM
     from mosaic_core.head.log import verify
 
@@ -134,11 +147,7 @@ async def examine_databases(
             else:
                 (found.mended if mend else found.problems).extend(noted)
         progress("tenants", number, len(records))
-    known = {record.tenant.tenant_id for record in records}
-    known |= {deleted.tenant.tenant_id for deleted in await directory.deletions.pending()}
-    # Those that are gone on with, or removed in a while.
-    known.update(await directory.imports.going(await directory.clock.now()))
-    found.problems += await _strays(product, known)
+    found.problems += [stray.problem for stray in await find(product.platform)]
     found.problems += await _left_by_plugins(product, [record.tenant for record in records])
     return found
 
@@ -207,16 +216,6 @@ async def _moves(product: Product) -> list[Problem]:
                     f"--to {move.to_tier}'.",
                 )
             )
-    return problems
-
-
-async def _strays(product: Product, known: set[str]) -> list[Problem]:
-    problems: list[Problem] = []
-    for name, persistence in product.platform.strategies().items():
-        try:
-            problems += [stray.problem for stray in await persistence.strays(known)]
-        except MosaicError as error:
-            problems.append(Problem(name, error.message, error.hint))
     return problems
 
 
