@@ -12,6 +12,7 @@ from mosaic_cms.scope import Actor
 from mosaic_core.directory import PlatformDatabase
 from mosaic_core.directory.rollouts import anything_left
 from mosaic_core.fleet import correct_revisions, migrate_fleet
+from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings
 from mosaic_core.tenants import TenantContext, TenantStatus
 
@@ -63,9 +64,10 @@ async def migrate_tenants(
     done = Migrated(
         migrated=[], unrendered=[], failed={}, busy={}, waiting=0, wave="", corrected=[]
     )
-    if not verify and not await _anything_left(settings):
+    plugins = Plugins(settings.platform.plugins)
+    if not verify and not await _anything_left(settings, plugins):
         return done
-    async with open_product(settings) as product:
+    async with open_product(settings, plugins=plugins) as product:
         if verify:
             done["corrected"] = await correct_revisions(
                 product.platform, progress, actor=str(actor)
@@ -102,11 +104,11 @@ async def upgrade_blocks(
         return done
 
 
-async def _anything_left(settings: Settings) -> bool:
+async def _anything_left(settings: Settings, plugins: Plugins) -> bool:
     """One query, before anything is opened for it."""
     database = PlatformDatabase(settings.data_dir / "platform.db", platform_schema())
     try:
-        return await anything_left(database, tenant_schema().history.current)
+        return await anything_left(database, tenant_schema(plugins).history.current)
     finally:
         await database.close()
 

@@ -99,6 +99,7 @@ from mosaic_core.database import History, TenantBase, TenantSchema
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.outbox import Message
 from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform, platform_history
+from mosaic_core.plugin_tables import with_plugins
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings
 from mosaic_core.tenants import TenantContext, TenantStatus
@@ -163,11 +164,12 @@ _AHEAD = timedelta(minutes=1)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def tenant_schema() -> TenantSchema:
-    """The tenant tables of kernel and product, and the migrations that lead to them."""
-    return TenantSchema(
-        TenantBase.metadata, History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS / "tenant"])
-    )
+def tenant_schema(plugins: Plugins | None = None) -> TenantSchema:
+    """The tenant tables of kernel and product, and of some plugins, and the migrations that lead to
+    them."""
+    history = History("tenant", [TENANT_MIGRATIONS, _MIGRATIONS / "tenant"])
+    schema = TenantSchema(TenantBase.metadata, history)
+    return schema if plugins is None else with_plugins(schema, plugins)
 
 
 def platform_schema() -> History:
@@ -316,6 +318,8 @@ async def open_product(
     settings: Settings, *, plugins: Plugins | None = None
 ) -> AsyncIterator[Product]:
     """Opens the platform and the product on it."""
-    opened = open_platform(settings, tenant_schema(), plugins=plugins, history=platform_schema())
+    plugins = plugins or Plugins(settings.platform.plugins)
+    schema = tenant_schema(plugins)
+    opened = open_platform(settings, schema, plugins=plugins, history=platform_schema())
     async with opened as platform:
         yield Product(platform)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import shutil
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic_cms.scope import SYSTEM
@@ -61,8 +64,14 @@ async def _may_go(platform: Platform, tenant: TenantContext) -> bool:
     return head.status is HeadStatus.FENCED
 
 
+def scratch_of(platform: Platform, tenant: TenantContext) -> Path:
+    """The folder in which an import works on this machine."""
+    return platform.settings.data_dir / "imports" / tenant.tenant_id
+
+
 async def _remove(platform: Platform, tenant: TenantContext) -> None:
     """Whoever is held up here removes nothing that is somebody's: the id is nobody's any more."""
+    await asyncio.to_thread(shutil.rmtree, scratch_of(platform, tenant), ignore_errors=True)
     await platform.persistence(tenant).drop(tenant)
     await platform.storage(tenant).drop(tenant)
     platform.heads.forget(tenant.tenant_id)

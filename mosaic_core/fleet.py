@@ -195,7 +195,8 @@ async def correct_revisions(platform: Platform, progress: Progress, *, actor: st
         nonlocal done
         for tenant, revision in waiting:
             try:
-                own = await platform.persistence(tenant).revision(tenant)
+                read = await platform.persistence(tenant).revision(tenant)
+                own = platform.schema.history.own(read)
                 if own != revision:
                     found.append(f"{tenant.slug} is at {own}; {revision} was noted.")
                     await directory.change(

@@ -26,6 +26,7 @@ from typing import Any
 import pluggy
 
 from mosaic_core.cache import Cache
+from mosaic_core.database import TenantTables
 from mosaic_core.identity import IdentityProvider
 from mosaic_core.mail import Mailer
 from mosaic_core.persistence import Persistence
@@ -73,6 +74,18 @@ class TenancyHooks:
             @hookimpl
             def mosaic_persistence():
                 return Provider(name="tenancy_sqlite", settings=SQLiteSettings, open=open_sqlite)
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def mosaic_tables(self) -> TenantTables:
+        """Tables of the plugin's own in the database of every tenant, with their migrations.
+
+        Example::
+
+            @hookimpl
+            def mosaic_tables():
+                return TenantTables(base=Base, migrations=Path(__file__).parent / "migrations")
         """
         raise NotImplementedError
 

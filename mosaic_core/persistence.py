@@ -11,6 +11,7 @@ import enum
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import Select, Table
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.tenants import TenantContext
+from mosaic_core.types import made_at
 
 
 class HeadStatus(enum.StrEnum):
@@ -62,6 +64,59 @@ class Problem:
     subject: str
     what: str
     mend: str
+
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A database of no tenant: what a process leaves that is killed while it makes one.
+
+    Attributes:
+        problem: what `mosaic doctor` says of it.
+        since: when it was made or last written; None when nobody can tell.
+        home: the tenant whose it would be, known by its id and epoch alone: dropping that home
+            removes it. None when that would be no help.
+    """
+
+    problem: Problem
+    since: datetime | None = None
+    home: TenantContext | None = None
+
+    @classmethod
+    def of(
+        cls, name: str, what: str, since: datetime | None, home: TenantContext | None, by_hand: str
+    ) -> Stray:
+        """One that is called ``name`` where it is, and that an operator removes ``by_hand``. Where
+        it does not say since when it is there, it is as old as its tenant's id."""
+        if since is None and home is not None:
+            since = made_at(home.tenant_id)
+        mend = (
+            "A process was killed before it made the tenant known. It is never read: run "
+            "'mosaic doctor --remove-strays', or, if no tenant is being made right now and "
+            f"platform.db is not from an old backup, {by_hand}"
+        )
+        return cls(Problem(name, f"{what}; it {_told(_age(since))}.", mend), since, home)
+
+    @property
+    def age(self) -> float | None:
+        """In seconds, by this machine's clock; None when nobody can tell."""
+        return _age(self.since)
+
+
+def _age(since: datetime | None) -> float | None:
+    return None if since is None else (datetime.now(UTC) - since).total_seconds()
+
+
+def _told(seconds: float | None) -> str:
+    if seconds is None:
+        return "does not say how old it is"
+    for size, unit in _UNITS:
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"is {count} {unit}{'s' if count > 1 else ''} old"
+    return "is less than a minute old"
 
 
 class Begin(Protocol):
@@ -172,10 +227,8 @@ class Persistence(Protocol):
         """What is wrong with the database itself; an empty list when nothing is."""
         ...
 
-    async def strays(self, known: Collection[str]) -> list[Problem]:
-        """Databases here of no tenant, each with its age and how to remove it.
-
-        A process that is killed while it makes a tenant may leave one.
+    async def strays(self, known: Collection[str]) -> list[Stray]:
+        """Databases here of no tenant.
 
         Args:
             known: the ids of all tenants.

@@ -32,6 +32,17 @@ def new_id() -> uuid.UUID:
     return uuid_utils.compat.uuid7()
 
 
+def made_at(identity: str) -> datetime | None:
+    """When an id of :func:`new_id` was made, by its hexadecimal digits; None for any other text."""
+    try:
+        found = uuid.UUID(identity)
+    except ValueError:
+        return None
+    if found.version != 7:
+        return None
+    return datetime.fromtimestamp((found.int >> 80) / 1000, UTC)
+
+
 def canonical_json(value: Any) -> str:
     """One text for one value: sorted keys, no spaces, no NaN (in the manner of RFC 8785)."""
     return json.dumps(

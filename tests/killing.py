@@ -22,8 +22,9 @@ from typing import Any
 
 from mosaic_storage_local import disk as files
 from mosaic_storage_local.home import Home
-from mosaic_tenancy_sqlite import disk as databases
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from mosaic_core.file_databases import disk as databases
 
 #: What changes something that is there after a kill, each by its owner and name.
 EFFECTS: tuple[tuple[Any, str], ...] = (

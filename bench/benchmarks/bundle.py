@@ -58,6 +58,7 @@ async def _take(product: Product, folder: Path) -> list[Figure]:
             persistence=product.platform.persistence(scope.tenant),
             storage=product.platform.storage(scope.tenant),
             schema=product.platform.schema,
+            scratch=folder / "scratch",
             require=_nobody_else,
         )
         started = time.perf_counter()

@@ -13,8 +13,9 @@ from bench.deployment import new_deployment, scratch
 from bench.figures import Figure, Target
 from bench.harness import Spread
 from bench.progress import tell
-from mosaic_cms.product import Product, open_product, tenant_schema
+from mosaic_cms.product import Product, open_product
 from mosaic_cms.scope import Actor
+from mosaic_core.database import TenantBase
 
 NAMES = ("new_tenant", "new_tenant.create_all")
 _ROUNDS = 5
@@ -67,7 +68,7 @@ def _tables(file: Path) -> float:
     engine = create_engine(
         f"sqlite:///{file}", execution_options={"schema_translate_map": {"tenant": None}}
     )
-    tenant_schema().metadata.create_all(engine)
+    TenantBase.metadata.create_all(engine)
     engine.dispose()
     return (time.perf_counter() - started) * 1e3
 

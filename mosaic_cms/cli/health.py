@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from mosaic_cms.cli.running import (
     say,
     show_table,
 )
+from mosaic_cms.cli.strays import remove_strays
 from mosaic_core.errors import MosaicError
 from mosaic_core.persistence import Problem
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 #: For so long a move may stand still before somebody is told.
 _STALLED = timedelta(minutes=2)
+#: Tenants that one line names.
+_NAMED = 5
 
 
 @dataclass(slots=True)
@@ -47,9 +51,20 @@ def doctor(
     mend: Annotated[
         bool, typer.Option("--mend", help="Put right what the platform notes about its tenants.")
     ] = False,
+    strays: Annotated[
+        bool,
+        typer.Option(
+            "--remove-strays",
+            help="Do nothing but remove databases of no tenant, left by what was killed.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
 ) -> None:
     """Check configuration, plugins, databases, revisions, head chains, the platform's notes about
     its tenants, and what was left over."""
+    if strays:
+        remove_strays(as_json=as_json, yes=yes)
+        return
     with progress_bar("Checking", quiet=as_json) as progress:
         found = asyncio.run(_examine(progress, mend=mend))
     if as_json:
@@ -103,6 +118,7 @@ async def _examine(progress: Callable[[str, int, int], None], *, mend: bool) -> 
 async def examine_databases(
     product: Product, progress: Callable[[str, int, int], None], *, mend: bool
 ) -> _Found:
+    from mosaic_cms.strays import find
     from mosaic_core.head import PLATFORM
     from mosaic_core.head.log import verify
 
@@ -131,11 +147,8 @@ async def examine_databases(
             else:
                 (found.mended if mend else found.problems).extend(noted)
         progress("tenants", number, len(records))
-    known = {record.tenant.tenant_id for record in records}
-    known |= {deleted.tenant.tenant_id for deleted in await directory.deletions.pending()}
-    # Those that are gone on with, or removed in a while.
-    known.update(await directory.imports.going(await directory.clock.now()))
-    found.problems += await _strays(product, known)
+    found.problems += [stray.problem for stray in await find(product.platform)]
+    found.problems += await _left_by_plugins(product, [record.tenant for record in records])
     return found
 
 
@@ -206,14 +219,24 @@ async def _moves(product: Product) -> list[Problem]:
     return problems
 
 
-async def _strays(product: Product, known: set[str]) -> list[Problem]:
-    problems: list[Problem] = []
-    for name, persistence in product.platform.strategies().items():
-        try:
-            problems += await persistence.strays(known)
-        except MosaicError as error:
-            problems.append(Problem(name, error.message, error.hint))
-    return problems
+async def _left_by_plugins(product: Product, tenants: Sequence[TenantContext]) -> list[Problem]:
+    """Tables of plugins that are not selected."""
+    platform, found = product.platform, dict[str, list[str]]()
+    for tenant in tenants:
+        with contextlib.suppress(MosaicError):  # what cannot be read was told before
+            revision = await platform.persistence(tenant).revision(tenant)
+            for plugin in platform.schema.history.strangers(revision):
+                found.setdefault(plugin, []).append(tenant.slug)
+    return [
+        Problem(
+            f"plugin {plugin}",
+            f"It is not selected, and {len(slugs)} tenants have its tables: "
+            f"{', '.join(slugs[:_NAMED])}{', …' if len(slugs) > _NAMED else ''}. They are left "
+            "alone; such a tenant is neither moved nor exported, since that would leave them out.",
+            f"Add {plugin!r} to [platform] plugins again, and run 'mosaic migrate'.",
+        )
+        for plugin, slugs in sorted(found.items())
+    ]
 
 
 async def _examine_tenant(product: Product, tenant: TenantContext) -> list[Problem]:

@@ -63,7 +63,7 @@ def making() -> None:
 @maker.command("new")
 def new(
     name: Annotated[str, typer.Argument(help="Its name, such as storage_attic.")],
-    kind: Annotated[str, typer.Option(help="resolver or storage.")] = "storage",
+    kind: Annotated[str, typer.Option(help="resolver, storage or tables.")] = "storage",
     folder: Annotated[Path, typer.Option(help="Where to make its folder.")] = Path(),
     as_json: AsJson = False,
 ) -> None:

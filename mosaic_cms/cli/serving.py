@@ -145,11 +145,14 @@ async def _opens(settings: Settings, *, whole: bool) -> None:
     from mosaic_cms.identity.secrets import open_secrets
     from mosaic_cms.product import open_product, platform_schema, tenant_schema
     from mosaic_core.platform import open_platform
+    from mosaic_core.plugins import Plugins
 
     open_secrets(settings)
     if whole:
         async with open_product(settings) as product:
             product.themes.check()
     else:
-        async with open_platform(settings, tenant_schema(), history=platform_schema()):
+        plugins = Plugins(settings.platform.plugins)
+        schema, history = tenant_schema(plugins), platform_schema()
+        async with open_platform(settings, schema, plugins=plugins, history=history):
             pass

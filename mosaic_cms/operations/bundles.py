@@ -18,7 +18,7 @@ from mosaic_cms.operations.site_life import RenderSites, render_sites
 from mosaic_cms.pictures.picture import made_in
 from mosaic_cms.rights import SERVER_FILES, Permission
 from mosaic_cms.scope import PlatformScope, TenantScope
-from mosaic_cms.unfinished import give_up
+from mosaic_cms.unfinished import give_up, scratch_of
 from mosaic_core import bundle
 from mosaic_core.directory import Lease, Work, slug_taken
 from mosaic_core.directory.imports import Wish
@@ -145,6 +145,7 @@ async def _import(
         persistence=platform.persistence(tenant),
         storage=platform.storage(tenant),
         schema=platform.schema,
+        scratch=scratch_of(platform, tenant),
         require=lambda: imports.require(lease),
     )
     done = await bundle.load(target, command.file, identity=identity, progress=scope.progress)

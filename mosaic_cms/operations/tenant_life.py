@@ -185,7 +185,7 @@ async def _made_ready(scope: PlatformScope, deletion: Deletion, lease: Lease) ->
     tenant = dataclasses.replace(deletion.tenant, status=deletion.status)
     persistence, history = platform.persistence(tenant), platform.schema.history
     revision = await persistence.revision(tenant)
-    if revision != history.current:
+    if history.own(revision) != history.current:
         # Behind a fence that a killed process put up, nothing is migrated.
         await platform.moving.settle(tenant, lease, actor=str(scope.actor))
         await persistence.migrate(tenant)

@@ -16,12 +16,14 @@ from mosaic_core.errors import ConfigurationError, Conflict, InvalidInput
 from mosaic_core.plugins import installed
 from mosaic_core.settings import nearest
 
-Kind = Literal["resolver", "storage"]
+Kind = Literal["resolver", "storage", "tables"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIX = ".template"
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*\Z")
 _MOST = 40
+#: The same of one with tables, since its migrations are named after it.
+_MOST_WITH_TABLES = 27
 #: ``mosaic_core`` and ``mosaic_cms`` are ours.
 _RESERVED = frozenset({"core", "cms"})
 
@@ -63,10 +65,11 @@ def write_plugin(name: str, kind: Kind, folder: Path) -> list[Path]:
 def _check(name: str, kind: str) -> None:
     if kind not in get_args(Kind):
         raise InvalidInput(f"There is no kind of plugin {kind!r}{nearest(kind, get_args(Kind))}")
-    if not _NAME.match(name) or len(name) > _MOST or name.startswith("mosaic_"):
+    most = _MOST_WITH_TABLES if kind == "tables" else _MOST
+    if not _NAME.match(name) or len(name) > most or name.startswith("mosaic_"):
         raise InvalidInput(
             f"{name[:80]!r} cannot be a plugin's name.",
-            hint=f"Use up to {_MOST} lower-case letters and digits with single underscores, "
+            hint=f"Use up to {most} lower-case letters and digits with single underscores, "
             f"without 'mosaic', such as {_suggestion(name, kind)!r}.",
         )
     if name in _RESERVED:

@@ -99,7 +99,7 @@ async def export(
         raise Conflict(f"The file {path.name!r} is there already.", hint="Replace it with --force.")
     # Code may serve a tenant with columns that it does not know, but it would leave them out here.
     history, subject = source.schema.history, f"The database of {source.tenant.slug!r}"
-    history.require_current(await source.persistence.revision(source.tenant), subject)
+    history.require_whole(await source.persistence.revision(source.tenant), subject)
     unfinished, keys = path.with_name(f"{path.name}.part"), keys_of(recipients)
     async with AsyncExitStack() as stack:
         file = await asyncio.to_thread(claim, unfinished)

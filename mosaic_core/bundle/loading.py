@@ -8,19 +8,19 @@ came.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, func, insert, select, update
 
 from mosaic_core.bundle.checking import NO_ROW, Counted, values_of
-from mosaic_core.bundle.form import Manifest, Progress, Seal
+from mosaic_core.bundle.form import MANIFEST, Manifest, Progress, Seal
 from mosaic_core.bundle.reading import Bundle, Member, damaged, open_bundle
 from mosaic_core.database.schema import TenantSchema, logged_tables
 from mosaic_core.errors import (
-    BundleError,
     BundleNewer,
     Conflict,
     DatabaseBehind,
@@ -33,12 +33,17 @@ from mosaic_core.persistence import HeadStatus, Persistence, Rows
 from mosaic_core.storage import Storage
 from mosaic_core.tenants import TenantContext
 
+if TYPE_CHECKING:
+    from mosaic_core.bundle.past import Past
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a bundle is loaded to: a tenant that nobody knows yet.
 
     Attributes:
+        scratch: a folder of the import's own, for a file that takes the rows of an older bundle
+            until they are migrated; it is gone afterwards.
         require: asked inside each change, when nobody else can make one: raises LeaseLost where
             somebody else has taken up the import.
     """
@@ -47,6 +52,7 @@ class Target:
     persistence: Persistence
     storage: Storage
     schema: TenantSchema
+    scratch: Path
     require: Callable[[], Awaitable[None]]
 
 
@@ -62,8 +68,9 @@ async def load(
     target: Target, path: Path, *, identity: str | None = None, progress: Progress
 ) -> Loaded:
     """Makes the database and the files of a tenant. When it fails or is stopped, what there is
-    stays, and the next load of the same bundle goes on with it. The caller sees to it that nobody
-    knows the tenant, and that all that is there is an earlier load's of this bundle.
+    stays, and the next load of the same bundle goes on with it; with the rows of an older bundle,
+    it begins anew. The caller sees to it that nobody knows the tenant, and that all that is there
+    is an earlier load's of this bundle.
 
     Raises:
         BundleError, BundleDamaged, BundleNewer: of the file; see :func:`open_bundle`.
@@ -85,49 +92,90 @@ class _Loading:
         self._there: dict[str, int] = {}
         #: An earlier load came to its end; what was rendered since may stand above it.
         self._ended = False
+        #: Takes the rows of an older bundle.
+        self._past: Past | None = None
 
     async def run(self) -> Loaded:
         opening = open_bundle(self._path, self._identity)
         bundle = await asyncio.to_thread(opening.__enter__)
         try:
-            self._require_shape(bundle.manifest)
-            await self._begin(bundle.manifest)
-            seal = await self._members(bundle)
-            if not self._ended:
-                await self._end(bundle.manifest)
+            older = self._is_older(bundle.manifest)
+            await self._begin(anew=older)
+            if older and not self._ended:
+                seal = await self._upgraded(bundle)
+            else:
+                seal = await self._members(bundle)
+                if not self._ended:
+                    head = bundle.manifest.head
+                    await self._end(head.model_dump() | {"digest": bytes.fromhex(head.digest)})
         except BaseException as error:
             await asyncio.to_thread(opening.__exit__, type(error), error, error.__traceback__)
             raise
         await asyncio.to_thread(opening.__exit__, None, None, None)
         return Loaded(bundle.manifest, seal)
 
-    def _require_shape(self, manifest: Manifest) -> None:
+    def _is_older(self, manifest: Manifest) -> bool:
+        """Whether the rows are to be migrated.
+
+        Raises:
+            BundleNewer: nothing is known here of what the rows look like.
+        """
         subject = f"The bundle {self._path.name!r}"
         try:
-            self._target.schema.history.require_current(manifest.revision, subject)
+            self._target.schema.history.require_whole(manifest.revision, subject)
         except DatabaseNewer as error:
             raise BundleNewer(error.message, hint=error.hint) from error
-        except DatabaseBehind as error:
-            raise BundleError(
-                error.message, hint="Import it with the version that made it, and migrate there."
-            ) from error
+        except DatabaseBehind:
+            if not manifest.revision:
+                raise damaged(MANIFEST, "it names no revision") from None
+            return True
         if strange := [name for name in manifest.tables if name not in self._tables]:
             raise BundleNewer(f"{subject} has tables that are not known here: {strange}.")
+        return False
 
-    async def _begin(self, manifest: Manifest) -> None:
-        """Makes an empty, fenced database, or finds how far an earlier load came."""
+    async def _begin(self, *, anew: bool) -> None:
+        """Makes an empty, fenced database, or finds how far an earlier load came; ``anew``, an
+        unfinished one is made again."""
         persistence, tenant = self._target.persistence, self._target.tenant
         await self._target.require()
+        if anew:  # a killed process may have left it
+            await asyncio.to_thread(shutil.rmtree, self._target.scratch, ignore_errors=True)
+        head = first_head(tenant.tenant_id, tenant.epoch) | {"status": HeadStatus.FENCED}
         try:
-            head = first_head(tenant.tenant_id, tenant.epoch) | {"status": HeadStatus.FENCED}
             await persistence.provision(tenant, [Rows(TENANT.head, [head])])
         except Conflict:
             async with persistence.session(tenant) as session:
                 status = await session.scalar(select(TENANT.head.c.status))
                 self._ended = status != HeadStatus.FENCED
+            if anew and not self._ended:
+                await persistence.drop(tenant)
+                await persistence.provision(tenant, [Rows(TENANT.head, [head])])
+                return
+            async with persistence.session(tenant) as session:
                 for name, table in self._tables.items():
                     query = select(func.count()).select_from(table)
                     self._there[name] = await session.scalar(query) or 0
+
+    async def _upgraded(self, bundle: Bundle) -> Seal:
+        """Loads an older bundle: its rows go through a file that is migrated, its files do not."""
+        from mosaic_core.bundle.past import clear, past, present
+
+        target, scratch = self._target, self._target.scratch
+        try:
+            async with past(scratch, target.schema, target.tenant, bundle.manifest) as before:
+                self._past = before
+                seal = await self._members(bundle)
+                await asyncio.to_thread(before.end, target.tenant, bundle.manifest.head)
+            async with present(scratch, target.schema, target.tenant) as now:
+                done, rows = 0, sum(seal.rows.values()) + seal.changes
+                async for table, values in now.rows():
+                    await self._put(table, values)
+                    done += len(values)
+                    self._progress("rows", done, max(rows, done))
+                await self._end(await now.head())
+        finally:
+            await asyncio.to_thread(clear, scratch)
+        return seal
 
     async def _members(self, bundle: Bundle) -> Seal:
         counted = await asyncio.to_thread(Counted, bundle)
@@ -144,6 +192,11 @@ class _Loading:
 
     async def _rows(self, member: Member, rows: Sequence[Mapping[str, Any]]) -> None:
         assert member.table is not None
+        if self._ended:
+            return
+        if self._past is not None:
+            await asyncio.to_thread(self._past.put, member.name, member.table, rows)
+            return
         table = self._tables[member.table]
         there = self._there.get(member.table, 0)
         self._there[member.table] = max(there - len(rows), 0)
@@ -183,18 +236,10 @@ class _Loading:
                 tenant, member.key, _chunks(member), size=member.size, digest=member.digest
             )
 
-    async def _end(self, manifest: Manifest) -> None:
-        head = manifest.head
-        await self._put(
-            None,
-            {
-                "status": HeadStatus.OPEN,
-                "version": head.version,
-                "published": head.published,
-                "digest": bytes.fromhex(head.digest),
-                "base_version": head.base_version,
-            },
-        )
+    async def _end(self, head: Mapping[str, Any]) -> None:
+        """Puts what the head of the rows says into that of the tenant, which takes writes then."""
+        said = {name: head[name] for name in ("version", "published", "digest", "base_version")}
+        await self._put(None, said | {"status": HeadStatus.OPEN})
 
 
 async def _chunks(member: Member) -> AsyncIterator[bytes]:

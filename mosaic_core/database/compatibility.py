@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from alembic.ddl.base import AddColumn, AlterColumn, DropColumn, RenameTable
+from alembic.ddl.base import AddColumn, AlterColumn, ColumnName, ColumnType, DropColumn, RenameTable
 from alembic.script import Script
 from sqlalchemy import (
     DDL,
     CheckConstraint,
     Column,
+    Connection,
     Constraint,
     ForeignKeyConstraint,
+    MetaData,
     Table,
     TableClause,
     TextClause,
@@ -90,7 +92,7 @@ class _Watch:
             case DropColumn():
                 self.tables[element.table_name].columns.pop(element.column.name)
             case AlterColumn():
-                self.odd.append(f"alters {element.table_name}.{element.column_name}")
+                self._alter(element)
             case AddConstraint(element=constraint):
                 self.tables[constraint.table.name].add(constraint)
             case CreateIndex(element=index) if index.unique and index.table is not None:
@@ -99,6 +101,9 @@ class _Watch:
                 self.odd.append(f"deletes rows of {name}")
             case TextClause() | DDL():
                 self._text(str(element))
+
+    def _alter(self, element: AlterColumn) -> None:
+        self.odd.append(f"alters {element.table_name}.{element.column_name}")
 
     def driver(
         self, connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool
@@ -113,6 +118,36 @@ class _Watch:
         told = f"runs SQL text, of which nothing is known: {statement[:60]!r}"
         if told not in self.odd:
             self.odd.append(told)
+
+
+class _Follow(_Watch):
+    """Follows also what no older code can live with."""
+
+    def _alter(self, element: AlterColumn) -> None:
+        columns = self.tables[element.table_name].columns
+        old = columns.pop(element.column_name)
+        name = element.newname if isinstance(element, ColumnName) else old.name
+        kind = element.type_ if isinstance(element, ColumnType) else old.type
+        columns[name] = Column(name, kind, primary_key=old.primary_key, nullable=old.nullable)
+
+
+def tables_at(history: History, connection: Connection, revision: str) -> dict[str, Table]:
+    """Brings an empty database to a revision; returns the tables that there are then, by
+    name: their columns, without what rows have to keep."""
+    watch, metadata = _Follow(), MetaData(schema=history.schema)
+    event.listen(connection, "before_execute", watch)
+    try:
+        history.run(connection, to=revision)
+    finally:
+        event.remove(connection, "before_execute", watch)
+    return {
+        name: Table(
+            name,
+            metadata,
+            *(Column(c.name, c.type, primary_key=c.primary_key) for c in shape.columns.values()),
+        )
+        for name, shape in watch.tables.items()
+    }
 
 
 def incompatibilities(history: History) -> Iterator[str]:

@@ -1,7 +1,11 @@
 """Alembic, run for one database at a time.
 
-A *history* is a set of migration folders with one or more heads: the kernel's and the product's. A
-database's *revision* is its heads, comma-separated and sorted.
+A *history* is a set of migration folders with one or more heads: the kernel's, the product's, and
+those of plugins that own tables, each a labelled branch. A database's *revision* is its heads,
+comma-separated and sorted.
+
+A plugin's migrations are named after it (``notes_0001``), since it may go: its part of a revision
+is passed over by code that does not have the plugin, and its rows are left alone.
 
 Each migration says which code may serve a database that has it, so that older code goes on while a
 fleet is migrated (expand and contract; Sato, "ParallelChange", 2014)::
@@ -33,6 +37,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, inspect
 
 from mosaic_core import types
+from mosaic_core.database.branches import plugin_of, require_branch
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
 
 _ENVIRONMENT = Path(__file__).parent
@@ -54,25 +59,33 @@ class History:
     Args:
         schema: the symbolic schema that its tables are declared in, ``tenant`` or ``platform``.
         folders: where its revision files are.
+        branches: the same of plugins, by their names; they run after the others.
     """
 
-    def __init__(self, schema: str, folders: Sequence[Path]) -> None:
+    def __init__(
+        self, schema: str, folders: Sequence[Path], branches: Mapping[str, Path] | None = None
+    ) -> None:
         self.schema = schema
         self.folders = tuple(folders)
+        self.branches = dict(branches or {})
         #: Held around :meth:`upgrade` in an event loop, where two of them would take turns at
         #: waiting for their databases and get each other's.
         self.turn = asyncio.Lock()
 
     def share(self, history: History) -> None:
         """Knows the migrations of another, which are loaded once for both."""
-        self._script, self.turn = history._script, history.turn
+        self._script, self.turn, self.branches = history._script, history.turn, history.branches
         self.current, self.applied = history.current, history.applied
 
     @cached_property
     def _script(self) -> ScriptDirectory:
-        return ScriptDirectory(
-            str(_ENVIRONMENT), version_locations=[str(folder) for folder in self.folders]
+        folders = [*self.folders, *self.branches.values()]
+        script = ScriptDirectory(
+            str(_ENVIRONMENT), version_locations=[str(folder) for folder in folders]
         )
+        for plugin, folder in self.branches.items():
+            require_branch(plugin, folder, script)
+        return script
 
     @cached_property
     def current(self) -> str:
@@ -89,6 +102,7 @@ class History:
         """Every migration, in the order in which they run, and whether code has to know it to serve
         a database that has them all."""
         scripts = list(self._script.walk_revisions())[::-1]
+        scripts.sort(key=_is_plugins)
         required = {_needs(script) for script in scripts}
         return {script.revision: script.revision in required for script in scripts}
 
@@ -102,6 +116,35 @@ class History:
         """The revision a database stands at; empty when it has none."""
         return ",".join(sorted(self._context(connection).get_current_heads()))
 
+    def own(self, revision: str) -> str:
+        """A revision without the parts of plugins that this code does not have."""
+        parts = filter(None, revision.split(","))
+        return ",".join(sorted(part for part in parts if not self._is_strange(part)))
+
+    def strangers(self, revision: str) -> list[str]:
+        """The plugins that this code does not have, and whose tables are in a database."""
+        parts = filter(None, revision.split(","))
+        return sorted({part.rpartition("_")[0] for part in parts if self._is_strange(part)})
+
+    def _is_strange(self, name: str) -> bool:
+        plugin = plugin_of(name)
+        return plugin is not None and plugin not in self.branches
+
+    def require_whole(self, revision: str, subject: str) -> None:
+        """Like :meth:`require_current`, and all that is in the database is known: what copies it
+        would leave out what is not.
+
+        Raises:
+            DatabaseBehind, DatabaseNewer: as they say.
+        """
+        if plugins := self.strangers(revision):
+            names = ", ".join(map(repr, plugins))
+            raise DatabaseNewer(
+                f"{subject} has tables of a plugin that is not selected: {names}.",
+                hint="Select it in [platform] plugins: without it, its rows would be left out.",
+            )
+        self.require_current(revision, subject)
+
     def require_current(self, revision: str, subject: str) -> None:
         """Says what is wrong with a revision that is not the code's.
 
@@ -109,6 +152,7 @@ class History:
             DatabaseNewer: it names migrations that this code does not have.
             DatabaseBehind: this code has migrations that it lacks.
         """
+        revision = self.own(revision)
         if revision == self.current:
             return
         strange = sorted(set(filter(None, revision.split(","))) - set(self.applied))
@@ -129,7 +173,11 @@ class History:
         Args:
             applied: what the database remembers of its migrations (:attr:`applied`).
         """
-        strange = [required for name, required in applied.items() if name not in self.applied]
+        strange = [
+            required
+            for name, required in applied.items()
+            if name not in self.applied and not self._is_strange(name)
+        ]
         if strange and not any(strange) and applied.keys() >= self.applied.keys():
             return
         self.require_current(revision, subject)
@@ -157,29 +205,45 @@ class History:
             DatabaseNewer: it was made by newer code; it is left as it is.
         """
         revision = self.read(connection)
-        if revision == self.current:
-            return revision
+        if self.own(revision) == self.current:
+            return self.current
         with contextlib.suppress(DatabaseBehind):
             self.require_current(revision, subject)
         self.run(connection)
         if inspect(connection).has_table("migrations", self._actual_schema(connection)):
-            rows = [{"revision": name, "required": needed} for name, needed in self.applied.items()]
+            strange = {
+                name: required
+                for name, required in self.read_applied(connection).items()
+                if self._is_strange(name)
+            }
+            applied = {**self.applied, **strange}
+            rows = [{"revision": name, "required": needed} for name, needed in applied.items()]
             connection.execute(delete(self._migrations))
             connection.execute(insert(self._migrations), rows)
         return self.current
 
-    def run(self, connection: Connection, ran: Callable[[Script], None] | None = None) -> None:
+    def run(
+        self,
+        connection: Connection,
+        ran: Callable[[Script], None] | None = None,
+        *,
+        to: str = "heads",
+    ) -> None:
         """Runs the migrations that a database lacks.
 
         Args:
             ran: told of each, after it ran.
+            to: the revision that they lead to, if not the current one.
         """
         script = self._script
         config = Config()
         config.set_main_option("script_location", str(_ENVIRONMENT))
 
-        def steps(revision: object, context: MigrationContext) -> object:
-            return script._upgrade_revs("heads", revision)  # type: ignore[arg-type]
+        def steps(heads: tuple[str, ...], context: MigrationContext) -> object:
+            known: Any = tuple(head for head in heads if not self._is_strange(head))
+            wanted: Any = tuple(to.split(","))
+            found: Any = script._upgrade_revs(wanted, known)
+            return sorted(found, key=lambda step: _is_plugins(step.revision))
 
         def applied(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:
             if ran is not None:
@@ -219,6 +283,10 @@ class History:
         translation = connection.get_execution_options()["schema_translate_map"]
         actual: str | None = translation[self.schema]
         return actual
+
+
+def _is_plugins(script: Script) -> bool:
+    return plugin_of(script.revision) is not None
 
 
 def _needs(script: Script) -> str | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.orm import DeclarativeBase, Mapper
@@ -22,10 +23,15 @@ _KIND = "mosaic"
 _PUBLISHES = "mosaic_publishes"
 
 
+def tenant_metadata() -> MetaData:
+    """What a plugin's tables are declared in: the ``metadata`` of a base of its own."""
+    return MetaData(schema="tenant", naming_convention=NAMES)
+
+
 class TenantBase(DeclarativeBase):
     """The base of every table that a tenant has."""
 
-    metadata = MetaData(schema="tenant", naming_convention=NAMES)
+    metadata = tenant_metadata()
 
 
 class PlatformBase(DeclarativeBase):
@@ -59,7 +65,14 @@ def publishes(table: Table) -> bool:
     return bool(table.info.get(_PUBLISHES))
 
 
-def logged_tables(metadata: MetaData) -> dict[str, Table]:
+class Tables(Protocol):
+    """Tables, each after those that it points to: those of a ``MetaData``, or of several."""
+
+    @property
+    def sorted_tables(self) -> list[Table]: ...
+
+
+def logged_tables(metadata: Tables) -> dict[str, Table]:
     """The tables whose changes the log records, by name, in the order of their dependencies."""
     return {
         table.name: table
@@ -72,8 +85,21 @@ def logged_tables(metadata: MetaData) -> dict[str, Table]:
 class TenantSchema:
     """What a tenant's database consists of: its tables, and the migrations that lead there."""
 
-    metadata: MetaData
+    metadata: Tables
     history: History
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTables:
+    """The tables that a plugin has in the database of every tenant.
+
+    Attributes:
+        base: that its classes are derived from, with :func:`tenant_metadata`.
+        migrations: the folder of the migrations that make them.
+    """
+
+    base: type[DeclarativeBase]
+    migrations: Path
 
 
 def metadata_faults(metadata: MetaData, *bases: type[DeclarativeBase]) -> Iterator[str]:

@@ -81,8 +81,7 @@ async def first_rows(
 
 def _in_order(tables: Iterable[Table]) -> list[Table]:
     """Each table after those that its rows point to."""
-    found = list(tables)
-    return sorted(found, key=_order(found[0].metadata).__getitem__)
+    return sorted(tables, key=lambda table: _order(table.metadata)[table])
 
 
 @cache

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import MetaData, and_, delete, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_core.database.schema import TenantSchema, logged_tables
+from mosaic_core.database.branches import belongs_to
+from mosaic_core.database.schema import Tables, TenantSchema, logged_tables
 from mosaic_core.errors import ChainBroken, NotFound
 from mosaic_core.head import chain
 from mosaic_core.head.guard import migrating
@@ -149,7 +150,7 @@ async def rebuild(session: AsyncSession, tables: HeadTables, version: int | None
     return {entity: rows for entity, rows in content.items() if rows}
 
 
-async def content_of(session: AsyncSession, metadata: MetaData) -> Content:
+async def content_of(session: AsyncSession, metadata: Tables) -> Content:
     """What the logged tables hold now, in the form that :func:`rebuild` returns."""
     content: Content = {}
     for name, table in logged_tables(metadata).items():
@@ -162,7 +163,7 @@ async def content_of(session: AsyncSession, metadata: MetaData) -> Content:
     return content
 
 
-def in_shape(content: Content, metadata: MetaData) -> Content:
+def in_shape(content: Content, metadata: Tables) -> Content:
     """What was rebuilt, in the shape that the tables have now: while a fleet is migrated, code that
     knows a column and code that does not write to the same rows."""
     tables = logged_tables(metadata)
@@ -272,17 +273,28 @@ async def migrate(writer: Writer, tables: HeadTables, schema: TenantSchema, subj
         connection = await write.session.connection()
         await connection.execution_options(**migrating())
         before = await connection.run_sync(schema.history.read)
-        if before == schema.history.current:
-            return before
+        if schema.history.own(before) == schema.history.current:
+            return schema.history.current
         old = await rebuild(write.session, tables, write.version - 1)
         async with schema.history.turn:
             after = await connection.run_sync(schema.history.upgrade, subject)
         new = await content_of(write.session, schema.metadata)
         write.extra.append(chain.Change(chain.MIGRATE, "", "", {"from": before, "to": after}))
-        write.extra += _differences(old, new)
+        left = schema.history.strangers(before)
+        write.extra += _differences(_without(old, left), new)
         return after
 
     return await writer.write(upgrade, actor="system", action="schema.migrate", reserve=True)
+
+
+def _without(content: Content, plugins: Collection[str]) -> Content:
+    """Without the rows of plugins that this code does not have: they are left alone, and known to
+    be there."""
+    return {
+        entity: rows
+        for entity, rows in content.items()
+        if not any(belongs_to(entity, plugin) for plugin in plugins)
+    }
 
 
 def _differences(old: Content, new: Content) -> Iterator[chain.Change]:

@@ -101,7 +101,7 @@ class Effects:
         for home in homes:
             revision = await home.persistence.revision(home.tenant)
             subject = f"The database of {home.tenant.slug!r} (epoch {home.tenant.epoch})"
-            self._schema.history.require_current(revision, subject)
+            self._schema.history.require_whole(revision, subject)
 
     async def _level_files(self) -> None:
         await self._files.level(self._progress)
@@ -112,7 +112,7 @@ class Effects:
 
     async def _warm(self) -> None:
         """Has the new home's index of what is searched made, so that nobody waits for it."""
-        found = searched_table(self._schema.metadata)
+        found = searched_table(self._schema.metadata.sorted_tables)
         if found is None:
             return
         table, searchable = found

@@ -109,7 +109,7 @@ class Moving:
         # (which may serve a tenant that is ahead), and there is where it is to live.
         persistence = self._persistence(home)
         await persistence.head(home)
-        self._schema.history.require_current(
+        self._schema.history.require_whole(
             await persistence.revision(home), f"The database of {home.slug!r}"
         )
         self._persistence(target), self._storage(target)

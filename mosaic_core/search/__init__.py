@@ -6,11 +6,11 @@ of it, exact when it is next asked, and answers ``Persistence.search`` from that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Table
 
 from mosaic_core.errors import InvalidInput
 
@@ -116,9 +116,9 @@ def searched(searchable: Searchable) -> dict[str, Any]:
     return {_KEY: searchable}
 
 
-def searched_table(metadata: MetaData) -> tuple[Table, Searchable] | None:
-    """The table that is searched, and how; None when there is none."""
-    found = [table for table in metadata.sorted_tables if _KEY in table.info]
+def searched_table(tables: Iterable[Table]) -> tuple[Table, Searchable] | None:
+    """The table among some that is searched, and how; None when there is none."""
+    found = [table for table in tables if _KEY in table.info]
     if not found:
         return None
     (table,) = found

@@ -12,7 +12,7 @@ What a kind of server does in its own way is its :class:`Backend`, in a package 
 from mosaic_core.server_databases.backend import Backend, Server
 from mosaic_core.server_databases.choosing import backend_of
 from mosaic_core.server_databases.database import ServerDatabase
-from mosaic_core.server_databases.naming import Home, Names, age
+from mosaic_core.server_databases.naming import Home, Names, made_at
 from mosaic_core.server_databases.strays import stray_schemas
 from mosaic_core.server_databases.whole import whole
 
@@ -22,8 +22,8 @@ __all__ = [
     "Names",
     "Server",
     "ServerDatabase",
-    "age",
     "backend_of",
+    "made_at",
     "stray_schemas",
     "whole",
 ]

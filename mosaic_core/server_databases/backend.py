@@ -7,10 +7,10 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import URL, Dialect, MetaData
+from sqlalchemy import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from mosaic_core.database import History, TenantSchema
+from mosaic_core.database import History, Tables, TenantSchema
 from mosaic_core.persistence import Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.server_databases.naming import Home
@@ -187,7 +187,7 @@ class Backend(Protocol):
         ...
 
     def search_index(
-        self, metadata: MetaData, dialect: Dialect, *, roles: bool
+        self, metadata: Tables, dialect: Dialect, *, roles: bool
     ) -> SearchIndex | None:
         """None when nothing is searched."""
         ...

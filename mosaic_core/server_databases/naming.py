@@ -13,7 +13,6 @@ from mosaic_core.tenants import TenantContext
 _ID = re.compile(r"[a-z0-9]{1,40}\Z")
 #: Stands for the schema in what is compiled once; no name has a capital letter.
 MARK = "MOSAIC_SCHEMA"
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,11 @@ class Names:
             raise DatabaseMissing(f"{tenant.tenant_id!r} is not a tenant's id.")
         return f"{self.prefix}_{tenant.tenant_id}_{tenant.epoch}"
 
-    def tenant_id(self, name: str) -> str | None:
-        """Whose home has this name; None when it is not one of these names."""
+    def home(self, name: str) -> TenantContext | None:
+        """The tenant whose home has this name, known by its id and epoch alone; None when it is
+        not one of these names."""
         found = self._pattern.match(name)
-        return found[1] if found else None
+        return TenantContext(found[1], name, name, "", epoch=int(found[2])) if found else None
 
 
 def stamp(tenant: TenantContext) -> str:
@@ -57,15 +57,9 @@ def stamp(tenant: TenantContext) -> str:
     return f"MOSAIC, tenant {tenant.tenant_id}, made {datetime.now(UTC).isoformat('T', 'seconds')}"
 
 
-def age(comment: str | None) -> str:
-    """How long ago a home was made, by its :func:`stamp`."""
+def made_at(comment: str | None) -> datetime | None:
+    """When a home was made, by its :func:`stamp`; None when it does not say."""
     try:
-        made = datetime.fromisoformat((comment or "").rpartition(" ")[2])
-        seconds = (datetime.now(UTC) - made).total_seconds()
-    except (ValueError, TypeError):
-        return "it does not say how long ago"
-    for size, unit in _UNITS:
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "less than a minute ago"
+        return datetime.fromisoformat((comment or "").rpartition(" ")[2]).astimezone(UTC)
+    except ValueError:
+        return None

@@ -198,6 +198,11 @@ async def check_persistence_isolation(
         assert (await persistence.head(ours)).version == 1
         return await persistence.head(ours)
 
+    async def glance() -> object:
+        await persistence.head(theirs)
+        persistence.glance(theirs)
+        return persistence.glance(ours)
+
     async def published() -> object:
         found: list[object] = []
         for path in ("same", secret):
@@ -229,6 +234,7 @@ async def check_persistence_isolation(
         "exclusive": exclusive,
         "session": session,
         "head": head,
+        "glance": glance,
         "published": published,
         "search": search,
         "revision": lambda: persistence.revision(ours),

@@ -21,6 +21,7 @@ pytest.register_assert_rewrite(
     "mosaic_core.testing.isolation",
     "mosaic_core.testing.mail",
     "mosaic_core.testing.persistence",
+    "mosaic_core.testing.plugin_tables",
     "mosaic_core.testing.resolution",
     "mosaic_core.testing.storage",
 )

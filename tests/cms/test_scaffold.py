@@ -12,7 +12,7 @@ from mosaic_cms.scaffold import write_plugin
 from mosaic_core.errors import ConfigurationError, Conflict, InvalidInput, MosaicError
 
 
-@pytest.mark.parametrize("kind", ["resolver", "storage"])
+@pytest.mark.parametrize("kind", ["resolver", "storage", "tables"])
 def test_it_makes_a_whole_distribution(kind: str, tmp_path: Path) -> None:
     files = write_plugin("blue_door", kind, tmp_path / "new" / "place")  # type: ignore[arg-type]
     root = tmp_path / "new" / "place" / "blue_door"
@@ -27,6 +27,7 @@ def test_it_makes_a_whole_distribution(kind: str, tmp_path: Path) -> None:
         "mosaic_blue_door/py.typed",
         "tests/test_plugin.py",
         *({"mosaic_blue_door/uploads.py"} if kind == "storage" else ()),
+        *({"mosaic_blue_door/migrations/m0001_first.py"} if kind == "tables" else ()),
     }
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["name"] == "mosaic-blue-door"

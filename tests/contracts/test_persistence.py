@@ -62,6 +62,14 @@ class TestDatabases(PersistenceContract):
         postgres.remove_databases(f"{prefix}_")
 
 
+class TestFiles(PersistenceContract):
+    """In a folder below the data folder."""
+
+    provider = dedicated.mosaic_persistence()
+    database = "sqlite"
+    settings = {"url": "sqlite:///dedicated"}
+
+
 class TestSchemasOnSQLServer(PersistenceContract):
     provider = sqlschema.mosaic_persistence()
     database = "mssql"

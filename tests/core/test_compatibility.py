@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from mosaic_core.database import History
-from mosaic_core.database.compatibility import incompatibilities
+from mosaic_core.database.compatibility import incompatibilities, tables_at
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
 
 _HEADER = """
@@ -203,3 +203,29 @@ def test_code_that_is_ahead_and_behind_serves_nothing(tmp_path: Path) -> None:
         known.require_servable("m1,x1", {"m1": False, "x1": False}, "it")
     with pytest.raises(DatabaseNewer):
         known.require_servable("m2,x1", {}, "it")  # from before databases remembered it
+
+
+def test_the_tables_at_a_revision_are_as_the_migrations_left_them(tmp_path: Path) -> None:
+    """Whatever they did: columns that came, went and got another name or type."""
+    changed = """
+op.add_column("boxes", sa.Column("size", types.Integer()), schema="tenant")
+op.alter_column("boxes", "note", new_column_name="remark", schema="tenant")
+op.drop_column("boxes", "name", schema="tenant")
+"""
+    one = history(
+        tmp_path / "steps", (EXPAND, _BOXES), ('phase = "contract"\nneeds = "m2"', changed)
+    )
+    engine = sa.create_engine(
+        "sqlite://", execution_options={"schema_translate_map": {"tenant": None}}
+    )
+    for revision, columns in (("m1", ["id", "name", "note"]), ("m2", ["id", "size", "remark"])):
+        with engine.connect() as connection:
+            found = tables_at(one, connection, revision)["boxes"]
+            assert sorted(found.columns.keys()) == sorted(columns)
+            assert [column.name for column in found.primary_key] == ["id"]
+            there = connection.exec_driver_sql("SELECT * FROM boxes").keys()
+            assert sorted(there) == sorted(columns)
+            connection.exec_driver_sql("DROP TABLE boxes")
+            connection.exec_driver_sql("DROP TABLE alembic_version")
+            connection.commit()
+    engine.dispose()

@@ -312,6 +312,10 @@ RETURNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mosaic_mail": _ONE_PROVIDER,
     "mosaic_telemetry": _ONE_PROVIDER,
     "mosaic_tenant_resolvers": (f"[{_PROVIDER}]", ("None", _PROVIDER, "[None]", "(1,)")),
+    "mosaic_tables": (
+        "__import__('mosaic_core.database').database.TenantTables(base=int, migrations=__file__)",
+        ("None", "int", "[]"),
+    ),
     "mosaic_themes": (
         "[ThemeFolder(name='plain', path=__file__)]",
         ("None", "ThemeFolder(name='plain', path=__file__)", "['plain']"),

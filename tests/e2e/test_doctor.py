@@ -88,13 +88,15 @@ def test_what_a_killed_creation_left_is_named_with_how_to_remove_it(
     assert found["tenants"] == 1
     assert problem["subject"] == left.name
     assert what in problem["what"]
-    assert "1 hour ago" in problem["what"]
+    assert "1 hour old" in problem["what"]
     named = Path(problem["mend"].rpartition("remove ")[2])
     assert left.name in deployment.run("doctor", status=1)
 
     assert left in set(named.parent.glob(named.name))
-    for path in named.parent.glob(named.name):
-        path.unlink()
+
+    assert left.name in deployment.run("doctor", "--remove-strays", "--yes")
+    assert set(folder.iterdir()) == before
+    assert "There are none" in deployment.run("doctor", "--remove-strays")
     assert deployment.json("doctor")["problems"] == []
     assert deployment.json("tenant", "create", "orphan")["slug"] == "orphan"
     assert deployment.json("doctor") == {"tenants": 2, "problems": []}

@@ -14,12 +14,12 @@ import pytest
 
 from mosaic_cms.scaffold import write_plugin
 
-PLUGINS = {"storage_attic": "storage", "by_table": "resolver"}
+PLUGINS = {"storage_attic": "storage", "by_table": "resolver", "attic": "tables"}
 
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the two plugins, which sees this one's packages and changes none."""
+    """An environment with the plugins, which sees this one's packages and changes none."""
     work = tmp_path_factory.mktemp("kit")
     for name, kind in PLUGINS.items():
         write_plugin(name, kind, work)  # type: ignore[arg-type]
@@ -84,6 +84,7 @@ def test_mosaic_shows_them_as_selected(python: Path) -> None:
     rows = run(python, "-c", code).splitlines()
     assert "storage_attic selected mosaic_storage" in rows
     assert "by_table selected mosaic_tenant_resolvers" in rows
+    assert "attic selected mosaic_actions mosaic_tables" in rows
 
 
 @pytest.mark.parametrize("name", PLUGINS)

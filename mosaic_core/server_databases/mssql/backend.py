@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Dialect, MetaData
+from sqlalchemy import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mosaic_core.database import History, TenantSchema, mssql, odbc
+from mosaic_core.database import History, Tables, TenantSchema, mssql, odbc
 from mosaic_core.database.mssql import quoted
 from mosaic_core.persistence import Problem
 from mosaic_core.server_databases.backend import Statements as AnyStatements
@@ -92,9 +92,7 @@ class SQLServer:
     def history(self, history: History, name: str, *, roles: bool) -> History:
         return IndexedHistory(history, name)
 
-    def search_index(
-        self, metadata: MetaData, dialect: Dialect, *, roles: bool
-    ) -> WordSearch | None:
+    def search_index(self, metadata: Tables, dialect: Dialect, *, roles: bool) -> WordSearch | None:
         index = Index.of(metadata, dialect)
         return None if index is None else WordSearch(index, dialect)
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Dialect, MetaData
+from sqlalchemy import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mosaic_core.database import History, TenantSchema, postgresql
+from mosaic_core.database import History, Tables, TenantSchema, postgresql
 from mosaic_core.database.postgresql import literal, quoted
 from mosaic_core.persistence import Problem
 from mosaic_core.server_databases.backend import Statements, Transaction
@@ -77,9 +77,7 @@ class PostgreSQL:
     def history(self, history: History, name: str, *, roles: bool) -> History:
         return IndexedHistory(history, name, roles=roles)
 
-    def search_index(
-        self, metadata: MetaData, dialect: Dialect, *, roles: bool
-    ) -> TextSearch | None:
+    def search_index(self, metadata: Tables, dialect: Dialect, *, roles: bool) -> TextSearch | None:
         index = Index.of(metadata, dialect)
         return None if index is None else TextSearch(index, dialect, roles=roles)
 

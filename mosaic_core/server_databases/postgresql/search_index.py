@@ -20,9 +20,9 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, MetaData, Table
+from sqlalchemy import Connection, Dialect, Table
 
-from mosaic_core.database import History
+from mosaic_core.database import History, Tables
 from mosaic_core.database.postgresql import literal, quoted
 from mosaic_core.search import MOST_TEXT, Searchable, searched_table
 from mosaic_core.search.spelling import SPELLED
@@ -95,9 +95,9 @@ class Index:
         )
 
     @staticmethod
-    def of(metadata: MetaData, dialect: Dialect) -> Index | None:
+    def of(metadata: Tables, dialect: Dialect) -> Index | None:
         """The index that a schema needs; None when nothing is searched."""
-        found = searched_table(metadata)
+        found = searched_table(metadata.sorted_tables)
         return None if found is None else Index(*found, dialect)
 
     def _create(self) -> Iterator[str]:
@@ -218,7 +218,7 @@ class IndexedHistory(History):
         self.share(history)
 
     def upgrade(self, connection: Connection, subject: str) -> str:
-        if self.read(connection) == self.current:
+        if self.own(self.read(connection)) == self.current:
             return self.current
         for statement in DROP:
             connection.exec_driver_sql(statement.replace(MARK, self._name))

@@ -274,11 +274,15 @@ class LifeContract(Contract[Persistence]):
         found = await persistence.strays([known.tenant_id])
         assert len(found) == 1
         stray = found[0]
-        assert unknown.tenant_id in stray.subject
-        assert "ago" in stray.what
-        assert unknown.tenant_id in stray.mend
+        assert unknown.tenant_id in stray.problem.subject
+        assert stray.age is not None
+        assert abs(stray.age) < 3600
+        assert unknown.tenant_id in stray.problem.mend
         assert await persistence.strays([known.tenant_id, unknown.tenant_id]) == []
-        await persistence.drop(unknown)
+        assert stray.home is not None
+        assert stray.home.tenant_id == unknown.tenant_id
+        assert await names_of(persistence, stray.home) == ["left behind"]
+        await persistence.drop(stray.home)
         assert await persistence.strays([known.tenant_id]) == []
         assert await names_of(persistence, known) == []
 

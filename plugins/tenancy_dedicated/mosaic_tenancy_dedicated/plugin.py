@@ -21,14 +21,17 @@ class DedicatedSettings(BaseModel):
     # What is wrong is told without what was given: it may be the password.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    #: The server on which databases are made, as the URL of any database there. It may be the
-    #: address of a secret in Azure Key Vault, as may those that are given.
+    #: The server on which databases are made, as the URL of any database there; or the folder in
+    #: which SQLite files are made. It may be the address of a secret in Azure Key Vault, as may
+    #: those that are given.
     url: SecretStr
-    #: Databases that are there already: their URLs, by the slug of the tenant that gets it.
+    #: Databases, and folders, that are there already: their URLs, by the slug of the tenant that
+    #: gets it.
     given: Mapping[str, SecretStr] = {}
     #: What the names of this deployment's databases begin with.
     prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,11}$")] = "tenant"
-    #: Connections of each process to one tenant's database; writes take at most half of them.
+    #: Connections of each process to one tenant's database; writes take at most half of them. Of
+    #: SQLite files, those that are read at one time, and as many that are written.
     connections: Annotated[int, Field(ge=2, le=500)] = 8
     #: Seconds to wait for one.
     wait: Annotated[float, Field(gt=0, le=300)] = 20.0
@@ -40,15 +43,10 @@ class DedicatedSettings(BaseModel):
 async def open_databases(
     settings: DedicatedSettings, services: PlatformServices
 ) -> AsyncIterator[Persistence]:
-    from mosaic_tenancy_dedicated import vault
-    from mosaic_tenancy_dedicated.databases import TenantDatabases
+    from mosaic_tenancy_dedicated import places, vault
 
-    settings = await vault.revealed(settings)
-    databases = TenantDatabases(settings, services.schema, services.tiers)
-    try:
+    async with places.opened(await vault.revealed(settings), services) as databases:
         yield databases
-    finally:
-        await databases.close()
 
 
 @hookimpl

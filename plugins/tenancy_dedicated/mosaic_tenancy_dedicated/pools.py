@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,25 +19,17 @@ class _Open:
 
 
 class Pools:
-    """Open databases by the name of their home, and as what they are given: a tenant that gets
-    another slug is looked for where the configuration has it under that one.
+    """Open databases by the name of their home.
 
     Args:
-        given: the slugs of the tenants whose database the operator gave.
         make: a database's pool; it connects when it is first asked for something.
         idle: seconds after its last use in which one is kept.
     """
 
-    def __init__(
-        self,
-        given: Collection[str],
-        make: Callable[[Home], ServerDatabase],
-        idle: float,
-    ) -> None:
-        self._given = given
+    def __init__(self, make: Callable[[Home], ServerDatabase], idle: float) -> None:
         self._make = make
         self._idle = idle
-        self._open: dict[tuple[str, str | None], _Open] = {}
+        self._open: dict[str, _Open] = {}
         self._sweeping: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -46,10 +38,9 @@ class Pools:
     @asynccontextmanager
     async def use(self, home: Home) -> AsyncIterator[ServerDatabase]:
         """The database of a home, which stays open as long as somebody uses it."""
-        key = self._key(home)
-        opened = self._open.get(key)
+        opened = self._open.get(home.name)
         if opened is None:
-            opened = self._open[key] = _Open(self._make(home))
+            opened = self._open[home.name] = _Open(self._make(home))
         opened.users += 1
         try:
             yield opened.database
@@ -61,12 +52,9 @@ class Pools:
 
     async def close(self, home: Home) -> None:
         """Closes one, whoever uses it: it is no more."""
-        opened = self._open.pop(self._key(home), None)
+        opened = self._open.pop(home.name, None)
         if opened is not None:
             await opened.database.close()
-
-    def _key(self, home: Home) -> tuple[str, str | None]:
-        return home.name, home.tenant.slug if home.tenant.slug in self._given else None
 
     async def close_all(self) -> None:
         if self._sweeping is not None:
@@ -81,7 +69,7 @@ class Pools:
         while self._open:
             await asyncio.sleep(self._idle / 4)
             until = time.monotonic() - self._idle
-            for key, opened in list(self._open.items()):
+            for name, opened in list(self._open.items()):
                 if not opened.users and opened.used < until:
-                    del self._open[key]
+                    del self._open[name]
                     await opened.database.close()

@@ -32,10 +32,20 @@ class SQLiteSettings(BaseModel):
 async def open_sqlite(
     settings: SQLiteSettings, services: PlatformServices
 ) -> AsyncIterator[Persistence]:
-    from mosaic_tenancy_sqlite.files import TenantFiles
+    from mosaic_core.database import sqlite
+    from mosaic_core.file_databases import FileDatabases, FileOptions
+    from mosaic_tenancy_sqlite.naming import FileNames
 
-    files = await TenantFiles.open(
-        services.data_dir / "tenants", settings, services.schema, services.tiers
+    folder = services.data_dir / "tenants"
+    with sqlite.translating(f"The folder {folder.name!r} of tenant databases", files=True):
+        folder.mkdir(parents=True, exist_ok=True)
+    files = await FileDatabases.open(
+        folder,
+        FileNames(),
+        services.schema,
+        services.tiers,
+        templates=services.data_dir / "templates",
+        options=FileOptions(settings.max_open, settings.max_sessions, int(settings.reserve)),
     )
     try:
         yield files

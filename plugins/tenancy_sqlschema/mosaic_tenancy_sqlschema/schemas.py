@@ -10,7 +10,7 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
-from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
+from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows, Stray
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.server_databases import Home, Names, ServerDatabase, backend_of, stray_schemas
 from mosaic_core.tenants import TenantContext, Tier
@@ -89,5 +89,5 @@ class TenantSchemas:
     async def check(self, tenant: TenantContext) -> list[Problem]:
         return await self._database.check(self._home(tenant))
 
-    async def strays(self, known: Collection[str]) -> list[Problem]:
+    async def strays(self, known: Collection[str]) -> list[Stray]:
         return await stray_schemas(self._database, self._names, known)

@@ -39,6 +39,8 @@ class Ground:
     lease: float = 15.0
     #: Where schemas are made, if elsewhere.
     url: str | None = None
+    #: Where databases of tenants alone are made, if elsewhere.
+    dedicated: str | None = None
     #: Databases that are there, by the slugs of who gets them.
     given: dict[str, str] = field(default_factory=dict)
     #: Other plugins, and tables of their settings.
@@ -61,7 +63,11 @@ class Ground:
             },
             "plugins": {
                 "tenancy_sqlschema": {"url": self.url or url, "prefix": self.prefix},
-                "tenancy_dedicated": {"url": url, "prefix": self.prefix, "given": self.given},
+                "tenancy_dedicated": {
+                    "url": self.dedicated or url,
+                    "prefix": self.prefix,
+                    "given": self.given,
+                },
                 **self.plugins,
             },
             "tiers": {

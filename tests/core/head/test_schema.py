@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from mosaic_core import types
@@ -25,6 +23,7 @@ from mosaic_core.database import (
 from mosaic_core.directory import PlatformDatabase
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
 from mosaic_core.platform import TENANT_MIGRATIONS
+from mosaic_core.testing.declared import differences
 from tests.core.head.toys import ToyBase, opened, toy_schema, toy_tenant
 
 
@@ -70,46 +69,9 @@ def _kinds() -> list[Any]:
 @pytest.mark.parametrize("made", _kinds())
 def test_the_migrations_lead_to_what_the_tables_declare(tmp_path: Path, made: Any) -> None:
     path, metadata = made(tmp_path)
-    plain = sa.MetaData(naming_convention=metadata.naming_convention)
-    for table in metadata.sorted_tables:
-        table.to_metadata(plain, schema=None, referred_schema_fn=lambda *_: sa.schema.BLANK_SCHEMA)
     engine = sa.create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
-        )
-        assert compare_metadata(context, plain) == []
-        # What SQLite made of both, word for word: keys, constraints and STRICT included.
-        declared = sa.create_engine("sqlite://")
-        plain.create_all(declared)
-        assert _normal(declared) == _normal(engine)
+    assert differences(metadata, engine) == []
     engine.dispose()
-
-
-def _normal(engine: sa.Engine) -> dict[str, Any]:
-    """All that SQLite knows of each table, in an order that does not matter."""
-    known: dict[str, Any] = {}
-    with engine.connect() as connection:
-
-        def ask(sql: str) -> list[tuple[Any, ...]]:
-            return sorted(tuple(row) for row in connection.exec_driver_sql(sql))
-
-        for _, name, kind, _, _, strict in ask("PRAGMA table_list"):
-            if kind != "table" or name.startswith("sqlite_") or name == "alembic_version":
-                continue
-            uniques = []
-            for _, index, unique, origin, partial in ask(f"PRAGMA index_list({name})"):
-                columns = [row[2] for row in ask(f"PRAGMA index_info({index})")]
-                label = index if origin == "c" else ""
-                uniques.append((label, unique, origin, partial, columns))
-            known[name] = {
-                "strict": strict,
-                "columns": sorted(row[1:] for row in ask(f"PRAGMA table_info({name})")),
-                "keys": sorted(row[2:] for row in ask(f"PRAGMA foreign_key_list({name})")),
-                "indexes": sorted(uniques),
-            }
-    engine.dispose()
-    return known
 
 
 @pytest.mark.parametrize("made", _kinds())

@@ -15,14 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mosaic_tenancy_sqlite.files import TenantFiles
-from mosaic_tenancy_sqlite.plugin import SQLiteSettings
+from mosaic_tenancy_sqlite.naming import FileNames
 from pydantic import ByteSize
 from sqlalchemy import Column, ForeignKey, MetaData, UniqueConstraint, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, make_transient, mapped_column, relationship
 
 from mosaic_core import types
 from mosaic_core.database import History, TenantBase, TenantSchema, derived
+from mosaic_core.file_databases import FileDatabases, FileOptions
 from mosaic_core.head import TENANT, HeadTables, Write, Writer
 from mosaic_core.head import log as change_log
 from mosaic_core.platform import TENANT_MIGRATIONS
@@ -119,13 +119,16 @@ async def opened(
     limit: int = 100_000_000,
     reserve: int = 8_000_000,
     **settings: Any,
-) -> AsyncIterator[TenantFiles]:
+) -> AsyncIterator[FileDatabases]:
     tier = Tier(persistence="tenancy_sqlite", storage="-", limits=Limits(database=ByteSize(limit)))
-    files = await TenantFiles.open(
+    (folder / "tenants").mkdir(parents=True, exist_ok=True)
+    files = await FileDatabases.open(
         folder / "tenants",
-        SQLiteSettings(reserve=ByteSize(reserve), **settings),
+        FileNames(),
         schema or toy_schema(),
         {"free": tier},
+        templates=folder / "templates",
+        options=FileOptions(reserve=reserve, **settings),
     )
     try:
         yield files
@@ -146,7 +149,7 @@ async def toy(folder: Path, **settings: Any) -> AsyncIterator[Toys]:
 class Toys:
     """A tenant with its writer."""
 
-    def __init__(self, files: TenantFiles, tenant: TenantContext, **writer: Any) -> None:
+    def __init__(self, files: FileDatabases, tenant: TenantContext, **writer: Any) -> None:
         self.files = files
         self.tenant = tenant
         self.path: Path = files._path(tenant)

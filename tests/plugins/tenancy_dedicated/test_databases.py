@@ -111,7 +111,7 @@ def test_a_database_that_a_killed_process_left_empty_is_used(databases: Database
             with pytest.raises(DatabaseMissing):
                 await strategy.head(tenant)
             (stray,) = await strategy.strays([])
-            assert tenant.tenant_id in stray.mend
+            assert tenant.tenant_id in stray.problem.mend
             await strategy.provision(tenant, await first(tenant, "whole"))
             assert await names_of(strategy, tenant) == ["whole"]
             with pytest.raises(Conflict):
@@ -141,13 +141,13 @@ def test_a_database_that_the_operator_gives_is_used_and_stays(databases: Databas
             await strategy.provision(ours)
             assert await names_of(strategy, other) == ["other"]
             (stray,) = await strategy.strays([other.tenant_id])
-            assert stray.subject == f"{databases.prefix}_{ours.tenant_id}_1"
-            assert "DROP SCHEMA" in stray.mend
+            assert stray.problem.subject == f"{databases.prefix}_{ours.tenant_id}_1"
+            assert "DROP SCHEMA" in stray.problem.mend
             assert await strategy.strays([ours.tenant_id, other.tenant_id]) == []
         gone = {**given, "gone": "postgresql://me:s3cret@127.0.0.1:9/x"}
         async with databases.opened(given=gone) as strategy:
             found = await strategy.strays([other.tenant_id])
-            assert [one.subject for one in found] == [stray.subject, "given.gone"]
+            assert [one.problem.subject for one in found] == [stray.problem.subject, "given.gone"]
             assert "s3cret" not in str(found)
 
     asyncio.run(main())

@@ -20,10 +20,10 @@ from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 
 from mosaic_core.database import TenantSchema, sqlite
+from mosaic_core.file_databases.finding import Finder
+from mosaic_core.file_databases.lending import Lending
+from mosaic_core.file_databases.search_index import SearchIndex
 from mosaic_core.search import SearchQuery, SearchResults
-from mosaic_tenancy_sqlite.finding import Finder
-from mosaic_tenancy_sqlite.lending import Lending
-from mosaic_tenancy_sqlite.search_index import SearchIndex
 
 #: Searches that run at one time, in a process.
 _MOST = 2

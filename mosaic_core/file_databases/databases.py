@@ -1,4 +1,4 @@
-"""The strategy itself: ``<data>/tenants/<tenant id>.db``, one file per tenant.
+"""One folder of databases, one file for each home.
 
 Two ways lead to a file. Editing sessions and writes go through one SQLAlchemy engine for all files
 (so that statements are compiled once): a write opens the file for as long as it lasts, and a
@@ -9,7 +9,6 @@ connections of their own (:mod:`.reading`).
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,28 +24,23 @@ from sqlalchemy.pool import NullPool
 
 from mosaic_core.database import TenantSchema, sqlite
 from mosaic_core.database.inline import InlineConnection
-from mosaic_core.errors import (
-    Conflict,
-    DatabaseError,
-    DatabaseMissing,
-    DiskFull,
-    QuotaExceeded,
-)
+from mosaic_core.errors import Conflict, DatabaseError, DatabaseMissing
+from mosaic_core.file_databases import disk
+from mosaic_core.file_databases.drafts import Drafts
+from mosaic_core.file_databases.lending import Lending
+from mosaic_core.file_databases.naming import Names
+from mosaic_core.file_databases.reading import Reading, subject_of
+from mosaic_core.file_databases.room import Room
+from mosaic_core.file_databases.search import Searches
+from mosaic_core.file_databases.search_definition import TRUSTING
+from mosaic_core.file_databases.search_index import IndexedHistory
+from mosaic_core.file_databases.strays import strays
+from mosaic_core.file_databases.template import template_bytes
 from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, install_guard
 from mosaic_core.head.log import migrate as migrate_with_log
-from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows
+from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows, Stray
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.tenants import TenantContext, Tier
-from mosaic_tenancy_sqlite import disk
-from mosaic_tenancy_sqlite.drafts import Drafts
-from mosaic_tenancy_sqlite.lending import Lending
-from mosaic_tenancy_sqlite.plugin import SQLiteSettings
-from mosaic_tenancy_sqlite.reading import Reading, subject_of
-from mosaic_tenancy_sqlite.search import Searches
-from mosaic_tenancy_sqlite.search_definition import TRUSTING
-from mosaic_tenancy_sqlite.search_index import IndexedHistory
-from mosaic_tenancy_sqlite.strays import strays
-from mosaic_tenancy_sqlite.template import template_bytes
 
 #: A migration may have a hundred megabytes to go through.
 _MIGRATING = WriteLimits(function=1800.0)
@@ -67,29 +61,46 @@ class _Target:
     lent: sqlite3.Connection | None = None
 
 
-class TenantFiles:
-    """Implements :class:`mosaic_core.persistence.Persistence`."""
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """What a process may use of its machine for the files of one folder.
+
+    Attributes:
+        max_open: files that it keeps open for reading; the least recently read is closed.
+        max_sessions: reading sessions at one time, and as many writes; each is an open file.
+        reserve: bytes beyond a tier's limit, for deleting, exporting and compacting.
+    """
+
+    max_open: int = 128
+    max_sessions: int = 16
+    reserve: int = 8_000_000
+
+
+class FileDatabases:
+    """Implements :class:`mosaic_core.persistence.Persistence` in a folder, which strategies share
+    neither with each other nor between two deployments."""
 
     capabilities = Capabilities(single_host=True, verifies_pages=True)
 
     def __init__(
         self,
         folder: Path,
-        settings: SQLiteSettings,
+        names: Names,
+        options: FileOptions,
         schema: TenantSchema,
         tiers: Mapping[str, Tier],
         template: bytes,
     ) -> None:
         self._folder = folder
-        self._settings = settings
+        self._names = names
         self._schema = schema
-        self._tiers = tiers
         self._drafts = Drafts(template)
         self._turns = sqlite.Turns()
-        self._sessions = asyncio.Semaphore(settings.max_sessions)
+        self._sessions = asyncio.Semaphore(options.max_sessions)
         # Of their own: a write may read beside itself, and must not wait for other such writes.
-        self._writes = asyncio.Semaphore(settings.max_sessions)
-        self._reading = Reading(settings.max_open, schema)
+        self._writes = asyncio.Semaphore(options.max_sessions)
+        self._reading = Reading(options.max_open, schema, names)
+        self._room = Room(tiers, options.reserve, self._reading)
         self._searches = Searches(schema)
         # Sessions that only read come one after another: to open the file costs as much as a query.
         self._lending = Lending(_KEPT, partial(sqlite.open_inline, writable=False))
@@ -110,14 +121,27 @@ class TenantFiles:
     async def open(
         cls,
         folder: Path,
-        settings: SQLiteSettings,
+        names: Names,
         schema: TenantSchema,
         tiers: Mapping[str, Tier],
-    ) -> TenantFiles:
-        with sqlite.translating(f"The folder {folder.name!r} of tenant databases", files=True):
-            folder.mkdir(parents=True, exist_ok=True)
-            template = await asyncio.to_thread(template_bytes, folder.parent / "templates", schema)
-        return cls(folder, settings, schema, tiers, template)
+        *,
+        templates: Path,
+        options: FileOptions | None = None,
+    ) -> FileDatabases:
+        """Opens a folder.
+
+        Args:
+            names: what the files in it are called.
+            schema: the tables of a home.
+            tiers: for the limits of their databases.
+            templates: the folder in which the file is kept that new ones are copied from.
+
+        Raises:
+            DatabaseReadOnly, DiskFull: there is no template yet, and it cannot be made.
+        """
+        with sqlite.translating(f"The folder {templates.name!r} of templates", files=True):
+            template = await asyncio.to_thread(template_bytes, templates, schema)
+        return cls(folder, names, options or FileOptions(), schema, tiers, template)
 
     async def close(self) -> None:
         self._reading.close_all()
@@ -145,7 +169,7 @@ class TenantFiles:
         path = self._path(tenant)
         async with self._turns.take(path.with_suffix(".lock")), self._writes:
             await self._reading.prove(tenant, path)
-            pages = self._pages(tenant, reserve=reserve)
+            pages = self._room.pages(tenant, reserve=reserve)
             target = _Target(path, writable=True, pages=pages, deferred=deferred)
             async with self._connected(tenant, target) as session:
                 yield session
@@ -165,7 +189,7 @@ class TenantFiles:
                     session = AsyncSession(connection, expire_on_commit=False)
                     yield await stack.enter_async_context(session)
         except sqlite.Full as error:
-            raise await self._full(tenant, target.path) from error
+            raise await self._room.full(tenant, target.path) from error
 
     async def _connect(self) -> InlineConnection:
         target = self._target.get()
@@ -186,7 +210,10 @@ class TenantFiles:
         return await self._reading.head(tenant, self._path(tenant))
 
     def glance(self, tenant: TenantContext) -> HeadState | None:
-        return self._reading.glance(_name(tenant))
+        try:
+            return self._reading.glance(f"{self._names.of(tenant)}.db")
+        except DatabaseMissing:
+            return None
 
     async def published(
         self, tenant: TenantContext, query: Select[Any], parameters: Mapping[str, Any]
@@ -196,13 +223,13 @@ class TenantFiles:
     async def search(self, tenant: TenantContext, query: SearchQuery) -> SearchResults:
         path = self._path(tenant)
         turn = partial(self._turns.take, path.with_suffix(".lock"))
-        pages = self._pages(tenant, reserve=True)
+        pages = self._room.pages(tenant, reserve=True)
         await self._reading.prove(tenant, path)
         try:
             with sqlite.translating(subject_of(tenant)):
                 return await self._searches.search(path, query, turn=turn, pages=pages)
         except sqlite.Full as error:
-            raise await self._full(tenant, path) from error
+            raise await self._room.full(tenant, path) from error
 
     async def size(self, tenant: TenantContext) -> int:
         return await self._reading.size(tenant, self._path(tenant))
@@ -211,7 +238,7 @@ class TenantFiles:
 
     async def provision(self, tenant: TenantContext, rows: Sequence[Rows] = ()) -> None:
         path = self._path(tenant)
-        pages = self._pages(tenant, reserve=False)
+        pages = self._room.pages(tenant, reserve=False)
         subject = subject_of(tenant)
         async with self._turns.take(path.with_suffix(".lock")):
             if path.exists():
@@ -221,7 +248,7 @@ class TenantFiles:
                 content = self._drafts.make(whole, pages=pages, subject=subject)
                 await self._write(content, path, subject)
             except sqlite.Full as error:
-                raise await self._full(tenant, path) from error
+                raise await self._room.full(tenant, path) from error
 
     async def _write(self, content: bytes, path: Path, subject: str) -> None:
         """Makes a file in a thread, whole or, when the caller is cancelled, not at all."""
@@ -267,7 +294,7 @@ class TenantFiles:
             revision = await migrate_with_log(writer, TENANT, schema, subject_of(tenant))
             if history.dropped:
                 with sqlite.translating(subject_of(tenant)):
-                    await self._searches.ensure(path, self._pages(tenant, reserve=True))
+                    await self._searches.ensure(path, self._room.pages(tenant, reserve=True))
             return revision
 
     async def compact(self, tenant: TenantContext) -> None:
@@ -292,7 +319,8 @@ class TenantFiles:
             self._close(path)
             with sqlite.translating(subject_of(tenant), files=True):
                 disk.remove(path)
-                path.with_suffix(".lock").unlink(missing_ok=True)
+                for beside in (".new", ".lock"):
+                    path.with_suffix(beside).unlink(missing_ok=True)
 
     async def check(self, tenant: TenantContext) -> list[Problem]:
         path = self._path(tenant)
@@ -305,54 +333,14 @@ class TenantFiles:
         mend = "Restore the file from a backup, or save what is readable with 'sqlite3 .recover'."
         return [Problem(path.name, what, mend) for what in found]
 
-    async def strays(self, known: Collection[str]) -> list[Problem]:
+    async def strays(self, known: Collection[str]) -> list[Stray]:
         with sqlite.translating(f"The folder {self._folder.name!r} of databases", files=True):
-            return await asyncio.to_thread(strays, self._folder, known)
+            return await asyncio.to_thread(strays, self._folder, self._names, known)
 
     def _close(self, path: Path) -> None:
         self._reading.close(path)
         self._lending.close(path)
         self._searches.close(path)
 
-    # Limits
-
-    def _pages(self, tenant: TenantContext, *, reserve: bool) -> int | None:
-        tier = self._tiers.get(tenant.tier)
-        if tier is None or tier.limits.database is None:
-            return None
-        limit = int(tier.limits.database) + (int(self._settings.reserve) if reserve else 0)
-        return max(limit // sqlite.PAGE_SIZE, 1)
-
-    async def _full(self, tenant: TenantContext, path: Path) -> DatabaseError:
-        """Which of the two was it: the tier's limit, or the disk?"""
-        try:
-            pages, free = await self._reading.pages(tenant, path)
-        except DatabaseError:  # there is none yet, or a full disk has no room for opening it
-            pages, free = path.stat().st_size // sqlite.PAGE_SIZE if path.exists() else 0, 0
-        limit = self._pages(tenant, reserve=False)
-        disk = os.statvfs(path.parent)
-        room = disk.f_bavail * disk.f_frsize // sqlite.PAGE_SIZE
-        if limit is None or room < max(limit - pages, 1):
-            return DiskFull(
-                f"{subject_of(tenant)} cannot grow: the disk is full.",
-                hint="Free some space; what was saved before is safe.",
-            )
-        used, most = ((n * sqlite.PAGE_SIZE / 1e6) for n in (pages - free, limit))
-        return QuotaExceeded(
-            f"{subject_of(tenant)} is at the {tenant.tier} tier's limit "
-            f"({used:.1f} of {most:.1f} MB are in use).",
-            hint="Delete something for good, which always works, or move up a tier; "
-            f"'mosaic tenant compact {tenant.slug}' forgets older changes.",
-        )
-
     def _path(self, tenant: TenantContext) -> Path:
-        if not tenant.tenant_id.isalnum() or not tenant.tenant_id.isascii():
-            raise DatabaseMissing(f"{tenant.tenant_id!r} is not a tenant's id.")
-        return self._folder / _name(tenant)
-
-
-def _name(tenant: TenantContext) -> str:
-    """The name of the file of a tenant's present home."""
-    return (
-        f"{tenant.tenant_id}.db" if tenant.epoch == 1 else f"{tenant.tenant_id}.{tenant.epoch}.db"
-    )
+        return self._folder / f"{self._names.of(tenant)}.db"

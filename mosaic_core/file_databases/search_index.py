@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import dialect
 
-from mosaic_core.database import History
+from mosaic_core.database import History, Tables
+from mosaic_core.file_databases.search_definition import DROP, SPAN, SPELL_ALL, Definition, quoted
 from mosaic_core.search import searched_table
-from mosaic_tenancy_sqlite.search_definition import DROP, SPAN, SPELL_ALL, Definition, quoted
 
 #: Rows that a step looks for, and that it puts in before it looks at the clock.
 _CHOSEN, _TOGETHER = 10_000, 16
@@ -35,8 +35,8 @@ class SearchIndex:
     (``PRAGMA user_version``); negative, as long as the index lacks rows.
     """
 
-    def __init__(self, metadata: MetaData) -> None:
-        found = searched_table(metadata)
+    def __init__(self, metadata: Tables) -> None:
+        found = searched_table(metadata.sorted_tables)
         assert found is not None
         self.table, self.searchable = found
         self._definition = Definition(self.table, self.searchable)
@@ -46,9 +46,9 @@ class SearchIndex:
         ]
 
     @staticmethod
-    def of(metadata: MetaData) -> SearchIndex | None:
+    def of(metadata: Tables) -> SearchIndex | None:
         """The index that a schema needs; None when nothing is searched."""
-        return SearchIndex(metadata) if searched_table(metadata) is not None else None
+        return SearchIndex(metadata) if searched_table(metadata.sorted_tables) is not None else None
 
     @cached_property
     def number(self) -> int:
@@ -138,7 +138,7 @@ class IndexedHistory(History):
         self.dropped = False
 
     def upgrade(self, connection: Connection, subject: str) -> str:
-        if self.read(connection) != self.current:
+        if self.own(self.read(connection)) != self.current:
             number = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             self.dropped = number != 0
             for statement in DROP:

@@ -16,7 +16,7 @@ from mosaic_core.search.words import FOLDS, fold, words_of
 from mosaic_core.tenants import TenantContext
 from mosaic_core.testing.persistence.tools import add_toy, write
 from mosaic_core.testing.tables import ROOM, Leaflet, put_leaflet
-from tests.plugins.tenancy_sqlite.searching import contents, file_of, found, publish, run, spelled
+from tests.core.file_databases.searching import contents, file_of, found, publish, run, spelled
 
 
 def test_a_word_that_is_everywhere_is_counted_up_to_a_bound_and_titles_come_first(

@@ -15,6 +15,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy.dialects.sqlite import dialect
 
+from mosaic_core.file_databases.nearest import nearest
+from mosaic_core.file_databases.search_definition import quoted
+from mosaic_core.file_databases.search_index import SearchIndex
 from mosaic_core.search import (
     MOST_FOUND,
     MOST_TEXT,
@@ -24,9 +27,6 @@ from mosaic_core.search import (
 )
 from mosaic_core.search.marks import Marks
 from mosaic_core.search.words import fold, is_spaceless, words_of
-from mosaic_tenancy_sqlite.nearest import nearest
-from mosaic_tenancy_sqlite.search_definition import quoted
-from mosaic_tenancy_sqlite.search_index import SearchIndex
 
 #: How much more a word counts in a title and in a summary than in a text.
 _TITLE, _SUMMARY, _TEXT = 10.0, 4.0, 1.0

@@ -23,10 +23,11 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
 from mosaic_core.database import TenantSchema, sqlite
 from mosaic_core.errors import DatabaseBusy, DatabaseDamaged, DatabaseError, DatabaseMissing
+from mosaic_core.file_databases import disk
+from mosaic_core.file_databases.naming import Names
+from mosaic_core.file_databases.readers import Prepared, Readers
 from mosaic_core.persistence import HeadState, HeadStatus
 from mosaic_core.tenants import TenantContext
-from mosaic_tenancy_sqlite import disk
-from mosaic_tenancy_sqlite.readers import Prepared, Readers
 
 _HEAD = "SELECT version, published, status, epoch, owner FROM head"
 #: Nanoseconds after which a change has another time than the one before it, on any file system.
@@ -38,8 +39,9 @@ Stamp = tuple[int, int, int]
 class Reading:
     """Reads tenants' files, of which at most ``max_open`` are open."""
 
-    def __init__(self, max_open: int, schema: TenantSchema) -> None:
+    def __init__(self, max_open: int, schema: TenantSchema, names: Names) -> None:
         self._schema = schema
+        self._names = names
         self._readers = Readers(max_open, self._check)
         self._dialect = SQLiteDialect_aiosqlite()
         self._prepared: dict[Select[Any], Prepared] = {}
@@ -150,7 +152,8 @@ class Reading:
 
     def _head_row(self, path: Path, reader: sqlite3.Connection) -> tuple[Any, ...]:
         row = self._read(path, reader, _HEAD)
-        if row[4] != path.name.partition(".")[0]:
+        home = self._names.home(path.stem)
+        if home is None or row[4] != home.tenant_id:
             self._readers.close(path)
             raise DatabaseDamaged(
                 f"The database {path.name} belongs to another tenant.",

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Dialect, Select
 
 from mosaic_core.database import sqlite
-from mosaic_tenancy_sqlite.lending import inode_of
+from mosaic_core.file_databases.lending import inode_of
 
 Processor = Callable[[Any], Any]
 

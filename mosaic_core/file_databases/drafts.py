@@ -16,9 +16,9 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
 from mosaic_core.database import sqlite
 from mosaic_core.errors import InvalidInput
+from mosaic_core.file_databases import disk
+from mosaic_core.file_databases.readers import Processor
 from mosaic_core.persistence import Rows
-from mosaic_tenancy_sqlite import disk
-from mosaic_tenancy_sqlite.readers import Processor
 
 #: SQLite's own limit (sqlite.org/limits.html).
 _NO_LIMIT = 4294967294

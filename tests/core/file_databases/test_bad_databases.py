@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mosaic_tenancy_sqlite.files import TenantFiles
 
 from mosaic_core.errors import (
     Conflict,
@@ -29,9 +28,10 @@ from mosaic_core.errors import (
     DatabaseNewer,
     MosaicError,
 )
+from mosaic_core.file_databases import FileDatabases
+from tests.core.file_databases.trials import READS, WRITES, change, filled, shown
 from tests.core.head.processes import ROOT
 from tests.core.head.toys import Box, Toys, nothing_leaks, opened, toy_schema, toy_tenant
-from tests.plugins.tenancy_sqlite.trials import READS, WRITES, change, filled, shown
 
 Trial = Callable[[Toys], Awaitable[Any]]
 EVERYTHING = READS | WRITES
@@ -344,7 +344,7 @@ def public() -> Iterator[Path]:
 
 def _tried(kind: str, folder: Path, *prefix: str) -> dict[str, Any]:
     done = subprocess.run(
-        [*prefix, sys.executable, "-m", "tests.plugins.tenancy_sqlite.trials", kind, str(folder)],
+        [*prefix, sys.executable, "-m", "tests.core.file_databases.trials", kind, str(folder)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -433,6 +433,6 @@ def test_files_are_told_apart_by_their_tenants_not_their_order(folder: Path) -> 
                     assert await shown(toys) == f"shown of {number}"
                     box = await toys.get(Box, "box-0")
                     assert box is not None
-            assert isinstance(files, TenantFiles)
+            assert isinstance(files, FileDatabases)
 
     asyncio.run(main())

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mosaic_tenancy_sqlite.plugin import mosaic_persistence
-from mosaic_tenancy_sqlite.search_index import SearchIndex
 from pydantic import ByteSize
 
+from mosaic_core.file_databases.search_index import SearchIndex
 from mosaic_core.head import Write
 from mosaic_core.persistence import Persistence
 from mosaic_core.search import SearchQuery

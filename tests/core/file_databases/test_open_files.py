@@ -11,9 +11,9 @@ import pytest
 
 from mosaic_core.errors import DatabaseMissing
 from mosaic_core.head import Write
+from tests.core.file_databases.trials import filled, shown
 from tests.core.head.processes import Worker
 from tests.core.head.toys import Box, Shown, Toys, a_box, nothing_leaks, opened, toy_tenant
-from tests.plugins.tenancy_sqlite.trials import filled, shown
 
 
 def _held() -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Everything that can be asked of a tenant's database, tried once; and a process that tries it.
 
-``python -m tests.plugins.tenancy_sqlite.trials KIND FOLDER`` makes a tenant, takes something away
+``python -m tests.core.file_databases.trials KIND FOLDER`` makes a tenant, takes something away
 (a right, or room), tries everything, gives it back, and prints what each trial came to as JSON.
 """
 
@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from mosaic_tenancy_sqlite.files import TenantFiles
 from sqlalchemy import bindparam, func, select
 
 from mosaic_core.errors import MosaicError
+from mosaic_core.file_databases import FileDatabases
 from mosaic_core.head import Write
 from tests.core.head.toys import Box, Shown, Toys, a_box, opened, toy_schema, toy_tenant
 
@@ -57,7 +57,7 @@ WRITES: dict[str, Callable[[Toys], Awaitable[Any]]] = {
 }
 
 
-async def filled(files: TenantFiles, number: int = 1, *, boxes: int = 40) -> Toys:
+async def filled(files: FileDatabases, number: int = 1, *, boxes: int = 40) -> Toys:
     """A tenant with some two hundred kilobytes and something to see."""
     toys = Toys(files, toy_tenant(number))
     await files.provision(toys.tenant)
@@ -162,7 +162,7 @@ async def _cramped(folder: Path) -> dict[str, Any]:
     return found
 
 
-async def _provision_many(files: TenantFiles) -> None:
+async def _provision_many(files: FileDatabases) -> None:
     for number in range(100, 200):
         await files.provision(toy_tenant(number))
 

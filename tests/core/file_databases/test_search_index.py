@@ -20,8 +20,7 @@ from mosaic_core.tenants import TenantContext
 from mosaic_core.testing.persistence.tools import write
 from mosaic_core.testing.services import make_tenant
 from mosaic_core.testing.tables import Leaflet, put_leaflet
-from tests.core.head.toys import nothing_leaks
-from tests.plugins.tenancy_sqlite.searching import (
+from tests.core.file_databases.searching import (
     contents,
     file_of,
     found,
@@ -32,6 +31,7 @@ from tests.plugins.tenancy_sqlite.searching import (
     run,
     spelled,
 )
+from tests.core.head.toys import nothing_leaks
 
 WORDS = ("tile", "tulip", "straße", "Łódź", "検索", "東京タワー", "Αθήνα", "كتاب", "\ue000", "x1")
 

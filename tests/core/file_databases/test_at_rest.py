@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mosaic_tenancy_sqlite import reading
-from mosaic_tenancy_sqlite.readers import Readers
 
+from mosaic_core.file_databases import reading
+from mosaic_core.file_databases.readers import Readers
 from tests.core.head.toys import Toys, opened, toy_tenant
 
 #: Longer than the file system's clock stands still; in the product it is seconds.
