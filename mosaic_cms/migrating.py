@@ -9,9 +9,9 @@ from mosaic_cms.catching_up import catch_up
 from mosaic_cms.operations.upgrading import Upgraded
 from mosaic_cms.product import Product, open_product, platform_schema, tenant_schema
 from mosaic_cms.scope import Actor
-from mosaic_core.directory import PlatformDatabase
 from mosaic_core.directory.rollouts import anything_left
 from mosaic_core.fleet import correct_revisions, migrate_fleet
+from mosaic_core.platform import platform_database
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings
 from mosaic_core.tenants import TenantContext, TenantStatus
@@ -36,7 +36,7 @@ class Migrated(TypedDict):
 
 async def migrate_platform(settings: Settings) -> str:
     """Makes the platform database, or brings it to the current revision, which is returned."""
-    database = PlatformDatabase(settings.data_dir / "platform.db", platform_schema())
+    database = platform_database(settings, platform_schema())
     try:
         return await database.migrate()
     finally:
@@ -106,7 +106,7 @@ async def upgrade_blocks(
 
 async def _anything_left(settings: Settings, plugins: Plugins) -> bool:
     """One query, before anything is opened for it."""
-    database = PlatformDatabase(settings.data_dir / "platform.db", platform_schema())
+    database = platform_database(settings, platform_schema())
     try:
         return await anything_left(database, tenant_schema(plugins).history.current)
     finally:

@@ -72,7 +72,7 @@ class ApiAnswer(PlatformBase):
     __table_args__ = (Index(None, "at"), {"sqlite_strict": True, "info": derived()})
 
     #: A digest of who sent it, and of the key that they gave it.
-    digest: Mapped[bytes] = mapped_column(types.Bytes(), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(types.Bytes(32), primary_key=True)
     #: A digest of what was asked.
     request: Mapped[bytes] = mapped_column(types.Bytes())
     at: Mapped[datetime] = mapped_column(types.UTCDateTime())

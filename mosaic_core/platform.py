@@ -18,6 +18,7 @@ from mosaic_core.database import History, TenantSchema
 from mosaic_core.directory import (
     Directory,
     PlatformDatabase,
+    PlatformFile,
     Work,
     open_directory,
     slug_taken,
@@ -50,6 +51,30 @@ TENANT_MIGRATIONS = _MIGRATIONS / "tenant"
 def platform_history(*folders: Path) -> History:
     """The migrations of the platform database, with those of a product that are in ``folders``."""
     return History("platform", [_MIGRATIONS / "platform", *folders])
+
+
+def platform_database(settings: Settings, history: History) -> PlatformDatabase:
+    """The platform database of a deployment, which nobody has connected to yet.
+
+    Raises:
+        ConfigurationError: its URL is none, or what it takes to connect is not installed.
+    """
+    given = settings.database
+    if given.url is None:
+        return PlatformFile(settings.data_dir / "platform.db", history)
+    # Most deployments do without, and start sooner.
+    from mosaic_core.directory.server import PlatformSchema
+    from mosaic_core.server_databases import backend_of
+
+    backend, url = backend_of(given.url.get_secret_value(), "[database] url")
+    return PlatformSchema(
+        backend,
+        url,
+        history,
+        name=given.schema_name,
+        connections=given.connections,
+        wait=given.wait,
+    )
 
 
 class Platform:
@@ -297,9 +322,7 @@ async def open_platform(
     _check_tables(settings, plugins)
     async with AsyncExitStack() as stack:
         common = settings.platform
-        database = PlatformDatabase(
-            settings.data_dir / "platform.db", history or platform_history()
-        )
+        database = platform_database(settings, history or platform_history())
         stack.push_async_callback(database.close)
         directory = await stack.enter_async_context(
             open_directory(database, common.domain, common.freshness, common.lease)

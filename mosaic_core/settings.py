@@ -103,6 +103,23 @@ class PlatformSettings(BaseModel):
         return value
 
 
+class DatabaseSettings(BaseModel):
+    """``[database]``: where the platform's own tables are."""
+
+    # What is wrong is told without what was given: it may be the password.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    #: A database of PostgreSQL or SQL Server, which several machines can share; without one, they
+    #: are in the data folder. It belongs into the environment, not into a file.
+    url: SecretStr | None = None
+    #: Of a schema there that is this deployment's alone.
+    schema_name: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,39}$")] = "mosaic_platform"
+    #: Connections of each process.
+    connections: Annotated[Whole, Field(ge=2, le=500)] = 8
+    #: Seconds to wait for one.
+    wait: Annotated[float, Field(gt=0, le=300)] = 20.0
+
+
 class ServeSettings(BaseModel):
     """``[serve]``: the web server of ``mosaic serve``."""
 
@@ -196,6 +213,7 @@ class Settings(BaseSettings):
     )
 
     platform: PlatformSettings = PlatformSettings()
+    database: DatabaseSettings = DatabaseSettings()
     serve: ServeSettings = ServeSettings()
     mail: MailSettings = MailSettings()
     identity: IdentitySettings = IdentitySettings()

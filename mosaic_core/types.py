@@ -332,21 +332,32 @@ class Boolean(MosaicType):
 
 
 class Bytes(MosaicType):
-    """Bytes as they are."""
+    """Bytes as they are; ``length`` says how many at most, None for any number.
+
+    SQL Server has no index of a column without a length.
+    """
 
     impl = sa.LargeBinary
     cache_ok = True
+
+    def __init__(self, length: int | None = None) -> None:
+        super().__init__(length)
+        self.length = length
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sqlite.BLOB())
         if dialect.name == "mssql":
-            return dialect.type_descriptor(mssql.VARBINARY("max"))  # type: ignore[no-untyped-call]
+            return dialect.type_descriptor(mssql.VARBINARY(self.length or "max"))  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(sa.LargeBinary())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
-        if value is not None and not isinstance(value, bytes):
+        if value is None:
+            return None
+        if not isinstance(value, bytes):
             raise TypeError(f"a bytes column takes bytes, not {type(value).__name__}")
+        if self.length is not None and len(value) > self.length:
+            raise ValueError(f"there are {len(value)} bytes, at most {self.length} fit")
         return value
 
     def from_image(self, image: Any) -> Any:

@@ -113,7 +113,7 @@ class Domains:
             proofs = select(DomainProof).where(DomainProof.tenant_id == tenant_id)
             rows = list(await session.scalars(proofs.order_by(DomainProof.domain)))
             active = select(DomainRow.host).where(
-                DomainRow.tenant_id == tenant_id, DomainRow.active.is_(True)
+                DomainRow.tenant_id == tenant_id, DomainRow.active
             )
             return rows, set(await session.scalars(active))
 

@@ -61,7 +61,7 @@ class Members:
                     .where(
                         Membership.account_id == account_id,
                         Membership.tenant_id == tenant_id,
-                        Account.active.is_(True),
+                        Account.active,
                     )
                 )
                 member = row.first()

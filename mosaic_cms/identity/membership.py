@@ -110,7 +110,7 @@ async def require_another_owner(
             Membership.tenant_id == tenant_id,
             Membership.role == Role.OWNER.value,
             Membership.account_id != account_id,
-            Account.active.is_(True),
+            Account.active,
         )
         .limit(1)
     )

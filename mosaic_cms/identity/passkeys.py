@@ -24,7 +24,7 @@ from mosaic_cms.identity.secrets import Secrets
 from mosaic_cms.identity.sessions import Sessions, Started
 from mosaic_cms.identity.sign_in import require_open
 from mosaic_cms.identity.store import IdentityStore
-from mosaic_cms.identity.tables import Account, Passkey
+from mosaic_cms.identity.tables import LONGEST_CREDENTIAL, Account, Passkey
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, InvalidInput, MosaicError, NotFound, Unauthenticated
 from mosaic_core.head import Write
@@ -171,7 +171,7 @@ class Passkeys:
             challenge, until = self._answered(answer, _SIGN_IN)
             credential_id = base64url_to_bytes(answer["id"])
         async with self._store.session() as session:
-            key = await session.get(Passkey, credential_id)
+            key = await _named(session, credential_id)
         if key is None:
             raise _no_sign_in("It is not known here.")
         with _refusing(_no_sign_in):
@@ -221,7 +221,7 @@ class Passkeys:
         """
 
         async def fn(write: Write) -> None:
-            row = await write.session.get(Passkey, credential_id)
+            row = await _named(write.session, credential_id)
             if row is None or row.account_id != account_id:
                 raise NotFound("There is no such passkey.", hint="List them again.")
             await write.session.delete(row)
@@ -248,6 +248,12 @@ class Passkeys:
         if until <= datetime.now(UTC):
             raise ValueError("its challenge is too old")
         return told.challenge, until
+
+
+async def _named(session: AsyncSession, credential_id: bytes) -> Passkey | None:
+    if len(credential_id) > LONGEST_CREDENTIAL:  # no column takes it
+        return None
+    return await session.get(Passkey, credential_id)
 
 
 async def _of(session: AsyncSession, account_id: uuid.UUID) -> list[Passkey]:

@@ -129,7 +129,7 @@ async def is_alive(session: AsyncSession, family: uuid.UUID) -> bool:
     found = await session.scalar(
         select(RefreshToken.id)
         .join(Account, Account.id == RefreshToken.account_id)
-        .where(RefreshToken.family == family, Account.active.is_(True))
+        .where(RefreshToken.family == family, Account.active)
         .limit(1)
     )
     return found is not None

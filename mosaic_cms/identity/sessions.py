@@ -230,7 +230,7 @@ class Sessions:
                 row = await session.scalar(
                     select(SessionRow)
                     .join(Account, Account.id == SessionRow.account_id)
-                    .where(SessionRow.id == uuid.UUID(session_id), Account.active.is_(True))
+                    .where(SessionRow.id == uuid.UUID(session_id), Account.active)
                 )
                 if row is None or not hmac.compare_digest(row.digest, digest_of(secret)):
                     return None

@@ -18,6 +18,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mosaic_core import types
 from mosaic_core.database import PlatformBase, derived
 
+#: Bytes of a passkey's id (Web Authentication, section 4, "Credential ID").
+LONGEST_CREDENTIAL = 1023
 _ACCOUNT = "platform.accounts.id"
 _TENANT = "platform.tenants.tenant_id"
 
@@ -73,7 +75,7 @@ class RecoveryCode(PlatformBase):
     __tablename__ = "recovery_codes"
     __table_args__ = ({"sqlite_strict": True, "info": derived()},)
 
-    digest: Mapped[bytes] = mapped_column(types.Bytes(), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(types.Bytes(32), primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey(_ACCOUNT), index=True)
 
 
@@ -83,7 +85,7 @@ class Passkey(PlatformBase):
     __tablename__ = "passkeys"
     __table_args__ = ({"sqlite_strict": True, "info": derived()},)
 
-    credential_id: Mapped[bytes] = mapped_column(types.Bytes(), primary_key=True)
+    credential_id: Mapped[bytes] = mapped_column(types.Bytes(LONGEST_CREDENTIAL), primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey(_ACCOUNT), index=True)
     name: Mapped[str] = mapped_column(types.Text(100))
     public_key: Mapped[bytes] = mapped_column(types.Bytes())
@@ -114,7 +116,7 @@ class OneTimeToken(PlatformBase):
     __table_args__ = ({"sqlite_strict": True, "info": derived()},)
 
     id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-    digest: Mapped[bytes] = mapped_column(types.Bytes(), unique=True)
+    digest: Mapped[bytes] = mapped_column(types.Bytes(32), unique=True)
     #: verify (an address), reset (a password).
     purpose: Mapped[str] = mapped_column(types.Text(16))
     account_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey(_ACCOUNT), index=True)
@@ -131,7 +133,7 @@ class SessionRow(PlatformBase):
     __table_args__ = (Index(None, "expires_at"), {"sqlite_strict": True, "info": derived()})
 
     id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-    digest: Mapped[bytes] = mapped_column(types.Bytes(), unique=True)
+    digest: Mapped[bytes] = mapped_column(types.Bytes(32), unique=True)
     account_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey(_ACCOUNT), index=True)
     #: The tenant that the account works in.
     tenant_id: Mapped[str | None] = mapped_column(types.Text(64), ForeignKey(_TENANT))
@@ -168,7 +170,7 @@ class Invitation(PlatformBase):
     __table_args__ = (UniqueConstraint("tenant_id", "email_key"), {"sqlite_strict": True})
 
     id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-    digest: Mapped[bytes] = mapped_column(types.Bytes(), unique=True)
+    digest: Mapped[bytes] = mapped_column(types.Bytes(32), unique=True)
     tenant_id: Mapped[str] = mapped_column(types.Text(64), ForeignKey(_TENANT))
     email: Mapped[str] = mapped_column(types.Text(254))
     email_key: Mapped[str] = mapped_column(types.Text(254))
@@ -188,7 +190,7 @@ class ApiKey(PlatformBase):
     __table_args__ = ({"sqlite_strict": True},)
 
     id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-    digest: Mapped[bytes] = mapped_column(types.Bytes(), unique=True)
+    digest: Mapped[bytes] = mapped_column(types.Bytes(32), unique=True)
     tenant_id: Mapped[str] = mapped_column(types.Text(64), ForeignKey(_TENANT), index=True)
     name: Mapped[str] = mapped_column(types.Text(100))
     #: How it begins, by which people tell keys apart.
@@ -223,7 +225,7 @@ class RefreshToken(PlatformBase):
     __table_args__ = (Index(None, "family"), {"sqlite_strict": True})
 
     id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
-    digest: Mapped[bytes] = mapped_column(types.Bytes(), unique=True)
+    digest: Mapped[bytes] = mapped_column(types.Bytes(32), unique=True)
     #: Those that come from one sign-in.
     family: Mapped[uuid.UUID] = mapped_column(types.Uuid())
     account_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), ForeignKey(_ACCOUNT), index=True)
@@ -257,7 +259,7 @@ class Attempts(PlatformBase):
     __table_args__ = (Index(None, "until"), {"sqlite_strict": True, "info": derived()})
 
     #: A digest of what is counted.
-    key: Mapped[bytes] = mapped_column(types.Bytes(), primary_key=True)
+    key: Mapped[bytes] = mapped_column(types.Bytes(32), primary_key=True)
     failures: Mapped[int] = mapped_column(types.Integer())
     #: When it is forgotten.
     until: Mapped[datetime] = mapped_column(types.UTCDateTime())

@@ -35,8 +35,10 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, inspect
+from sqlalchemy.schema import CreateTable
 
 from mosaic_core import types
+from mosaic_core.database import mssql
 from mosaic_core.database.branches import plugin_of, require_branch
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
 
@@ -257,7 +259,7 @@ class History:
                 transactional_ddl=True,
                 on_version_apply=applied,
             )
-            self._translate_alter(environment.get_context(), connection)
+            self._adapt(environment.get_context(), connection)
             environment.run_migrations()
 
     def _context(self, connection: Connection) -> MigrationContext:
@@ -266,17 +268,20 @@ class History:
             connection, opts={"version_table_schema": schema, "transactional_ddl": True}
         )
 
-    def _translate_alter(self, context: MigrationContext, connection: Connection) -> None:
-        """Alembic's ALTER statements are its own, and know nothing of schemas translated."""
+    def _adapt(self, context: MigrationContext, connection: Connection) -> None:
+        """Has what Alembic executes fit the database: its ALTER statements are its own and know
+        nothing of schemas translated, and SQL Server makes some tables in another way."""
         execute = context.impl._exec
         actual = self._actual_schema(connection)
 
-        def translated(construct: Any, *args: Any, **options: Any) -> Any:
+        def adapted(construct: Any, *args: Any, **options: Any) -> Any:
             if isinstance(construct, AlterTable) and construct.schema == self.schema:
                 construct.schema = actual
+            elif isinstance(construct, CreateTable) and connection.dialect.name == "mssql":
+                mssql.fit(construct.element)
             return execute(construct, *args, **options)
 
-        context.impl._exec = translated  # type: ignore[method-assign]
+        context.impl._exec = adapted  # type: ignore[method-assign]
 
     def _actual_schema(self, connection: Connection) -> str | None:
         """Where the tables really are; Alembic inspects its own table without the translation."""

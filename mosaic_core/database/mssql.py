@@ -61,6 +61,8 @@ _READ_ONLY = {3906, 3908}
 _NO_SNAPSHOTS = {3952}
 _IN_USE = {3702, 5061, 5064}
 _AGAIN = "Try again; if it stays so, look at what else runs on the server."
+#: What to do when a tenant's database is not there.
+MISSING = "Run 'mosaic doctor', and restore a backup if the tenant should be here."
 
 
 def where(url: URL) -> str:
@@ -81,10 +83,6 @@ def literal(text: str) -> str:
 def creation(tables: Sequence[Table], schema: str, dialect: Dialect) -> list[str]:
     """The statements that make tables and their indexes in a schema that is there.
 
-    Here, two rows without a value are the same to a unique constraint, so one that has columns
-    without is made as an index of the rows that have them all; and rows are not kept in the order
-    of a primary key that may be longer than such an order allows.
-
     Args:
         tables: each after those that it points to; declared in the schema ``tenant``.
     """
@@ -92,17 +90,27 @@ def creation(tables: Sequence[Table], schema: str, dialect: Dialect) -> list[str
     made: list[str] = []
     copies = MetaData()
     for table in [table.to_metadata(copies) for table in tables]:
-        key = table.primary_key
-        if _bytes(key) > _MOST_CLUSTERED:
-            key.dialect_options["mssql"]["clustered"] = False
-        for constraint in [one for one in table.constraints if isinstance(one, UniqueConstraint)]:
-            if any(column.nullable for column in constraint.columns):
-                table.constraints.remove(constraint)
-                _unique_where_given(constraint)
+        fit(table)
         made.append(str(CreateTable(table).compile(**options, render_schema_translate=True)))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             made.append(str(CreateIndex(index).compile(**options, render_schema_translate=True)))
     return made
+
+
+def fit(table: Table) -> None:
+    """Changes a table, its indexes among that, before it is made here.
+
+    Two rows without a value are the same to a unique constraint, so one that has columns without is
+    made as an index of the rows that have them all; and rows are not kept in the order of a primary
+    key that may be longer than such an order allows.
+    """
+    key = table.primary_key
+    if _bytes(key) > _MOST_CLUSTERED:
+        key.dialect_options["mssql"]["clustered"] = False
+    for constraint in [one for one in table.constraints if isinstance(one, UniqueConstraint)]:
+        if any(column.nullable for column in constraint.columns):
+            table.constraints.remove(constraint)
+            _unique_where_given(constraint)
 
 
 def _unique_where_given(constraint: UniqueConstraint) -> None:
@@ -112,10 +120,14 @@ def _unique_where_given(constraint: UniqueConstraint) -> None:
 
 
 def _bytes(key: PrimaryKeyConstraint) -> int:
-    return sum(
-        4 * column.type.length if isinstance(column.type, types.Text) and column.type.length else 16
-        for column in key.columns
-    )
+    return sum(_most_bytes(column.type) for column in key.columns)
+
+
+def _most_bytes(kind: object) -> int:
+    """Of a value in a key; a character may be half of two."""
+    if isinstance(kind, types.Text) and kind.length:
+        return 4 * kind.length
+    return (kind.length if isinstance(kind, types.Bytes) else None) or 16
 
 
 def is_native(error: BaseException | None) -> bool:
@@ -135,10 +147,11 @@ def is_in_use(error: BaseException) -> bool:
 
 
 @contextmanager
-def translating(subject: str, server: str = "") -> Iterator[None]:
+def translating(subject: str, server: str = "", missing: str = MISSING) -> Iterator[None]:
     """Raises SQL Server's errors as ours; ``subject`` names the database.
 
-    With ``server``, which is :func:`where` it should be, an error of connecting names that.
+    With ``server``, which is :func:`where` it should be, an error of connecting names that. What to
+    do when the database is not there, ``missing`` says.
     """
     try:
         yield
@@ -147,7 +160,7 @@ def translating(subject: str, server: str = "") -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(error.orig, MosaicError):
             raise error.orig from error
-        raise _translate(_native(error.orig), subject, server) from error
+        raise _translate(_native(error.orig), subject, server, missing) from error
     except StatementError as error:
         if not isinstance(error.orig, ValueError):
             raise
@@ -155,12 +168,12 @@ def translating(subject: str, server: str = "") -> Iterator[None]:
     except (PoolTimeout, DisconnectionError) as error:
         raise DatabaseBusy(
             f"{subject} has no connection free.",
-            hint="Try again, or allow more connections in the plugin's settings.",
+            hint="Try again, or allow more connections in the settings.",
         ) from error
     except Exception as error:
         if not is_native(error):
             raise
-        raise _translate(error, subject, server) from error
+        raise _translate(error, subject, server, missing) from error
 
 
 def _native(error: BaseException | None) -> BaseException | None:
@@ -184,7 +197,7 @@ def _told(error: BaseException | None) -> tuple[str, int, str]:
     return state, int(found[1]) if found else 0, said.partition("\n")[0].strip().rstrip(".")
 
 
-def _translate(error: BaseException | None, subject: str, server: str) -> MosaicError:
+def _translate(error: BaseException | None, subject: str, server: str, missing: str) -> MosaicError:
     """Our error for one of SQL Server's. What it says of the values of a row is not passed on."""
     state, number, said = _told(error)
     said = re.sub(r" The duplicate key value is .*| Truncated value: .*", "", said).rstrip(".")
@@ -195,7 +208,7 @@ def _translate(error: BaseException | None, subject: str, server: str) -> Mosaic
     if number in _MISSING:
         return DatabaseMissing(
             f"{subject} is not there: {said}.",
-            hint="Run 'mosaic doctor', and restore a backup if the tenant should be here.",
+            hint=missing,
         )
     if number in _INVALID or (not number and state[:2] == "22"):
         return InvalidInput(f"{subject} does not take a value: {said}.")

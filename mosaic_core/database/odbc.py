@@ -34,7 +34,7 @@ _TOKEN: Final = 1256
 SCOPE: Final = "https://database.windows.net/.default"
 #: What every connection is told once, the same for all: an error undoes the whole transaction.
 _SESSION = f"SET XACT_ABORT ON; SET LOCK_TIMEOUT {LOCK_TIMEOUT * 1000}"
-_INSTALL = "pip install 'mosaic-tenancy-sqlschema[mssql]', or mosaic-tenancy-dedicated[mssql]"
+_INSTALL = "pip install 'mosaic-cms[mssql]'"
 #: The folder of the driver for a Linux, by what its /etc/os-release says that it is like.
 _FAMILIES = {"alpine": "alpine", "rhel": "rhel", "fedora": "rhel", "centos": "rhel"} | {
     "suse": "suse",

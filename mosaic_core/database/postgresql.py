@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from sqlalchemy import URL, Dialect, Table, event
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from mosaic_core.errors import (
+    ConfigurationError,
     Conflict,
     DatabaseBusy,
     DatabaseDamaged,
@@ -37,6 +39,8 @@ _TRANSIENT = {"40P01", "40001", "55P03", "57014", "53300", "57P01", "57P02", "57
 _MISSING = {"3D000", "3F000", "42P01", "42704"}
 _REFUSED = {"28000", "28P01", "42501"}
 _AGAIN = "Try again; if it stays so, look at what else runs on the server."
+#: What to do when a tenant's database is not there.
+MISSING = "Run 'mosaic doctor', and restore a backup if the tenant should be here."
 
 
 def create_engine(url: URL, *, connections: int, wait: float) -> AsyncEngine:
@@ -45,7 +49,15 @@ def create_engine(url: URL, *, connections: int, wait: float) -> AsyncEngine:
     Args:
         url: with the driver ``postgresql+asyncpg``.
         wait: seconds to wait for a connection when all are taken.
+
+    Raises:
+        ConfigurationError: the client is not installed.
     """
+    if find_spec("asyncpg") is None:
+        raise ConfigurationError(
+            "PostgreSQL's client is not installed.",
+            hint="Run pip install 'mosaic-cms[postgresql]'.",
+        )
     engine = create_async_engine(
         url,
         pool_size=connections,
@@ -106,11 +118,12 @@ def creation(tables: Sequence[Table], schema: str, dialect: Dialect) -> list[str
 
 
 @contextmanager
-def translating(subject: str, server: str = "") -> Iterator[None]:
+def translating(subject: str, server: str = "", missing: str = MISSING) -> Iterator[None]:
     """Raises PostgreSQL's errors as ours; ``subject`` names the database.
 
     With ``server``, which is :func:`where` it should be, the network's too: not where somebody
-    else's code runs inside, whose errors have nothing to do with the database.
+    else's code runs inside, whose errors have nothing to do with the database. What to do when it
+    is not there, ``missing`` says.
     """
     try:
         yield
@@ -119,7 +132,7 @@ def translating(subject: str, server: str = "") -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(error.orig, MosaicError):
             raise error.orig from error
-        raise _translate(_native(error.orig), subject) from error
+        raise _translate(_native(error.orig), subject, missing) from error
     except StatementError as error:
         if not isinstance(error.orig, ValueError):
             raise
@@ -127,7 +140,7 @@ def translating(subject: str, server: str = "") -> Iterator[None]:
     except (PoolTimeout, DisconnectionError) as error:
         raise DatabaseBusy(
             f"{subject} has no connection free.",
-            hint="Try again, or allow more connections in the plugin's settings.",
+            hint="Try again, or allow more connections in the settings.",
         ) from error
     except OSError as error:
         if not server:
@@ -140,7 +153,7 @@ def translating(subject: str, server: str = "") -> Iterator[None]:
     except Exception as error:
         if not _is_native(error):
             raise
-        raise _translate(error, subject) from error
+        raise _translate(error, subject, missing) from error
 
 
 def _native(error: BaseException | None) -> BaseException | None:
@@ -152,7 +165,7 @@ def _is_native(error: BaseException) -> bool:
     return hasattr(error, "sqlstate") or type(error).__module__.startswith("asyncpg.")
 
 
-def _translate(error: BaseException | None, subject: str) -> MosaicError:
+def _translate(error: BaseException | None, subject: str, missing: str) -> MosaicError:
     """Our error for one of PostgreSQL's. What it says of the values of a row is not passed on."""
     state = str(getattr(error, "sqlstate", None) or "")
     said = str(getattr(error, "message", None) or error).partition("\n")[0].rstrip(".")
@@ -165,7 +178,7 @@ def _translate(error: BaseException | None, subject: str) -> MosaicError:
     if state in _MISSING or (state == "22023" and said.startswith("role ")):
         return DatabaseMissing(
             f"{subject} is not there: {said}.",
-            hint="Run 'mosaic doctor', and restore a backup if the tenant should be here.",
+            hint=missing,
         )
     if state[:2] == "22" or state == "54000":
         return InvalidInput(f"{subject} does not take a value: {said}.")

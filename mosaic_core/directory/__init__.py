@@ -12,6 +12,7 @@ from mosaic_core.directory.domains import (
     require_free,
     take_domain,
 )
+from mosaic_core.directory.file import PlatformFile
 from mosaic_core.directory.leases import Lease, Leases, Work
 from mosaic_core.directory.slugs import slug_taken
 from mosaic_core.directory.tables import DomainRow, HintRow, TenantRow
@@ -23,6 +24,7 @@ __all__ = [
     "Lease",
     "Leases",
     "PlatformDatabase",
+    "PlatformFile",
     "TenantRecord",
     "TenantRow",
     "Work",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnExpressionArgument, or_, select
 
 from mosaic_core.directory.leases import Lease, lost
 from mosaic_core.directory.remains import remove_rows
@@ -64,7 +64,7 @@ class Imports:
                 ImportRow.bundle_id == wish.bundle_id,
                 ImportRow.slug == wish.slug,
                 ImportRow.tier == wish.tier,
-                ImportRow.given_up.is_(False),
+                ~ImportRow.given_up,
             )
             tenant_id = await write.session.scalar(begun)
             if tenant_id is None:
@@ -129,20 +129,20 @@ class Imports:
     async def going(self, now: datetime) -> list[str]:
         """The ids of the tenants of imports that somebody may go on with, or that were given up."""
         query = select(ImportRow.tenant_id).where(
-            or_(ImportRow.given_up.is_(True), ImportRow.at >= now - PATIENCE)
+            or_(ImportRow.given_up, ImportRow.at >= now - PATIENCE)
         )
         async with self._directory.database.session() as session:
             return list(await session.scalars(query))
 
     async def given_up(self) -> list[TenantContext]:
         """The tenants of imports that were given up, and of which something may be left."""
-        return await self._tenants(ImportRow.given_up.is_(True))
+        return await self._tenants(ImportRow.given_up)
 
     async def abandoned(self, now: datetime) -> list[TenantContext]:
         """The tenants of imports that nobody ended in a week."""
-        return await self._tenants(ImportRow.given_up.is_(False), ImportRow.at < now - PATIENCE)
+        return await self._tenants(~ImportRow.given_up, ImportRow.at < now - PATIENCE)
 
-    async def _tenants(self, *where: ColumnElement[bool]) -> list[TenantContext]:
+    async def _tenants(self, *where: ColumnExpressionArgument[bool]) -> list[TenantContext]:
         async with self._directory.database.session() as session:
             rows = await session.scalars(select(ImportRow).where(*where))
             return [TenantContext(row.tenant_id, row.slug, row.slug, row.tier) for row in rows]

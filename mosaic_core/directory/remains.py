@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table, Text, cast, delete, select, update
+from sqlalchemy import Table, delete, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_core import types
 from mosaic_core.database import PlatformBase, is_derived
 from mosaic_core.database.schema import is_kernel
 from mosaic_core.head import PLATFORM, Write
@@ -56,7 +57,8 @@ async def erase_images(write: Write, tenant_id: str, *, after: int, to: int) -> 
                 log.c.version <= to,
                 log.c.entity.in_([*entities, "tenants"]),
                 log.c.image.is_not(None),
-                cast(log.c.image, Text).contains(f'"{tenant_id}"', autoescape=True),
+                # An image is kept as text.
+                type_coerce(log.c.image, types.Text()).contains(f'"{tenant_id}"', autoescape=True),
             )
             .values(image=None, salt=None)
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import delete, insert, literal, or_, select
 
 from mosaic_core.directory.database import PlatformDatabase
 from mosaic_core.directory.tables import RolloutRow, TenantRow
@@ -79,4 +79,6 @@ async def anything_left(database: PlatformDatabase, revision: str) -> bool:
     )
     paused = select(RolloutRow.revision).where(RolloutRow.revision == revision)
     async with database.session() as session:
-        return bool(await session.scalar(select(or_(behind.exists(), paused.exists()))))
+        # A condition is no value to SQL Server.
+        found = select(literal(1)).where(or_(behind.exists(), paused.exists()))
+        return await session.scalar(found) is not None

@@ -158,8 +158,14 @@ class Backend(Protocol):
 
     def create_engine(self, url: URL, *, connections: int, wait: float) -> AsyncEngine: ...
 
-    def translating(self, subject: str, server: str = "") -> AbstractContextManager[None]:
-        """Raises the driver's errors as ours; with ``server``, the network's too."""
+    def translating(
+        self, subject: str, server: str = "", missing: str = ""
+    ) -> AbstractContextManager[None]:
+        """Raises the driver's errors as ours; with ``server``, the network's too.
+
+        Args:
+            missing: what to do when the database is not there; by default as a tenant's.
+        """
         ...
 
     def beginning(self, transaction: Transaction) -> list[str]:
@@ -178,6 +184,16 @@ class Backend(Protocol):
         self, driver: Statements, transaction: Transaction
     ) -> AbstractAsyncContextManager[Any]:
         """A transaction of the driver's own: committed at its end, undone by an error."""
+        ...
+
+    async def make_schema(self, connection: AsyncConnection, driver: Statements, name: str) -> None:
+        """Makes an empty schema, unless it is there, in the connection's transaction: one process
+        at a time, until that ends.
+
+        Args:
+            connection: that may run any text.
+            driver: the same one.
+        """
         ...
 
     def making(self, schema: TenantSchema, dialect: Dialect, *, roles: bool) -> Making: ...

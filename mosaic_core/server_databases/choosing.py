@@ -19,12 +19,13 @@ _DRIVERS = {
 }
 
 
-def backend_of(text: str, setting: str, token: Token) -> tuple[Backend, URL]:
+def backend_of(text: str, setting: str, token: Token | None = None) -> tuple[Backend, URL]:
     """What a URL's kind of server does in its own way, and the URL with the driver for it.
 
     Args:
         setting: where the text stands, for an error.
-        token: gives an access token for Azure SQL, if the URL says nothing of who signs in.
+        token: gives an access token for Azure SQL, if the URL says nothing of who signs in; without
+            one, that is the driver's business.
 
     Raises:
         ConfigurationError: it is of none of them; the message has nothing of what was given.

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sqlalchemy import URL, Connection, Select, event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import URL, Select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
 from mosaic_core.errors import (
@@ -25,13 +25,14 @@ from mosaic_core.errors import (
     DatabaseError,
     DatabaseMissing,
 )
-from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, install_guard
+from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows
 from mosaic_core.head.guard import migrating
 from mosaic_core.head.log import migrate as migrate_with_log
 from mosaic_core.persistence import HeadState, HeadStatus, Problem, Rows
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.server_databases import looking
 from mosaic_core.server_databases.backend import Backend, Statements, Transaction
+from mosaic_core.server_databases.connections import Connections
 from mosaic_core.server_databases.naming import MARK, Home
 from mosaic_core.server_databases.prepared import Prepared
 from mosaic_core.server_databases.quota import Quota
@@ -41,8 +42,6 @@ from mosaic_core.tenants import Tier
 
 #: A migration may have gigabytes to go through.
 _MIGRATING = WriteLimits(function=1800.0)
-#: The execution option that says what a connection's transactions are for.
-_TRANSACTION = "mosaic_transaction"
 
 
 class ServerDatabase:
@@ -81,12 +80,8 @@ class ServerDatabase:
         self._backend = backend
         self._schema = schema
         self._roles = roles
-        self._server = backend.where(url)
-        self._engine = backend.create_engine(url, connections=connections, wait=wait)
-        install_guard(self._engine.sync_engine)
-        event.listen(self._engine.sync_engine, "begin", self._begin)
-        event.listen(self._engine.sync_engine, "commit", self._commit)
-        dialect = self._engine.dialect
+        self._connections = Connections(backend, url, connections=connections, wait=wait)
+        dialect = self._connections.dialect
         self._making = backend.making(schema, dialect, roles=roles)
         self._quota = Quota(tiers)
         index = backend.search_index(schema.metadata, dialect, roles=roles)
@@ -99,7 +94,7 @@ class ServerDatabase:
 
     async def close(self) -> None:
         await self._searches.close()
-        await self._engine.dispose()
+        await self._connections.close()
 
     # Sessions
 
@@ -107,7 +102,7 @@ class ServerDatabase:
     async def session(self, home: Home) -> AsyncIterator[AsyncSession]:
         await self._prove(home)
         transaction = Transaction(reads=True, role=self._role(home))
-        async with self._session(home, transaction, **self._backend.reading) as session:
+        async with self._session(home, transaction) as session:
             yield session
 
     @asynccontextmanager
@@ -131,27 +126,11 @@ class ServerDatabase:
         return home.name if self._roles else None
 
     @asynccontextmanager
-    async def _session(
-        self, home: Home, transaction: Transaction, **options: Any
-    ) -> AsyncIterator[AsyncSession]:
+    async def _session(self, home: Home, transaction: Transaction) -> AsyncIterator[AsyncSession]:
         with self._translating(home):
-            async with (
-                self._connected(home, **{_TRANSACTION: transaction}, **options) as connection,
-                AsyncSession(connection, expire_on_commit=False) as session,
-            ):
+            schemas = {"tenant": home.name}
+            async with self._connections.session(home.subject, schemas, transaction) as session:
                 yield session
-
-    @asynccontextmanager
-    async def _connected(self, home: Home, **options: Any) -> AsyncIterator[AsyncConnection]:
-        with self._backend.translating(home.subject, self._server):
-            connection = await self._engine.connect()
-        try:
-            await connection.execution_options(
-                schema_translate_map={"tenant": home.name}, **options
-            )
-            yield connection
-        finally:
-            await connection.close()
 
     @asynccontextmanager
     async def raw(self, home: Home, *, writable: bool = False) -> AsyncIterator[Statements]:
@@ -165,23 +144,13 @@ class ServerDatabase:
     @asynccontextmanager
     async def _driver(self, home: Home) -> AsyncIterator[Statements]:
         with self._translating(home):
-            async with self._connected(home) as connection:
-                driver = await self._statements(connection)
-                try:
-                    yield driver
-                except BaseException:
-                    if driver.is_closed():  # the pool does not see what happens here
-                        await connection.invalidate()
-                    raise
-
-    async def _statements(self, connection: AsyncConnection) -> Statements:
-        raw = await connection.get_raw_connection()
-        return self._backend.statements(raw.driver_connection)
+            async with self._connections.driver(home.subject) as driver:
+                yield driver
 
     @contextmanager
     def _translating(self, home: Home) -> Iterator[None]:
         try:
-            with self._backend.translating(home.subject):
+            with self._connections.translating(home.subject):
                 yield
         except DatabaseMissing:
             self._forget(home)
@@ -224,7 +193,7 @@ class ServerDatabase:
         await self._prove(home)
         prepared = self._prepared.get(query)
         if prepared is None:
-            prepared = self._prepared[query] = Prepared.compile(query, self._engine.dialect)
+            prepared = self._prepared[query] = Prepared.compile(query, self._connections.dialect)
         sql = prepared.sql.replace(MARK, home.name)
         return prepared.rows(await self._fetch(home, sql, *prepared.values(parameters)))
 
@@ -257,8 +226,10 @@ class ServerDatabase:
         self._forget(home)
         try:
             with self._translating(home):
-                async with self._connected(home, **migrating()) as connection:
-                    driver = await self._statements(connection)
+                schemas, connections = {"tenant": home.name}, self._connections
+                connected = connections.connected(home.subject, schemas, **migrating())
+                async with connected as connection:
+                    driver = await connections.statements(connection)
                     await self._making.make(connection, driver, home.name, home.tenant, rows)
                     await connection.commit()
         except Conflict:
@@ -313,33 +284,10 @@ class ServerDatabase:
     async def schemas(self, prefix: str) -> list[tuple[str, str | None]]:
         """The names of the schemas that begin so, and what was stamped on them."""
         subject = "The database of the tenants"
-        with self._backend.translating(subject, self._server):
-            connection = await self._engine.connect()
-        try:
-            with self._backend.translating(subject):
-                driver = await self._statements(connection)
+        with self._connections.translating(subject):
+            async with self._connections.driver(subject) as driver:
                 return list(await self._backend.schemas(driver, prefix))
-        finally:
-            await connection.close()
 
     def removal(self, name: str) -> str:
         """What somebody runs to remove a home that is no tenant's."""
         return self._backend.removal(name)
-
-    def _begin(self, connection: Connection) -> None:
-        _run(connection, self._backend.beginning(_transaction(connection)))
-
-    def _commit(self, connection: Connection) -> None:
-        _run(connection, self._backend.ending(_transaction(connection)))
-
-
-def _transaction(connection: Connection) -> Transaction:
-    found: Transaction = connection.get_execution_options().get(_TRANSACTION, Transaction())
-    return found
-
-
-def _run(connection: Connection, statements: list[str]) -> None:
-    for statement in statements:
-        cursor = connection.connection.cursor()
-        cursor.execute(statement)
-        cursor.close()

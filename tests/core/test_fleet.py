@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mosaic_core.directory import PlatformDatabase, Work
+from mosaic_core.directory import PlatformFile, Work
 from mosaic_core.directory.rollouts import anything_left
 from mosaic_core.errors import DatabaseDamaged, LeaseTaken, RolloutPaused
 from mosaic_core.fleet import Rollout, correct_revisions, migrate_fleet
@@ -32,7 +32,7 @@ async def fleet(
     folder: Path, size: int = 0, *, lease: float = 2.0, **migrate: Any
 ) -> AsyncIterator[Platform]:
     """A platform of newer code; ``size`` tenants are made by older code first."""
-    database = PlatformDatabase(folder / "data" / "platform.db", platform_history())
+    database = PlatformFile(folder / "data" / "platform.db", platform_history())
     await database.migrate()
     await database.close()
     tiers = {"small": {"persistence": "tenancy_sqlite", "storage": "storage_local"}}

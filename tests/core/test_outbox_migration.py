@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import NullPool, create_engine, select
 
 from mosaic_core.database import History
-from mosaic_core.directory import HintRow, PlatformDatabase, open_directory
+from mosaic_core.directory import HintRow, PlatformFile, open_directory
 from mosaic_core.head import TENANT
 from mosaic_core.platform import TENANT_MIGRATIONS, platform_history
 
@@ -62,7 +62,7 @@ def test_the_platform_s_hints_are_about_all_that_they_can_have_meant(tmp_path: P
     old = History("platform", older(tmp_path / "old", PLATFORM_MIGRATIONS, *names))
 
     async def main() -> list[tuple[str, str, datetime]]:
-        before = PlatformDatabase(path, old)
+        before = PlatformFile(path, old)
         assert await before.migrate() == "p0002"
         await before.close()
         with sqlite3.connect(path) as connection:
@@ -72,7 +72,7 @@ def test_the_platform_s_hints_are_about_all_that_they_can_have_meant(tmp_path: P
                 "INSERT INTO hints VALUES ('one', '2026-03-01T12:30:15.123456+00:00')",
             )
         connection.close()
-        database = PlatformDatabase(path, platform_history())
+        database = PlatformFile(path, platform_history())
         assert await database.migrate() == platform_history().current
         async with open_directory(database, "localhost", 0.5), database.session() as session:
             hints = select(HintRow.tenant_id, HintRow.topic, HintRow.due).order_by(HintRow.topic)

@@ -49,7 +49,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "recovery_codes",
-        sa.Column("digest", types.Bytes(), primary_key=True),
+        sa.Column("digest", types.Bytes(32), primary_key=True),
         sa.Column("account_id", types.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["platform.accounts.id"], name="fk_recovery_codes_account_id"
@@ -62,7 +62,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "passkeys",
-        sa.Column("credential_id", types.Bytes(), primary_key=True),
+        sa.Column("credential_id", types.Bytes(1023), primary_key=True),
         sa.Column("account_id", types.Uuid(), nullable=False),
         sa.Column("name", types.Text(100), nullable=False),
         sa.Column("public_key", types.Bytes(), nullable=False),
@@ -98,7 +98,7 @@ def upgrade() -> None:
     op.create_table(
         "one_time_tokens",
         sa.Column("id", types.Uuid(), primary_key=True),
-        sa.Column("digest", types.Bytes(), nullable=False),
+        sa.Column("digest", types.Bytes(32), nullable=False),
         sa.Column("purpose", types.Text(16), nullable=False),
         sa.Column("account_id", types.Uuid(), nullable=False),
         sa.Column("email", types.Text(254), nullable=False),
@@ -117,7 +117,7 @@ def upgrade() -> None:
     op.create_table(
         "sessions",
         sa.Column("id", types.Uuid(), primary_key=True),
-        sa.Column("digest", types.Bytes(), nullable=False),
+        sa.Column("digest", types.Bytes(32), nullable=False),
         sa.Column("account_id", types.Uuid(), nullable=False),
         sa.Column("tenant_id", types.Text(64)),
         sa.Column("remembered", types.Boolean(), nullable=False),
@@ -158,7 +158,7 @@ def upgrade() -> None:
     op.create_table(
         "invitations",
         sa.Column("id", types.Uuid(), primary_key=True),
-        sa.Column("digest", types.Bytes(), nullable=False),
+        sa.Column("digest", types.Bytes(32), nullable=False),
         sa.Column("tenant_id", types.Text(64), nullable=False),
         sa.Column("email", types.Text(254), nullable=False),
         sa.Column("email_key", types.Text(254), nullable=False),
@@ -179,7 +179,7 @@ def upgrade() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", types.Uuid(), primary_key=True),
-        sa.Column("digest", types.Bytes(), nullable=False),
+        sa.Column("digest", types.Bytes(32), nullable=False),
         sa.Column("tenant_id", types.Text(64), nullable=False),
         sa.Column("name", types.Text(100), nullable=False),
         sa.Column("prefix", types.Text(32), nullable=False),
@@ -209,7 +209,7 @@ def upgrade() -> None:
     op.create_table(
         "refresh_tokens",
         sa.Column("id", types.Uuid(), primary_key=True),
-        sa.Column("digest", types.Bytes(), nullable=False),
+        sa.Column("digest", types.Bytes(32), nullable=False),
         sa.Column("family", types.Uuid(), nullable=False),
         sa.Column("account_id", types.Uuid(), nullable=False),
         sa.Column("tenant_id", types.Text(64), nullable=False),
@@ -243,7 +243,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "attempts",
-        sa.Column("key", types.Bytes(), primary_key=True),
+        sa.Column("key", types.Bytes(32), primary_key=True),
         sa.Column("failures", types.Integer(), nullable=False),
         sa.Column("until", types.UTCDateTime(), nullable=False),
         schema="platform",
@@ -276,7 +276,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "api_answers",
-        sa.Column("digest", types.Bytes(), primary_key=True),
+        sa.Column("digest", types.Bytes(32), primary_key=True),
         sa.Column("request", types.Bytes(), nullable=False),
         sa.Column("at", types.UTCDateTime(), nullable=False),
         sa.Column("status", types.Integer(), nullable=False),

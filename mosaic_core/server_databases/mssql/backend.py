@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, Dialect
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mosaic_core.database import History, Tables, TenantSchema, mssql, odbc
 from mosaic_core.database.mssql import quoted
@@ -21,7 +21,7 @@ from mosaic_core.persistence import Problem
 from mosaic_core.server_databases.backend import Statements as AnyStatements
 from mosaic_core.server_databases.backend import Transaction
 from mosaic_core.server_databases.mssql import catalog
-from mosaic_core.server_databases.mssql.making import Making
+from mosaic_core.server_databases.mssql.making import Making, alone
 from mosaic_core.server_databases.mssql.search_index import Index, IndexedHistory
 from mosaic_core.server_databases.mssql.searching import WordSearch
 from mosaic_core.server_databases.mssql.server import Server
@@ -48,8 +48,10 @@ class SQLServer:
     def create_engine(self, url: URL, *, connections: int, wait: float) -> AsyncEngine:
         return odbc.create_engine(url, connections=connections, wait=wait, token=self._token)
 
-    def translating(self, subject: str, server: str = "") -> AbstractContextManager[None]:
-        return mssql.translating(subject, server)
+    def translating(
+        self, subject: str, server: str = "", missing: str = ""
+    ) -> AbstractContextManager[None]:
+        return mssql.translating(subject, server, missing or mssql.MISSING)
 
     def beginning(self, transaction: Transaction) -> list[str]:
         """How it reads, which a connection remembers, so each transaction says it; and the turn at
@@ -85,6 +87,14 @@ class SQLServer:
         yield
         if not transaction.reads:
             await driver.commit()
+
+    async def make_schema(
+        self, connection: AsyncConnection, driver: AnyStatements, name: str
+    ) -> None:
+        await connection.begin()
+        await alone(driver)
+        if not await catalog.exists(driver, name):
+            await driver.execute(f"CREATE SCHEMA {quoted(name)}")
 
     def making(self, schema: TenantSchema, dialect: Dialect, *, roles: bool) -> Making:
         return Making(schema, dialect)

@@ -72,10 +72,7 @@ class Making:
         rows: Sequence[Rows],
     ) -> None:
         await connection.begin()
-        # Two at a time may deadlock in the catalogs.
-        await driver.execute(_BEGIN)
-        if await driver.fetchval(_LOCK) < 0:
-            raise DatabaseBusy("Another tenant's schema is being made.", hint="Try again.")
+        await alone(driver)
         # A statement that has to be the only one of its text.
         await driver.execute(f"CREATE SCHEMA {mssql.quoted(name)}")
         await driver.execute(self.script.replace(MARK, name))
@@ -83,3 +80,15 @@ class Making:
         for one in rows:
             if one.values:
                 await connection.execute(insert(one.table), [dict(row) for row in one.values])
+
+
+async def alone(driver: Statements) -> None:
+    """One process at a time makes a schema, until the transaction ends: two may deadlock in the
+    catalogs.
+
+    Raises:
+        DatabaseBusy: another one does, for long.
+    """
+    await driver.execute(_BEGIN)
+    if await driver.fetchval(_LOCK) < 0:
+        raise DatabaseBusy("Another schema is being made there.", hint="Try again.")

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, Dialect
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mosaic_core.database import History, Tables, TenantSchema, postgresql
 from mosaic_core.database.postgresql import literal, quoted
@@ -35,16 +35,17 @@ class PostgreSQL:
     def create_engine(self, url: URL, *, connections: int, wait: float) -> AsyncEngine:
         return postgresql.create_engine(url, connections=connections, wait=wait)
 
-    def translating(self, subject: str, server: str = "") -> AbstractContextManager[None]:
-        return postgresql.translating(subject, server)
+    def translating(
+        self, subject: str, server: str = "", missing: str = ""
+    ) -> AbstractContextManager[None]:
+        return postgresql.translating(subject, server, missing or postgresql.MISSING)
 
     def beginning(self, transaction: Transaction) -> list[str]:
         """The turn at writing among processes (the lock on the head comes only with what moves it),
         and the tenant's role."""
         statements = []
         if transaction.alone is not None:
-            key = literal(f"write {transaction.alone}")
-            statements.append(f"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))")
+            statements.append(_turn(transaction.alone))
         if transaction.role is not None:
             statements.append(f"SET LOCAL ROLE {quoted(transaction.role)}")
         if transaction.deferred is not None:
@@ -70,6 +71,11 @@ class PostgreSQL:
             for statement in self.beginning(transaction):
                 await driver.execute(statement)
             yield
+
+    async def make_schema(self, connection: AsyncConnection, driver: Statements, name: str) -> None:
+        await connection.exec_driver_sql(_turn(name))
+        if not await catalog.exists(driver, name):
+            await connection.exec_driver_sql(f"CREATE SCHEMA {quoted(name)}")
 
     def making(self, schema: TenantSchema, dialect: Dialect, *, roles: bool) -> Making:
         return Making(schema, dialect, roles=roles)
@@ -111,3 +117,8 @@ class PostgreSQL:
 
     def removal(self, name: str) -> str:
         return f"DROP SCHEMA {quoted(name)} CASCADE there, and DROP ROLE IF EXISTS {quoted(name)}"
+
+
+def _turn(name: str) -> str:
+    """Takes the turn at writing to a schema, until the transaction ends."""
+    return f"SELECT pg_advisory_xact_lock(hashtextextended({literal(f'write {name}')}, 0))"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,24 +13,24 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import mssql, postgresql
 
 from mosaic_core.database.clock import database_now
-from mosaic_core.directory import Directory, PlatformDatabase, TenantRow, Work
+from mosaic_core.directory import Directory, TenantRow, Work
 from mosaic_core.directory.leases import Lease, Leases
 from mosaic_core.directory.tables import LeaseRow
 from mosaic_core.errors import LeaseLost, LeaseTaken
 from mosaic_core.head import Write
-from mosaic_core.platform import platform_history
 from tests.core.head.toys import toy_tenant
+from tests.platforms import Place
 
 ONE, TWO = toy_tenant(1), toy_tenant(2)
 #: Seconds that a lease lasts; long enough for two slow cores to renew it.
 LASTS = 1.5
 
 
-def run(folder: Path, *scenarios: Callable[[Directory], Awaitable[None]]) -> None:
+def run(place: Place, *scenarios: Callable[[Directory], Awaitable[None]]) -> None:
     """Runs scenarios at the same time, each with a directory of its own, as processes have."""
 
     async def one(scenario: Callable[[Directory], Awaitable[None]]) -> None:
-        database = PlatformDatabase(folder / "platform.db", platform_history())
+        database = place.database()
         try:
             await database.migrate()
             await scenario(Directory(database, "localhost", 3600.0, LASTS))
@@ -60,7 +59,7 @@ def moving(leases: Leases) -> Awaitable[Lease]:
     return leases.take(ONE, Work.MOVE, holder="the mover")
 
 
-def test_whoever_comes_second_is_told_what_goes_on(tmp_path: Path) -> None:
+def test_whoever_comes_second_is_told_what_goes_on(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         leases = directory.leases
         lease = await moving(leases)
@@ -79,10 +78,10 @@ def test_whoever_comes_second_is_told_what_goes_on(tmp_path: Path) -> None:
         assert await leases.of(ONE.tenant_id) is None
         await leases.take(ONE, Work.DELETION, holder="another")
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_of_many_who_come_at_once_one_gets_it(tmp_path: Path) -> None:
+def test_of_many_who_come_at_once_one_gets_it(place: Place) -> None:
     got: list[int] = []
 
     async def scenario(directory: Directory) -> None:
@@ -91,11 +90,11 @@ def test_of_many_who_come_at_once_one_gets_it(tmp_path: Path) -> None:
         except LeaseTaken:
             got.append(0)
 
-    run(tmp_path, *[scenario] * 6)
+    run(place, *[scenario] * 6)
     assert sorted(map(bool, got)) == [False] * 5 + [True]
 
 
-def test_each_taking_has_a_greater_token(tmp_path: Path) -> None:
+def test_each_taking_has_a_greater_token(place: Place) -> None:
     tokens = []
 
     async def scenario(directory: Directory) -> None:
@@ -105,12 +104,12 @@ def test_each_taking_has_a_greater_token(tmp_path: Path) -> None:
             await directory.leases.release(lease)
             await directory.leases.release(lease)  # again does nothing
 
-    run(tmp_path, scenario)
-    run(tmp_path, scenario)
+    run(place, scenario)
+    run(place, scenario)
     assert tokens == sorted(set(tokens))
 
 
-def test_what_is_worked_at_for_long_stays_held(tmp_path: Path) -> None:
+def test_what_is_worked_at_for_long_stays_held(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         async with directory.leases.held(ONE, Work.MOVE, holder="the mover") as lease:
             first = await directory.leases.of(ONE.tenant_id)
@@ -122,20 +121,20 @@ def test_what_is_worked_at_for_long_stays_held(tmp_path: Path) -> None:
             assert then.renewed > first.renewed
         assert await directory.leases.of(ONE.tenant_id) is None
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_it_is_given_back_after_an_error(tmp_path: Path) -> None:
+def test_it_is_given_back_after_an_error(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         with pytest.raises(ZeroDivisionError):
             async with directory.leases.held(ONE, Work.MOVE, holder="the mover"):
                 raise ZeroDivisionError
         assert await directory.leases.of(ONE.tenant_id) is None
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_what_a_killed_process_held_is_free_after_a_while(tmp_path: Path) -> None:
+def test_what_a_killed_process_held_is_free_after_a_while(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         killed = await moving(directory.leases)
         with pytest.raises(LeaseTaken):
@@ -143,19 +142,19 @@ def test_what_a_killed_process_held_is_free_after_a_while(tmp_path: Path) -> Non
         lease = await directory.leases.take(ONE, Work.MOVE, holder="next", patient=True)
         assert lease.token > killed.token
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_patience_ends_when_somebody_is_seen_at_work(tmp_path: Path) -> None:
+def test_patience_ends_when_somebody_is_seen_at_work(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         async with directory.leases.held(ONE, Work.MOVE, holder="the mover"):
             with pytest.raises(LeaseTaken):
                 await directory.leases.take(ONE, Work.MOVE, holder="x", patient=True)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_whoever_lost_it_is_stopped_and_writes_nothing(tmp_path: Path) -> None:
+def test_whoever_lost_it_is_stopped_and_writes_nothing(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         others: list[Lease] = []
 
@@ -175,11 +174,11 @@ def test_whoever_lost_it_is_stopped_and_writes_nothing(tmp_path: Path) -> None:
         assert held is not None
         assert held.token == others[0].token  # not given back by the other
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 def test_work_is_stopped_when_nobody_renews_its_lease_any_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(directory: Directory) -> None:
         async def broken(lease: Lease) -> None:
@@ -194,10 +193,10 @@ def test_work_is_stopped_when_nobody_renews_its_lease_any_more(
         with pytest.raises(LeaseLost):
             await move()
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_write_happens_with_the_newest_token_or_not_at_all(tmp_path: Path) -> None:
+def test_a_write_happens_with_the_newest_token_or_not_at_all(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         await directory.add(ONE, "r", actor="tester")
         lease = await moving(directory.leases)
@@ -216,10 +215,10 @@ def test_a_write_happens_with_the_newest_token_or_not_at_all(tmp_path: Path) -> 
         async with directory.database.session() as session:
             assert await session.scalar(select(TenantRow.name)) == "Moved"
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_lease_that_ran_out_is_still_ones_own_while_nobody_takes_it(tmp_path: Path) -> None:
+def test_a_lease_that_ran_out_is_still_ones_own_while_nobody_takes_it(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         lease = await moving(directory.leases)
         await shift(directory, seconds=2 * LASTS)
@@ -227,10 +226,10 @@ def test_a_lease_that_ran_out_is_still_ones_own_while_nobody_takes_it(tmp_path: 
         await directory.leases.renew(lease)
         assert await directory.leases.of(ONE.tenant_id) is not None
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_who_was_held_up_goes_on_when_nobody_took_it(tmp_path: Path) -> None:
+def test_who_was_held_up_goes_on_when_nobody_took_it(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         async with directory.leases.held(ONE, Work.MOVE, holder="the mover") as lease:
             await shift(directory, seconds=5 * LASTS)
@@ -239,11 +238,11 @@ def test_who_was_held_up_goes_on_when_nobody_took_it(tmp_path: Path) -> None:
             assert await directory.leases.of(ONE.tenant_id) is not None
             await directory.write(lease.require, actor="t", action="t")
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 @pytest.mark.parametrize("hours", [-30, 30])
-def test_a_clock_that_is_set_holds_nobody_up(tmp_path: Path, hours: int) -> None:
+def test_a_clock_that_is_set_holds_nobody_up(place: Place, hours: int) -> None:
     async def scenario(directory: Directory) -> None:
         killed = await moving(directory.leases)
         await shift(directory, seconds=3600 * hours)
@@ -252,20 +251,20 @@ def test_a_clock_that_is_set_holds_nobody_up(tmp_path: Path, hours: int) -> None
         with pytest.raises(LeaseTaken):
             await moving(directory.leases)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_the_clock_of_a_process_does_not_count(tmp_path: Path) -> None:
+def test_the_clock_of_a_process_does_not_count(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         await moving(directory.leases)
         for jump in ("1999-01-01", "2099-01-01"):
             with time_machine.travel(jump, tick=True), pytest.raises(LeaseTaken):
                 await moving(directory.leases)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_someone_elses_cancelling_is_no_lost_lease(tmp_path: Path) -> None:
+def test_someone_elses_cancelling_is_no_lost_lease(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         async def work() -> None:
             async with directory.leases.held(ONE, Work.MOVE, holder="the mover"):
@@ -279,7 +278,7 @@ def test_someone_elses_cancelling_is_no_lost_lease(tmp_path: Path) -> None:
             await task
         assert await directory.leases.of(ONE.tenant_id) is None
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +290,7 @@ def test_every_database_is_asked_for_its_own_time(dialect: sa.Dialect, clock: st
     assert clock in str(select(database_now()).compile(dialect=dialect))
 
 
-def test_what_is_given_back_with_the_last_write_is_not_lost(tmp_path: Path) -> None:
+def test_what_is_given_back_with_the_last_write_is_not_lost(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         async with directory.leases.held(ONE, Work.MOVE, holder="the mover") as lease:
             await directory.write(
@@ -300,4 +299,4 @@ def test_what_is_given_back_with_the_last_write_is_not_lost(tmp_path: Path) -> N
             await asyncio.sleep(0.8 * LASTS)  # it would be renewed
         assert not lease.lost
 
-    run(tmp_path, scenario)
+    run(place, scenario)

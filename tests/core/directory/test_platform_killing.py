@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import MetaData, Table
 
 from mosaic_core.database import PlatformBase
-from mosaic_core.directory import Directory, PlatformDatabase, open_directory
+from mosaic_core.directory import Directory, PlatformFile, open_directory
 from mosaic_core.errors import MosaicError
 from mosaic_core.head import PLATFORM
 from mosaic_core.head.log import content_of, rebuild, verify
@@ -48,7 +48,7 @@ def _writes_survive(folder: Path, kills: int) -> None:
     complete: set[str] = set()
 
     async def look() -> None:
-        database = PlatformDatabase(folder / "platform.db", platform_history())
+        database = PlatformFile(folder / "platform.db", platform_history())
         await database.migrate()
         async with open_directory(database, "localhost", 0.5) as directory:
             await whole(directory)
@@ -95,7 +95,7 @@ def test_a_killed_migration_is_finished_by_the_next(tmp_path: Path, kills: int) 
 
     async def look(place: Path) -> None:
         nonlocal halfway
-        database = PlatformDatabase(place / "platform.db", platform_history())
+        database = PlatformFile(place / "platform.db", platform_history())
         if not await database.revision():
             halfway += 1
             with pytest.raises(MosaicError) as caught:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import StatementError
 
-from mosaic_core.directory import Directory, PlatformDatabase
-from mosaic_core.platform import platform_history
+from mosaic_core.directory import Directory
 from tests.core.head.toys import toy_tenant
+from tests.platforms import Place
 
 
-async def _two(folder: Path) -> tuple[Directory, Directory]:
+async def _two(place: Place) -> tuple[Directory, Directory]:
     """Two directories on one database, as two processes have them."""
-    database = PlatformDatabase(folder / "platform.db", platform_history())
+    database = place.database()
     await database.migrate()
     one, other = (Directory(database, "localhost", 3600.0) for _ in range(2))
     await one.refresh()
@@ -24,9 +23,9 @@ async def _two(folder: Path) -> tuple[Directory, Directory]:
     return one, other
 
 
-def test_a_directory_knows_what_it_added_and_what_others_did_before(tmp_path: Path) -> None:
+def test_a_directory_knows_what_it_added_and_what_others_did_before(place: Place) -> None:
     async def main() -> None:
-        one, other = await _two(tmp_path)
+        one, other = await _two(place)
         await one.add(toy_tenant(1), "r", actor="tester")
         assert one.named("toy-1") == toy_tenant(1)
         await one.add_domain(toy_tenant(1).tenant_id, "toys.example", actor="tester")
@@ -43,9 +42,9 @@ def test_a_directory_knows_what_it_added_and_what_others_did_before(tmp_path: Pa
     asyncio.run(main())
 
 
-def test_what_was_learned_is_what_a_new_look_finds(tmp_path: Path) -> None:
+def test_what_was_learned_is_what_a_new_look_finds(place: Place) -> None:
     async def main() -> None:
-        one, other = await _two(tmp_path)
+        one, other = await _two(place)
         tenants = [toy_tenant(n) for n in range(1, 9)]
         async with asyncio.TaskGroup() as group:
             for number, tenant in enumerate(tenants):
@@ -66,9 +65,9 @@ def test_what_was_learned_is_what_a_new_look_finds(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_an_error_does_not_tell_what_was_noted(tmp_path: Path) -> None:
+def test_an_error_does_not_tell_what_was_noted(place: Place) -> None:
     async def main() -> None:
-        one, _ = await _two(tmp_path)
+        one, _ = await _two(place)
         statement = text("SELECT 1 FROM tenants WHERE name = :one AND name = :two")
         with pytest.raises(StatementError, match="two") as caught:
             async with one.database.session() as session:

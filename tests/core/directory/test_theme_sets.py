@@ -11,22 +11,23 @@ from pathlib import Path
 from sqlalchemy import select, update
 
 from mosaic_core.database import History
-from mosaic_core.directory import Directory, PlatformDatabase, TenantRow
+from mosaic_core.directory import Directory, TenantRow
 from mosaic_core.directory.database import OWNER
 from mosaic_core.directory.tables import RenderedRow, ThemeSetRow
 from mosaic_core.directory.theme_sets import CLAIM, KEPT, SEEN, ThemeSets
 from mosaic_core.head import PLATFORM, Write, Writer
 from mosaic_core.platform import platform_history
 from tests.core.head.toys import toy_tenant
+from tests.platforms import Place
 
 A, B = "a" * 16, "b" * 16
 ONE, TWO = toy_tenant(1).tenant_id, toy_tenant(2).tenant_id
 MIGRATIONS = Path(platform_history().folders[0])
 
 
-def run(folder: Path, scenario: Callable[[Directory], Awaitable[None]]) -> None:
+def run(place: Place, scenario: Callable[[Directory], Awaitable[None]]) -> None:
     async def main() -> None:
-        database = PlatformDatabase(folder / "platform.db", platform_history())
+        database = place.database()
         await database.migrate()
         directory = Directory(database, "localhost", 3600.0)
         try:
@@ -57,7 +58,7 @@ async def version(directory: Directory) -> int:
     return directory._known
 
 
-def test_a_set_is_kept_once_and_noted_once_an_hour(tmp_path: Path) -> None:
+def test_a_set_is_kept_once_and_noted_once_an_hour(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         sets = directory.theme_sets
         packed = []
@@ -79,10 +80,10 @@ def test_a_set_is_kept_once_and_noted_once_an_hour(tmp_path: Path) -> None:
         assert await version(directory) == before + 1
         assert len(packed) == 1
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_the_set_of_the_server_that_started_last_is_the_newest(tmp_path: Path) -> None:
+def test_the_set_of_the_server_that_started_last_is_the_newest(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         sets = directory.theme_sets
         await keep(sets, A)
@@ -93,10 +94,10 @@ def test_the_set_of_the_server_that_started_last_is_the_newest(tmp_path: Path) -
             await keep(sets, key, serving=True)
             assert (await sets.newest(), await version(directory)) == (key, before)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_tenant_with_pages_of_other_sets_is_claimed_by_one(tmp_path: Path) -> None:
+def test_a_tenant_with_pages_of_other_sets_is_claimed_by_one(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         sets = directory.theme_sets
         await keep(sets, A, serving=True)
@@ -116,10 +117,10 @@ def test_a_tenant_with_pages_of_other_sets_is_claimed_by_one(tmp_path: Path) -> 
         await sets.forget(TWO)
         assert await sets.needed(TWO) == set()
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_visited_tenant_is_claimed_before_others(tmp_path: Path) -> None:
+def test_a_visited_tenant_is_claimed_before_others(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         sets = directory.theme_sets
         await keep(sets, B, serving=True)
@@ -134,10 +135,10 @@ def test_a_visited_tenant_is_claimed_before_others(tmp_path: Path) -> None:
         assert await sets.needed(ONE) == {B, ""}
         assert await sets.claim(B) == ONE
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_set_is_dropped_when_no_tenant_has_needed_it_for_a_day(tmp_path: Path) -> None:
+def test_a_set_is_dropped_when_no_tenant_has_needed_it_for_a_day(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         sets = directory.theme_sets
         for key in (A, B):
@@ -156,10 +157,12 @@ def test_a_set_is_dropped_when_no_tenant_has_needed_it_for_a_day(tmp_path: Path)
         await keep(sets, A)
         assert set(await sets.revisions()) == {A, B}
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_of_tenants_that_are_there_already_nobody_knows_what_they_need(tmp_path: Path) -> None:
+def test_of_tenants_that_are_there_already_nobody_knows_what_they_need(
+    place: Place, tmp_path: Path
+) -> None:
     older = tmp_path / "older"
     older.mkdir()
     for name in ("p0001_first.py", "p0002_due.py"):
@@ -173,11 +176,11 @@ def test_of_tenants_that_are_there_already_nobody_knows_what_they_need(tmp_path:
         write.session.add(TenantRow(**values))
 
     async def main() -> None:
-        before = PlatformDatabase(tmp_path / "platform.db", History("platform", [older]))
+        before = place.database(History("platform", [older]))
         await before.migrate()
         await Writer(PLATFORM, OWNER, before.exclusive).write(add, actor="tester", action="test")
         await before.close()
-        database = PlatformDatabase(tmp_path / "platform.db", platform_history())
+        database = place.database()
         await database.migrate()
         async with database.session() as session:
             (row,) = await session.execute(select(RenderedRow.tenant_id, RenderedRow.theme_set))

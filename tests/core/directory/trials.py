@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from mosaic_core.directory import Directory, PlatformDatabase, open_directory
+from mosaic_core.directory import Directory, PlatformFile, open_directory
 from mosaic_core.errors import MosaicError
 from mosaic_core.head import PLATFORM
 from mosaic_core.head.log import content_of, rebuild, verify
@@ -47,7 +47,7 @@ WRITES: dict[str, Callable[[Directory], Awaitable[Any]]] = {
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Directory]:
-    database = PlatformDatabase(folder / "platform.db", _HISTORY)
+    database = PlatformFile(folder / "platform.db", _HISTORY)
     try:
         async with open_directory(database, "localhost", 0.5) as directory:
             yield directory
@@ -57,7 +57,7 @@ async def opened(folder: Path) -> AsyncIterator[Directory]:
 
 async def made(folder: Path) -> None:
     """A platform database with three tenants."""
-    database = PlatformDatabase(folder / "platform.db", _HISTORY)
+    database = PlatformFile(folder / "platform.db", _HISTORY)
     await database.migrate()
     await database.close()
     async with opened(folder) as directory:
@@ -82,7 +82,7 @@ def _said(error: MosaicError) -> dict[str, Any]:
 
 
 async def migrated(folder: Path) -> None:
-    database = PlatformDatabase(folder / "platform.db", _HISTORY)
+    database = PlatformFile(folder / "platform.db", _HISTORY)
     try:
         await database.migrate()
     finally:

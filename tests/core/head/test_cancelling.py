@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mosaic_core.directory import PlatformDatabase, open_directory
+from mosaic_core.directory import PlatformFile, open_directory
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.outbox import enqueue
 from mosaic_core.platform import platform_history
@@ -213,7 +213,7 @@ def test_a_read_cancelled_at_every_step_leaves_nothing_open(tmp_path: Path) -> N
 
 def test_a_directory_write_cancelled_at_every_step_frees_the_directory(tmp_path: Path) -> None:
     async def main() -> list[float]:
-        database = PlatformDatabase(tmp_path / "platform.db", platform_history())
+        database = PlatformFile(tmp_path / "platform.db", platform_history())
         await database.migrate()
         async with open_directory(database, "localhost", 0.0) as directory:
             probes = 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mosaic_core.directory import PlatformDatabase, open_directory
+from mosaic_core.directory import PlatformFile, open_directory
 from mosaic_core.errors import DatabaseError, DiskFull, QuotaExceeded, WriteTimeout
 from mosaic_core.head import Write, WriteLimits
 from mosaic_core.platform import platform_history
@@ -278,7 +278,7 @@ def test_a_caller_cancelled_while_the_commit_hangs_leaves_it_to_finish(
 
 def test_the_directory_survives_lost_answers_too(tmp_path: Path, faults: Faults) -> None:
     async def main() -> None:
-        database = PlatformDatabase(tmp_path / "platform.db", platform_history())
+        database = PlatformFile(tmp_path / "platform.db", platform_history())
         await database.migrate()
         async with open_directory(database, "localhost", 0.5) as directory:
             for number, fault in enumerate([after(_io_error()), before(_io_error())]):

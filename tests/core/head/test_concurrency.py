@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaic_core.directory import PlatformDatabase, open_directory
+from mosaic_core.directory import PlatformFile, open_directory
 from mosaic_core.errors import DatabaseBusy
 from mosaic_core.head import WriteLimits
 from mosaic_core.platform import platform_history
@@ -106,12 +106,12 @@ def test_the_directory_takes_writes_from_four_processes(tmp_path: Path) -> None:
     path = tmp_path / "platform.db"
 
     async def prepare() -> None:
-        database = PlatformDatabase(path, platform_history())
+        database = PlatformFile(path, platform_history())
         await database.migrate()
         await database.close()
 
     async def look() -> None:
-        database = PlatformDatabase(path, platform_history())
+        database = PlatformFile(path, platform_history())
         async with open_directory(database, "localhost", 0.5) as directory:
             assert len(directory) == await directory.count() == PROCESSES * TASKS * 5
         await database.close()
@@ -131,7 +131,7 @@ def test_the_directory_takes_writes_from_four_processes(tmp_path: Path) -> None:
 
 def test_the_directory_takes_twenty_writes_at_once(tmp_path: Path) -> None:
     async def main() -> None:
-        database = PlatformDatabase(tmp_path / "platform.db", platform_history())
+        database = PlatformFile(tmp_path / "platform.db", platform_history())
         await database.migrate()
         async with open_directory(database, "localhost", 0.5) as directory:
             tenants = [toy_tenant(n) for n in range(20)]

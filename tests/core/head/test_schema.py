@@ -20,7 +20,7 @@ from mosaic_core.database import (
     derived,
     metadata_faults,
 )
-from mosaic_core.directory import PlatformDatabase
+from mosaic_core.directory import PlatformFile
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
 from mosaic_core.platform import TENANT_MIGRATIONS
 from mosaic_core.testing.declared import differences
@@ -40,7 +40,7 @@ def _platform_file(folder: Path) -> Path:
     from mosaic_cms.product import platform_schema
 
     async def main() -> None:
-        database = PlatformDatabase(folder / "platform.db", platform_schema())
+        database = PlatformFile(folder / "platform.db", platform_schema())
         await database.migrate()
         await database.close()
 

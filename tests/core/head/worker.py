@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from mosaic_core.directory import PlatformDatabase, open_directory
+from mosaic_core.directory import PlatformFile, open_directory
 from mosaic_core.head import Write, first_rows
 from mosaic_core.persistence import Rows
 from mosaic_core.platform import platform_history
@@ -59,7 +59,7 @@ async def contend(folder: Path, number: int, count: int) -> None:
 
 
 async def enrol(folder: Path, number: int, count: int) -> None:
-    database = PlatformDatabase(folder / "platform.db", platform_history())
+    database = PlatformFile(folder / "platform.db", platform_history())
     async with open_directory(database, "localhost", 0.5) as directory:
         await started()
 
@@ -78,7 +78,7 @@ async def found(folder: Path, number: int, count: int) -> None:
     for i in range(count):
         place = folder / f"{number}-{i}"
         say("start", place)
-        database = PlatformDatabase(place / "platform.db", platform_history())
+        database = PlatformFile(place / "platform.db", platform_history())
         await database.migrate()
         await database.close()
         say("done", place)
@@ -86,7 +86,7 @@ async def found(folder: Path, number: int, count: int) -> None:
 
 async def register(folder: Path, number: int, count: int) -> None:
     """Makes tenants known, each with a domain and a hint, until it is killed."""
-    database = PlatformDatabase(folder / "platform.db", platform_history())
+    database = PlatformFile(folder / "platform.db", platform_history())
     async with open_directory(database, "localhost", 0.5) as directory:
         await started()
         for i in range(count):

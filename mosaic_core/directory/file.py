@@ -1,0 +1,91 @@
+"""The platform database as a file of SQLite, on the one machine that serves the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import AsyncAdaptedQueuePool
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
+
+from mosaic_core.database import History, sqlite
+from mosaic_core.database.inline import InlineConnection
+from mosaic_core.directory.database import SUBJECT, PlatformDatabase
+from mosaic_core.head import install_guard
+from mosaic_core.persistence import Problem
+
+
+class PlatformFile(PlatformDatabase):
+    """Connections are kept; a lock file beside it says whose turn it is to write."""
+
+    def __init__(self, path: Path, history: History) -> None:
+        super().__init__(history)
+        self.path = path
+        self.where = f"at {path}"
+        self._turns = sqlite.Turns()
+        self._engine = create_async_engine(
+            "sqlite+aiosqlite://",
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=4,
+            async_creator=self._connect,
+            hide_parameters=True,  # they are what people wrote
+            execution_options={"schema_translate_map": {"platform": None}},
+        )
+        sqlite.explicit_transactions(self._engine.sync_engine)
+        install_guard(self._engine.sync_engine)
+
+    async def _connect(self) -> InlineConnection:
+        return await sqlite.connect_inline(self.path, writable=True, mode="rwc")
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        with sqlite.translating(SUBJECT):
+            async with AsyncSession(self._engine, expire_on_commit=False) as session:
+                yield session
+
+    @asynccontextmanager
+    async def exclusive(self, *, reserve: bool = False) -> AsyncIterator[AsyncSession]:
+        async with self._turns.take(self.path.with_suffix(".lock")):
+            with sqlite.translating(SUBJECT):
+                async with (
+                    self._engine.connect() as connection,
+                    AsyncSession(connection, expire_on_commit=False) as session,
+                ):
+                    yield session
+
+    async def check(self) -> list[Problem]:
+        return []
+
+    async def _is_made(self) -> bool:
+        return self.path.exists()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        with sqlite.translating(SUBJECT):
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _making(self) -> AsyncIterator[AsyncConnection]:
+        with sqlite.translating(f"The data folder {self.path.parent}", files=True):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        async with self._turns.take(self.path.with_suffix(".lock")):
+            with sqlite.translating(SUBJECT):
+                # Always: a process that was killed may have left a file without it.
+                await asyncio.to_thread(_write_ahead, self.path)
+            async with self._connected() as connection:
+                yield connection
+
+
+def _write_ahead(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()

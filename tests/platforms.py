@@ -1,0 +1,101 @@
+"""Where the platform database of a test is: in a file, or in a schema on a server."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from mosaic_core.database import History
+from mosaic_core.directory import PlatformDatabase, PlatformFile
+from mosaic_core.directory.server import PlatformSchema
+from mosaic_core.platform import platform_history
+from mosaic_core.server_databases import backend_of
+from mosaic_core.server_databases.backend import Transaction
+
+#: The servers, as the ids of tests name them.
+KINDS = ("sqlite", "postgresql", "mssql")
+
+
+class Place(Protocol):
+    """Where the platform database of a test is."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def database(self, history: History | None = None) -> PlatformDatabase:
+        """It, as one process has it. Whoever asks closes it."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The table of the settings that says so."""
+        ...
+
+
+class File:
+    """Implements :class:`Place`, in a folder."""
+
+    kind = "sqlite"
+    settings: dict[str, dict[str, Any]] = {}
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "platform.db"
+
+    def database(self, history: History | None = None) -> PlatformFile:
+        return PlatformFile(self.path, history or platform_history())
+
+
+class Schema:
+    """Implements :class:`Place`, in a schema of its own on a server."""
+
+    def __init__(self, kind: str, url: str) -> None:
+        self.kind = kind
+        self.url = url
+        letters = (secrets.choice(string.ascii_lowercase) for _ in range(12))
+        self.name = f"platform_{''.join(letters)}"
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        return {"database": {"url": self.url, "schema_name": self.name, "connections": 4}}
+
+    def database(self, history: History | None = None) -> PlatformSchema:
+        backend, url = backend_of(self.url, "the URL of the tests")
+        return PlatformSchema(
+            backend, url, history or platform_history(), name=self.name, connections=4, wait=20
+        )
+
+    def remove(self) -> None:
+        async def main() -> None:
+            database = self.database()
+            try:
+                async with database._connections.driver("The database of the tests") as driver:
+                    writing = database._backend.transaction(driver, Transaction())
+                    async with writing:
+                        await database._backend.drop(driver, self.name, roles=False)
+            finally:
+                await database.close()
+
+        asyncio.run(main())
+
+
+@contextmanager
+def place_of(kind: str, folder: Path, fixture: Callable[[str], Any]) -> Iterator[Place]:
+    """A new place of some kind, which is removed afterwards.
+
+    Args:
+        fixture: gives a fixture of pytest's by its name.
+    """
+    if kind == "sqlite":
+        yield File(folder)
+        return
+    url = fixture("postgres").url() if kind == "postgresql" else fixture("sql_server").url
+    schema = Schema(kind, url)
+    try:
+        yield schema
+    finally:
+        schema.remove()
