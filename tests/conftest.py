@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests import mssql
 from tests.azurite import azurite
-from tests.platforms import KINDS, Place, place_of
+from tests.platforms import place
 from tests.postgres import PostgreSQL, running
 
-__all__ = ["azurite"]
+__all__ = ["azurite", "place"]
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +25,3 @@ def postgres() -> Iterator[PostgreSQL]:
 def sql_server() -> mssql.SQLServer:
     """The SQL Server that the environment names; without one, the test is skipped."""
     return mssql.given()
-
-
-@pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """A place for a platform database, of each kind."""
-    with place_of(request.param, tmp_path, request.getfixturevalue) as place:
-        yield place

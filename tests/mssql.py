@@ -76,6 +76,11 @@ class SQLServer:
         asyncio.run(main())
 
 
+def is_given() -> bool:
+    """Whether the environment names a server."""
+    return bool(os.environ.get(_VARIABLE))
+
+
 def given() -> SQLServer:
     """The server that the environment names. Skips the test where it names none."""
     url = os.environ.get(_VARIABLE)

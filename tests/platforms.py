@@ -10,15 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from mosaic_core.database import History
+import pytest
+from sqlalchemy import Engine, delete, insert, select
+
+from mosaic_core.database import History, PlatformBase
 from mosaic_core.directory import PlatformDatabase, PlatformFile
 from mosaic_core.directory.server import PlatformSchema
 from mosaic_core.platform import platform_history
 from mosaic_core.server_databases import backend_of
 from mosaic_core.server_databases.backend import Transaction
+from tests import mssql
 
 #: The servers, as the ids of tests name them.
 KINDS = ("sqlite", "postgresql", "mssql")
+#: The same for many tests, of which those that import :func:`place` run on PostgreSQL each time.
+KINDS_OF_MANY = (
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.campaign),
+    *(["mssql"] if mssql.is_given() else []),
+)
 
 
 class Place(Protocol):
@@ -69,6 +79,29 @@ class Schema:
             backend, url, history or platform_history(), name=self.name, connections=4, wait=20
         )
 
+    def take(self, file: Path, history: History) -> None:
+        """Takes the tables of a file in place of what is here, and the file away."""
+        self.remove()
+
+        async def main() -> None:
+            source, target = PlatformFile(file, history), self.database(history)
+            try:
+                await target.migrate()
+                async with source.session() as rows, target._connected() as connection:
+                    for table in PlatformBase.metadata.sorted_tables:
+                        await connection.execute(delete(table))
+                        found = (await rows.execute(select(table))).mappings().all()
+                        if found:
+                            await connection.execute(insert(table), [dict(row) for row in found])
+                    await connection.commit()
+            finally:
+                await source.close()
+                await target.close()
+
+        asyncio.run(main())
+        for path in file.parent.glob(f"{file.stem}.*"):
+            path.unlink()
+
     def remove(self) -> None:
         async def main() -> None:
             database = self.database()
@@ -81,6 +114,25 @@ class Schema:
                 await database.close()
 
         asyncio.run(main())
+
+
+async def kept_in(database: PlatformDatabase) -> bytes:
+    """All that is kept in a platform database, as far as anybody can read it there."""
+    if isinstance(database, PlatformFile):
+        paths = sorted(database.path.parent.glob(f"{database.path.name}*"))
+        return b"".join(path.read_bytes() for path in paths)
+    found = []
+    async with database.session() as session:
+        for table in PlatformBase.metadata.sorted_tables:
+            found += [repr(tuple(row)).encode() for row in await session.execute(select(table))]
+    return b"".join(found)
+
+
+def engine_of(database: PlatformDatabase) -> Engine:
+    """What its statements go through."""
+    holder = database._connections if isinstance(database, PlatformSchema) else database
+    engine: Engine = holder._engine.sync_engine  # type: ignore[attr-defined]
+    return engine
 
 
 @contextmanager
@@ -99,3 +151,10 @@ def place_of(kind: str, folder: Path, fixture: Callable[[str], Any]) -> Iterator
         yield schema
     finally:
         schema.remove()
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A place for a platform database, of each kind."""
+    with place_of(request.param, tmp_path, request.getfixturevalue) as place:
+        yield place

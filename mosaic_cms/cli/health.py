@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,11 +124,14 @@ async def examine_databases(
 
     directory = product.platform.directory
     found = _Found()
+    where = "the platform database"
     try:
+        for problem in await directory.database.check():
+            found.problems.append(replace(problem, subject=f"{where}: {problem.subject}"))
         async with directory.database.session() as session:
             await verify(session, PLATFORM)
     except MosaicError as error:
-        found.problems.append(Problem("the platform database", error.message, error.hint))
+        found.problems.append(Problem(where, error.message, error.hint))
     records = await directory.records()
     found.problems += await _mail(product)
     found.problems += await _cache(product)

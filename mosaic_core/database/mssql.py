@@ -88,7 +88,7 @@ def creation(tables: Sequence[Table], schema: str, dialect: Dialect) -> list[str
     """
     options: Any = {"dialect": dialect, "schema_translate_map": {"tenant": schema}}
     made: list[str] = []
-    copies = MetaData()
+    copies = MetaData(naming_convention=tables[0].metadata.naming_convention)
     for table in [table.to_metadata(copies) for table in tables]:
         fit(table)
         made.append(str(CreateTable(table).compile(**options, render_schema_translate=True)))

@@ -20,6 +20,8 @@ def command_line(deployments: Deployments, monkeypatch: pytest.MonkeyPatch) -> P
         '[tiers.open]\npersistence = "tenancy_sqlite"\nstorage = "storage_local"\n'
     )
     monkeypatch.setenv("MOSAIC_CONFIG", str(path))
+    for name, value in deployments.database.items():
+        monkeypatch.setenv(f"MOSAIC_DATABASE__{name.upper()}", str(value))
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,11 +14,12 @@ from typing import Any
 import httpx
 
 from mosaic_cms.migrating import migrate_platform
-from mosaic_cms.product import Product, open_product
+from mosaic_cms.product import Product, open_product, platform_schema
 from mosaic_cms.scope import Actor, TenantScope
 from mosaic_cms.web.site_app import SiteApp
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings, make_settings
+from tests.platforms import Place, Schema
 
 OPERATOR = Actor("operator", "test")
 #: The tenants of every deployment, and the tier of each.
@@ -26,6 +28,8 @@ DOMAINS = {"aurora": ("museum.example", "bücher.example"), "bread": ("[2001:db8
 #: Published pages of every tenant: path, layout.
 PAGES = {"/": "home", "/visit/": "page", "/visit/hours/": "page", "/news/": "list"}
 
+#: What the settings of a copied deployment say of its platform database on a server.
+_ELSEWHERE = "elsewhere.json"
 #: What is asked for by tests comes at once.
 _NO_LIMITS = {"tenant": 10**9, "actor": 10**9}
 _TIERS = {
@@ -39,11 +43,13 @@ _TIERS = {
 
 
 def settings_for(root: Path, **tables: dict[str, Any]) -> Settings:
-    """Settings whose tables the given ones complete."""
+    """Settings whose tables the given ones complete, and those of a copy beside it."""
     given = {"domain": "mosaic.test", "freshness": 0.2, "lease": 4.0}
     platform = given | tables.pop("platform", {})
     own = {"platform": platform, "tiers": _TIERS, "rates": _NO_LIMITS}
-    return make_settings(own | tables, root=root)
+    elsewhere = root / _ELSEWHERE
+    copied = json.loads(elsewhere.read_text()) if elsewhere.exists() else {}
+    return make_settings(own | copied | tables, root=root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,17 +204,30 @@ async def make_deployment(root: Path) -> None:
 
 
 class Deployments:
-    """Runs scenarios, each over its own copy of the made deployment."""
+    """Runs scenarios, each over its own copy of the made deployment.
 
-    def __init__(self, made: Path, folder: Path) -> None:
+    Args:
+        place: where the copy's platform database is; by default in its data folder.
+    """
+
+    def __init__(self, made: Path, folder: Path, place: Place | None = None) -> None:
         self._made = made
+        self._place = place
         self.root = folder / "deployment"
 
     def copy(self) -> Path:
         """A fresh copy, in place of an earlier one."""
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(self._made, self.root)
+        if isinstance(self._place, Schema):
+            self._place.take(self.root / "data" / "platform.db", platform_schema())
+            (self.root / _ELSEWHERE).write_text(json.dumps(self._place.settings))
         return self.root
+
+    @property
+    def database(self) -> dict[str, Any]:
+        """What its settings say of its platform database."""
+        return {} if self._place is None else self._place.settings.get("database", {})
 
     def __call__(
         self,
@@ -218,7 +237,8 @@ class Deployments:
         **tables: dict[str, Any],
     ) -> Any:
         async def main() -> Any:
-            async with opened(self.copy(), plugins=plugins, **tables) as deployment:
+            root = await asyncio.to_thread(self.copy)
+            async with opened(root, plugins=plugins, **tables) as deployment:
                 return await scenario(deployment)
 
         return asyncio.run(main())

@@ -16,6 +16,9 @@ from mosaic_cms.rights import Role
 from mosaic_core.errors import Conflict, Denied, InvalidInput, NotFound
 from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments, opened
+from tests.platforms import place
+
+__all__ = ["place"]  # of these, all run on each kind of server each time
 
 OWNER, ADMIN, EDITOR, VIEWER = Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER
 
@@ -51,9 +54,9 @@ def test_a_key_has_a_form_that_scanners_find() -> None:
 
 def test_whatever_differs_from_a_key_in_one_character_is_none() -> None:
     text, _ = make_key()
-    for place in range(len(text)):
+    for spot in range(len(text)):
         for other in ("0", "z", "A", "_", "é", "\n", ""):
-            changed = text[:place] + other + text[place + 1 :]
+            changed = text[:spot] + other + text[spot + 1 :]
             assert changed == text or not is_key(changed)
     for strange in (
         "",

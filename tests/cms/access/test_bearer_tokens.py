@@ -22,6 +22,7 @@ from mosaic_cms.rights import Role, Scopes
 from mosaic_core.errors import Denied, InvalidInput, Unauthenticated
 from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments, opened
+from tests.platforms import kept_in
 
 OWNER, ADMIN, EDITOR = Role.OWNER, Role.ADMIN, Role.EDITOR
 
@@ -101,6 +102,8 @@ def test_published_keys_are_public(deployments: Deployments) -> None:
         private = json.loads(people.identity.secrets.unseal(row.private))["d"]
         for path in (deployments.root / "data").rglob("*"):
             assert not path.is_file() or private.encode() not in path.read_bytes()
+        kept = await kept_in(deployment.product.platform.directory.database)
+        assert private.encode() not in kept
 
     deployments(scenario)
 

@@ -20,6 +20,7 @@ from mosaic_core.testing.fakes import MemoryMailer, memory_mailer
 from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments
 from tests.cms.plugs import plugins_with
+from tests.platforms import kept_in
 
 OWNER, ADMIN, EDITOR, VIEWER = Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER
 
@@ -309,8 +310,7 @@ def test_neither_the_database_nor_its_log_has_a_token(deployments: Deployments) 
         people = await staff(deployment)
         made = await invite(people)
         token = people.identity.secrets.token("invitation", str(made.id))
-        for path in (deployments.root / "data").glob("platform.db*"):
-            assert token.encode() not in path.read_bytes()
+        assert token.encode() not in await kept_in(deployment.product.platform.directory.database)
         async with people.identity.store.session() as session:
             assert (await session.get_one(Invitation, made.id)).digest
 

@@ -12,6 +12,9 @@ from mosaic_cms.rights import Role
 from mosaic_core.errors import Conflict, Denied, InvalidInput, NotFound
 from tests.cms.access.people import People, set_account
 from tests.cms.deployment import Deployment, Deployments, opened
+from tests.platforms import place
+
+__all__ = ["place"]  # of these, all run on each kind of server each time
 
 OWNER, ADMIN, EDITOR, VIEWER = Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER
 

@@ -14,6 +14,7 @@ from mosaic_core.testing.fakes import MemoryMailer, memory_mailer
 from tests.cms.access.people import People
 from tests.cms.deployment import Deployment, Deployments
 from tests.cms.plugs import plugins_with
+from tests.platforms import kept_in
 
 
 def test_no_secret_is_logged_or_kept(
@@ -69,6 +70,7 @@ def test_no_secret_is_logged_or_kept(
         await people.do("olga", "keys.revoke", id=key.id)
         # The change log with its images, the outbox, and every table are in these files.
         kept = [path.read_bytes() for path in (deployments.root / "data").rglob("*.db*")]
+        kept.append(await kept_in(deployment.product.platform.directory.database))
         assert any(b"keys.create" in content for content in kept)
         for canary in canaries:
             assert canary not in caplog.text

@@ -13,6 +13,7 @@ from mosaic_cms.identity.passwords import Passwords
 from mosaic_cms.identity.store import Kept
 from mosaic_core.errors import MosaicError
 from tests.cms.identity.people import ADA, PASSWORD, Meet, People
+from tests.platforms import engine_of
 
 EVE = "eve@example.com"
 
@@ -62,7 +63,7 @@ def test_an_address_with_an_account_is_answered_like_one_without(
 def test_what_is_written_for_a_new_password_is_the_same_for_any_address(meet: Meet) -> None:
     async def scenario(people: People) -> None:
         await people.signed_up()
-        engine = people.product.platform.directory.database._engine.sync_engine
+        engine = engine_of(people.product.platform.directory.database)
         done: list[str] = []
         event.listen(engine, "after_cursor_execute", lambda *given: done.append(given[2]))
         seen = []

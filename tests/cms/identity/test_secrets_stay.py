@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
 from typing import Any
 
 import pyotp
@@ -15,6 +14,7 @@ from mosaic_core.errors import MosaicError
 from mosaic_core.head import PLATFORM
 from tests.cms.identity.authenticator import Authenticator
 from tests.cms.identity.people import ADA, ELSEWHERE, HOME, Meet, People
+from tests.platforms import kept_in
 
 PASSWORD = "canary-Zug-Wolke-4711"
 NEW = "canary-Berg-Fluss-4712"
@@ -101,6 +101,5 @@ def test_the_change_log_says_what_was_changed_and_has_no_hash(meet: Meet) -> Non
 
 
 async def files_of(people: People) -> bytes:
-    """The platform's database, whose log is in it, as it is on disk."""
-    folder: Path = people.product.platform.settings.data_dir
-    return b"".join(path.read_bytes() for path in sorted(folder.glob("platform.db*")))
+    """The platform's database, whose log is in it."""
+    return await kept_in(people.product.platform.directory.database)

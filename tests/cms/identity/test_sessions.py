@@ -20,7 +20,10 @@ from mosaic_core.types import new_id
 from tests.cms.deployment import opened, settings_for
 from tests.cms.identity.people import ADA, ELSEWHERE, HOME, Meet, People, cheaply
 from tests.cms.plugs import SHIPPED
+from tests.platforms import place
 from tests.redis_server import RedisServer
+
+__all__ = ["place"]  # of these, all run on each kind of server each time
 
 START = "2031-01-15T08:00Z"
 

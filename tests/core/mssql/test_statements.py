@@ -93,6 +93,13 @@ def test_two_rows_without_a_value_are_no_conflict() -> None:
     assert "CONSTRAINT uq_pages_site_id_path UNIQUE" in pages[0]
 
 
+def test_every_key_has_the_name_by_which_a_migration_finds_it() -> None:
+    for statement in _statements(tenant_schema()):
+        if statement.lstrip().startswith("CREATE TABLE"):
+            for line in statement.splitlines():
+                assert not line.strip().startswith(("UNIQUE", "PRIMARY", "FOREIGN")), line
+
+
 def test_a_long_key_is_not_the_order_of_the_rows() -> None:
     metadata = MetaData(schema="tenant", naming_convention=NAMES)
     for name, length in (("short", 200), ("long", 300)):
