@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +23,9 @@ from mosaic_core.server_databases import backend_of
 from mosaic_core.server_databases.backend import Transaction
 from tests import mssql
 
+_LETTERS = str.maketrans("0123456789", "abcdefghij")
+#: How another process learns of a place.
+_VARIABLE = "MOSAIC_TEST_PLACE"
 #: The servers, as the ids of tests name them.
 KINDS = ("sqlite", "postgresql", "mssql")
 #: The same for many tests, of which those that import :func:`place` run on PostgreSQL each time.
@@ -46,6 +51,10 @@ class Place(Protocol):
         """The table of the settings that says so."""
         ...
 
+    def beside(self, name: str) -> Place:
+        """Another one, of lower-case letters and digits; the same each time."""
+        ...
+
 
 class File:
     """Implements :class:`Place`, in a folder."""
@@ -54,7 +63,11 @@ class File:
     settings: dict[str, dict[str, Any]] = {}
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.path = folder / "platform.db"
+
+    def beside(self, name: str) -> File:
+        return File(self.folder / name)
 
     def database(self, history: History | None = None) -> PlatformFile:
         return PlatformFile(self.path, history or platform_history())
@@ -63,11 +76,14 @@ class File:
 class Schema:
     """Implements :class:`Place`, in a schema of its own on a server."""
 
-    def __init__(self, kind: str, url: str) -> None:
+    def __init__(self, kind: str, url: str, name: str | None = None) -> None:
         self.kind = kind
         self.url = url
         letters = (secrets.choice(string.ascii_lowercase) for _ in range(12))
-        self.name = f"platform_{''.join(letters)}"
+        self.name = name or f"platform_{''.join(letters)}"
+
+    def beside(self, name: str) -> Schema:
+        return Schema(self.kind, self.url, f"{self.name}_{name.translate(_LETTERS)}")
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -98,7 +114,7 @@ class Schema:
                 await source.close()
                 await target.close()
 
-        asyncio.run(main())
+        _run(main)
         for path in file.parent.glob(f"{file.stem}.*"):
             path.unlink()
 
@@ -113,7 +129,25 @@ class Schema:
             finally:
                 await database.close()
 
-        asyncio.run(main())
+        _run(main)
+
+
+def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """In a thread: whoever asks may be in a loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(main())).result()
+
+
+def shared(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets processes that the test starts find the place."""
+    if isinstance(place, Schema):
+        monkeypatch.setenv(_VARIABLE, f"{place.kind} {place.url} {place.name}")
+
+
+def found(folder: Path) -> Place:
+    """The place that a test shares, in a process that it started; by default in the folder."""
+    told = os.environ.get(_VARIABLE)
+    return Schema(*told.split()) if told else File(folder)
 
 
 async def kept_in(database: PlatformDatabase) -> bytes:

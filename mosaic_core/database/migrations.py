@@ -38,7 +38,6 @@ from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, insp
 from sqlalchemy.schema import CreateTable
 
 from mosaic_core import types
-from mosaic_core.database import mssql
 from mosaic_core.database.branches import plugin_of, require_branch
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
 
@@ -278,7 +277,9 @@ class History:
             if isinstance(construct, AlterTable) and construct.schema == self.schema:
                 construct.schema = actual
             elif isinstance(construct, CreateTable) and connection.dialect.name == "mssql":
-                mssql.fit(construct.element)
+                from mosaic_core.database.mssql import fit  # no other needs it
+
+                fit(construct.element)
             return execute(construct, *args, **options)
 
         context.impl._exec = adapted  # type: ignore[method-assign]

@@ -237,8 +237,7 @@ class Deployments:
         **tables: dict[str, Any],
     ) -> Any:
         async def main() -> Any:
-            root = await asyncio.to_thread(self.copy)
-            async with opened(root, plugins=plugins, **tables) as deployment:
+            async with opened(self.copy(), plugins=plugins, **tables) as deployment:
                 return await scenario(deployment)
 
         return asyncio.run(main())

@@ -19,17 +19,21 @@ from mosaic_core.head.log import content_of, rebuild, verify
 from mosaic_core.platform import platform_history
 from tests.core.head.processes import Worker
 from tests.core.head.toys import toy_tenant
+from tests.platforms import Place, Schema, shared
 
 
 async def whole(directory: Directory) -> None:
-    """The file is sound, the log intact, and the tables hold what it tells."""
+    """The log is intact, the tables hold what it tells, and the place is sound."""
     async with directory.database.session() as session:
         await verify(session, PLATFORM)
         content = await content_of(session, of_the_kernel())
         assert await rebuild(session, PLATFORM) == content
-    with closing(sqlite3.connect(directory.database.path)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    database = directory.database
+    assert await database.check() == []
+    if isinstance(database, PlatformFile):
+        with closing(sqlite3.connect(database.path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
 def of_the_kernel() -> MetaData:
@@ -42,13 +46,13 @@ def of_the_kernel() -> MetaData:
     return tables
 
 
-def _writes_survive(folder: Path, kills: int) -> None:
+def _writes_survive(place: Place, folder: Path, kills: int) -> None:
     chance = random.Random(kills)
     added: set[str] = set()
     complete: set[str] = set()
 
     async def look() -> None:
-        database = PlatformFile(folder / "platform.db", platform_history())
+        database = place.database()
         await database.migrate()
         async with open_directory(database, "localhost", 0.5) as directory:
             await whole(directory)
@@ -83,19 +87,25 @@ def _writes_survive(folder: Path, kills: int) -> None:
 
 @pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.campaign)])
 @pytest.mark.timeout(3600)
-def test_a_killed_process_loses_no_tenant_that_it_was_told_of(tmp_path: Path, kills: int) -> None:
-    _writes_survive(tmp_path, kills)
+def test_a_killed_process_loses_no_tenant_that_it_was_told_of(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    shared(place, monkeypatch)
+    _writes_survive(place, tmp_path, kills)
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.campaign)])
 @pytest.mark.timeout(3600)
-def test_a_killed_migration_is_finished_by_the_next(tmp_path: Path, kills: int) -> None:
+def test_a_killed_migration_is_finished_by_the_next(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    shared(place, monkeypatch)
     chance = random.Random(kills)
     halfway = 0
 
-    async def look(place: Path) -> None:
+    async def look(one: Place) -> None:
         nonlocal halfway
-        database = PlatformFile(place / "platform.db", platform_history())
+        database = one.database()
         if not await database.revision():
             halfway += 1
             with pytest.raises(MosaicError) as caught:
@@ -112,7 +122,10 @@ def test_a_killed_migration_is_finished_by_the_next(tmp_path: Path, kills: int) 
         nursery.ready()
         for _ in range(kills):
             nursery.killed_child(chance.choice(["start", "done"]), chance.uniform(0, 0.1))
-            for place in nursery.words("start"):
-                asyncio.run(look(Path(place)))
+            for name in nursery.words("start"):
+                one = place.beside(name)
+                asyncio.run(look(one))
+                if isinstance(one, Schema):
+                    one.remove()
     print(f"kills: {kills}, of them before it was made: {halfway}")
     assert halfway

@@ -13,11 +13,11 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from mosaic_core.directory import PlatformFile, open_directory
+from mosaic_core.directory import open_directory
 from mosaic_core.head import Write, first_rows
 from mosaic_core.persistence import Rows
-from mosaic_core.platform import platform_history
 from mosaic_core.tenants import TenantContext
+from tests import platforms
 from tests.core.head.toys import Pair, Shown, Toys, a_box, opened, toy, toy_tenant
 
 TASKS = 5
@@ -59,7 +59,7 @@ async def contend(folder: Path, number: int, count: int) -> None:
 
 
 async def enrol(folder: Path, number: int, count: int) -> None:
-    database = PlatformFile(folder / "platform.db", platform_history())
+    database = platforms.found(folder).database()
     async with open_directory(database, "localhost", 0.5) as directory:
         await started()
 
@@ -73,20 +73,20 @@ async def enrol(folder: Path, number: int, count: int) -> None:
 
 
 async def found(folder: Path, number: int, count: int) -> None:
-    """Makes platform databases, each in a folder of its own, until it is killed."""
+    """Makes platform databases, each in a place of its own, until it is killed."""
     await started()
     for i in range(count):
-        place = folder / f"{number}-{i}"
-        say("start", place)
-        database = PlatformFile(place / "platform.db", platform_history())
+        name = f"{number}x{i}"
+        say("start", name)
+        database = platforms.found(folder).beside(name).database()
         await database.migrate()
         await database.close()
-        say("done", place)
+        say("done", name)
 
 
 async def register(folder: Path, number: int, count: int) -> None:
     """Makes tenants known, each with a domain and a hint, until it is killed."""
-    database = PlatformFile(folder / "platform.db", platform_history())
+    database = platforms.found(folder).database()
     async with open_directory(database, "localhost", 0.5) as directory:
         await started()
         for i in range(count):
