@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cms.moves.moving import Ground
+from tests.platforms import Schema
 from tests.postgres import PostgreSQL
 
 
@@ -24,3 +25,11 @@ def ground(tmp_path: Path, postgres: PostgreSQL, made_ground: Path) -> Iterator[
     ground = Ground(tmp_path / "deployment", postgres, made=made_ground)
     yield ground
     postgres.remove_databases(f"{ground.prefix}_")
+
+
+@pytest.fixture
+def shared_ground(ground: Ground, postgres: PostgreSQL) -> Iterator[Ground]:
+    """With its platform database on a server."""
+    ground.platform = Schema("postgresql", postgres.url())
+    yield ground
+    ground.platform.remove()

@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy import select
 
 from mosaic_cms.migrating import migrate_platform
-from mosaic_cms.product import open_product
+from mosaic_cms.product import open_product, platform_schema
 from mosaic_cms.web.site_app import SiteApp
 from mosaic_core.database.schema import is_derived
 from mosaic_core.head import TENANT
 from mosaic_core.head.log import content_of, rebuild, verify
 from mosaic_core.tenants import TenantContext
 from tests.cms.deployment import Deployment, settings_for
+from tests.platforms import Schema
 from tests.postgres import PostgreSQL
 
 TIERS = ("file", "schema", "database")
@@ -45,6 +46,8 @@ class Ground:
     given: dict[str, str] = field(default_factory=dict)
     #: Other plugins, and tables of their settings.
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Where the platform database is, unless in a file.
+    platform: Schema | None = None
     prefix: str = field(default_factory=lambda: f"m{secrets.token_hex(5)}")
 
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -80,6 +83,7 @@ class Ground:
                 )
             }
             | self.tiers,
+            **({} if self.platform is None else self.platform.settings),
         }
 
     @asynccontextmanager
@@ -108,6 +112,8 @@ class Ground:
         """A tenant with a few pages, one of them a draft, and a redirect."""
         if tier == "file" and self.made is not None:
             shutil.copytree(self.made, self.root)
+            if self.platform is not None:
+                self.platform.take(self.root / "data" / "platform.db", platform_schema())
             return
         await migrate_platform(settings_for(self.root, **self.tables()))
         async with self.opened() as deployment:

@@ -149,6 +149,16 @@ def test_a_process_that_is_killed_anywhere_leaves_a_move_that_others_end(
     _a_killed_move_comes_to_its_end(ground, step, point)
 
 
+@pytest.mark.parametrize(
+    ("step", "point"),
+    [(Step.SWITCH, "between"), *(pytest.param(*one, marks=pytest.mark.campaign) for one in ALL)],
+)
+def test_it_is_the_same_where_the_platform_database_is_on_a_server(
+    shared_ground: Ground, step: Step, point: str
+) -> None:
+    _a_killed_move_comes_to_its_end(shared_ground, step, point)
+
+
 def test_whoever_waits_behind_the_fence_of_a_dead_mover_writes_in_the_end(ground: Ground) -> None:
     async def main() -> None:
         await ground.make("file")
