@@ -19,6 +19,7 @@ from mosaic_cms.identity.key_format import PATTERN, make_key
 from mosaic_cms.themes import Theme
 from mosaic_core.resolution import TenantMatch
 from mosaic_core.settings import (
+    DatabaseSettings,
     IdentitySettings,
     MailSettings,
     MigrateSettings,
@@ -189,6 +190,7 @@ def test_its_configuration_is_valid(document: Path, tmp_path: Path) -> None:
     ("heading", "model"),
     [
         ("platform", PlatformSettings),
+        ("database", DatabaseSettings),
         ("serve", ServeSettings),
         ("mail", MailSettings),
         ("rates", RateSettings),

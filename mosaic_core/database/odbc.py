@@ -127,6 +127,9 @@ def completed(url: URL) -> URL:
     """
     if "odbc_connect" in url.query:
         return url
+    # SQLAlchemy knows this one by its small letters, and adds Windows' own way where it is not.
+    small = {name: name.lower() for name in url.query if name.lower() == "authentication"}
+    url = url.set(query={small.get(name, name): value for name, value in url.query.items()})
     named = {name.lower() for name in url.query}
     if "driver" not in named:
         url = url.update_query_dict({"driver": str(find_driver())})

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import make_url
+from sqlalchemy.dialects.mssql.aioodbc import dialect
 
 from mosaic_core.database import odbc
 from mosaic_core.errors import ConfigurationError, DatabaseBusy
@@ -53,6 +54,15 @@ def test_the_driver_comes_out_of_its_package_and_talks_encrypted() -> None:
     assert url.query["Encrypt"] == "yes"
     named = odbc.completed(make_url(f"{_URL}?driver=FreeTDS&encrypt=no"))
     assert dict(named.query) == {"driver": "FreeTDS", "encrypt": "no"}
+
+
+@pytest.mark.parametrize("name", ["authentication", "Authentication"])
+def test_who_signs_in_by_the_driver_s_own_means_does_so_by_no_other(name: str) -> None:
+    url = odbc.completed(make_url(f"mssql+aioodbc://db.example/site?{name}=ActiveDirectoryMsi"))
+    _, options = dialect().create_connect_args(url)
+    told = options["dsn"].split(";")
+    assert "Authentication=ActiveDirectoryMsi" in told
+    assert "Trusted_Connection=Yes" not in told
 
 
 def test_each_machine_gets_its_own_driver(tmp_path: Path) -> None:
