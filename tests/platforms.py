@@ -192,3 +192,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A place for a platform database, of each kind."""
     with place_of(request.param, tmp_path, request.getfixturevalue) as place:
         yield place
+
+
+@pytest.fixture(params=KINDS_OF_MANY, name="place")
+def place_of_many(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """The same for many tests."""
+    with place_of(request.param, tmp_path, request.getfixturevalue) as place:
+        yield place

@@ -12,7 +12,10 @@ from mosaic_cms.platform_tables import AuditEntry, Usage
 from mosaic_cms.rights import Role
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import DatabaseError, Denied, InvalidInput
+from tests.cms.anywhere import deployments, place
 from tests.cms.deployment import Deployment, Deployments
+
+__all__ = ["deployments", "place"]
 
 VERA = Actor("account", "vera", Role.VIEWER, address="192.0.2.9")
 

@@ -18,8 +18,11 @@ from mosaic_cms.app import Application
 from mosaic_cms.content.publishing import Publisher
 from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.errors import DatabaseBusy, InvalidInput, NotFound
+from tests.cms.anywhere import deployments, place_of_many
 from tests.cms.deployment import Deployment, Deployments, opened, settings_for
 from tests.cms.projection import projected, rebuilt
+
+__all__ = ["deployments", "place_of_many"]
 
 #: A winter morning.
 START = datetime(2031, 1, 15, 8, 0, tzinfo=UTC)

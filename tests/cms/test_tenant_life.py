@@ -32,7 +32,10 @@ from mosaic_core.head import PLATFORM, Write
 from mosaic_core.head.log import verify
 from mosaic_core.tenants import TenantContext
 from tests.cms.access.people import People
+from tests.cms.anywhere import deployments, place
 from tests.cms.deployment import Deployment, Deployments, opened
+
+__all__ = ["deployments", "place"]
 
 OWNER = Actor("account", "olga", Role.OWNER)
 

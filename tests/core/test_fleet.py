@@ -6,18 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from mosaic_core.directory import PlatformFile, Work
+from mosaic_core.directory import Work
 from mosaic_core.directory.rollouts import anything_left
 from mosaic_core.errors import DatabaseDamaged, LeaseTaken, RolloutPaused
 from mosaic_core.fleet import Rollout, correct_revisions, migrate_fleet
-from mosaic_core.platform import Platform, open_platform, platform_history
+from mosaic_core.platform import Platform, open_platform, platform_database, platform_history
 from mosaic_core.settings import make_settings
 from mosaic_core.tenants import TenantContext, TenantStatus
 from mosaic_core.testing.tables import toy_schema
+from tests.platforms import Place
 
 #: The revision that all come from, and the one that they come to.
 OLD, NEW = toy_schema().history.current, toy_schema(wider=True).history.current
@@ -27,18 +28,31 @@ def tenant(number: int) -> TenantContext:
     return TenantContext(f"{number:032x}", f"t{number}", "Toys", "small")
 
 
+class Ground(NamedTuple):
+    """Where a fleet is, and its platform database."""
+
+    folder: Path
+    place: Place
+
+
 @asynccontextmanager
 async def fleet(
-    folder: Path, size: int = 0, *, lease: float = 2.0, **migrate: Any
+    ground: Ground, size: int = 0, *, lease: float = 2.0, **migrate: Any
 ) -> AsyncIterator[Platform]:
     """A platform of newer code; ``size`` tenants are made by older code first."""
-    database = PlatformFile(folder / "data" / "platform.db", platform_history())
-    await database.migrate()
-    await database.close()
     tiers = {"small": {"persistence": "tenancy_sqlite", "storage": "storage_local"}}
     settings = make_settings(
-        {"platform": {"lease": lease}, "tiers": tiers, "migrate": migrate}, root=folder
+        {
+            "platform": {"lease": lease},
+            "tiers": tiers,
+            "migrate": migrate,
+            **ground.place.settings,
+        },
+        root=ground.folder,
     )
+    database = platform_database(settings, platform_history())
+    await database.migrate()
+    await database.close()
     if size:
         async with open_platform(settings, toy_schema()) as platform:
             for number in range(1, size + 1):
@@ -47,9 +61,9 @@ async def fleet(
         yield platform
 
 
-def in_a_loop(test: Callable[[Path], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
-    def run(tmp_path: Path) -> None:
-        asyncio.run(test(tmp_path))
+def in_a_loop(test: Callable[[Ground], Coroutine[Any, Any, None]]) -> Callable[[Path, Place], None]:
+    def run(tmp_path: Path, place: Place) -> None:
+        asyncio.run(test(Ground(tmp_path, place)))
 
     return run
 
@@ -92,8 +106,8 @@ async def revisions(platform: Platform) -> set[str]:
 
 
 @in_a_loop
-async def test_it_goes_in_waves(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 13, canaries=["t4", "t9", "nobody"], concurrency=3) as platform:
+async def test_it_goes_in_waves(ground: Ground) -> None:
+    async with fleet(ground, 13, canaries=["t4", "t9", "nobody"], concurrency=3) as platform:
         work = Migrating(platform)
         done = await work.run()
         assert work.order[:3] == ["t4", "t9", "t1"]
@@ -107,22 +121,22 @@ async def test_it_goes_in_waves(tmp_path: Path) -> None:
 
 
 @in_a_loop
-async def test_without_canaries_the_youngest_tenant_comes_first(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 3) as platform:
+async def test_without_canaries_the_youngest_tenant_comes_first(ground: Ground) -> None:
+    async with fleet(ground, 3) as platform:
         work = Migrating(platform)
         await work.run()
         assert work.order[0] == "t3"
 
 
 @in_a_loop
-async def test_it_pauses_at_the_first_failure_and_says_whose(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 4, canaries=["t2"]) as platform:
+async def test_it_pauses_at_the_first_failure_and_says_whose(ground: Ground) -> None:
+    async with fleet(ground, 4, canaries=["t2"]) as platform:
         work = Migrating(platform, "t2")
         done = await work.run()
         assert work.order == ["t2"]
         assert (done.wave, done.waiting, done.migrated) == ("canaries", 3, [])
         assert done.failed == {tenant(2).tenant_id: "t2 is broken. Mend it."}
-    async with fleet(tmp_path) as platform:  # another process
+    async with fleet(ground) as platform:  # another process
         again = Migrating(platform)
         with pytest.raises(RolloutPaused, match=r"canaries[^$]*t2: t2 is broken") as paused:
             await again.run()
@@ -131,8 +145,8 @@ async def test_it_pauses_at_the_first_failure_and_says_whose(tmp_path: Path) -> 
 
 
 @in_a_loop
-async def test_what_failed_comes_last_when_it_goes_on_and_stops_nobody(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 5, canaries=["t2"], concurrency=1) as platform:
+async def test_what_failed_comes_last_when_it_goes_on_and_stops_nobody(ground: Ground) -> None:
+    async with fleet(ground, 5, canaries=["t2"], concurrency=1) as platform:
         await Migrating(platform, "t2").run()
         work = Migrating(platform, "t2")
         done = await work.run(resume=True)
@@ -147,8 +161,8 @@ async def test_what_failed_comes_last_when_it_goes_on_and_stops_nobody(tmp_path:
 
 
 @in_a_loop
-async def test_another_failure_pauses_it_again(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 6, canaries=["t2"], concurrency=1) as platform:
+async def test_another_failure_pauses_it_again(ground: Ground) -> None:
+    async with fleet(ground, 6, canaries=["t2"], concurrency=1) as platform:
         await Migrating(platform, "t2").run()
         done = await Migrating(platform, "t2", "t1").run(resume=True)
         assert set(done.failed) == {tenant(1).tenant_id, tenant(2).tenant_id}
@@ -156,15 +170,15 @@ async def test_another_failure_pauses_it_again(tmp_path: Path) -> None:
 
 
 @in_a_loop
-async def test_a_few_failures_can_be_allowed(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 5, canaries=["t5"], failures=3, concurrency=1) as platform:
+async def test_a_few_failures_can_be_allowed(ground: Ground) -> None:
+    async with fleet(ground, 5, canaries=["t5"], failures=3, concurrency=1) as platform:
         done = await Migrating(platform, "t2", "t3").run()
         assert (len(done.migrated), len(done.failed), done.waiting) == (3, 2, 0)
 
 
 @in_a_loop
-async def test_an_error_of_a_migration_is_that_tenant_s(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 2, canaries=["t1"]) as platform:
+async def test_an_error_of_a_migration_is_that_tenant_s(ground: Ground) -> None:
+    async with fleet(ground, 2, canaries=["t1"]) as platform:
 
         async def broken(tenant: TenantContext, revision: str) -> None:
             raise ZeroDivisionError("in the migration")
@@ -174,8 +188,8 @@ async def test_an_error_of_a_migration_is_that_tenant_s(tmp_path: Path) -> None:
 
 
 @in_a_loop
-async def test_a_tenant_that_is_being_moved_is_left_alone_and_no_failure(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 3) as platform:
+async def test_a_tenant_that_is_being_moved_is_left_alone_and_no_failure(ground: Ground) -> None:
+    async with fleet(ground, 3) as platform:
         leases = platform.directory.leases
         async with leases.held(tenant(2), Work.MOVE, holder="the mover"):
             done = await Migrating(platform).run()
@@ -186,8 +200,8 @@ async def test_a_tenant_that_is_being_moved_is_left_alone_and_no_failure(tmp_pat
 
 
 @in_a_loop
-async def test_nor_is_one_touched_whose_mover_was_killed(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 2) as platform:
+async def test_nor_is_one_touched_whose_mover_was_killed(ground: Ground) -> None:
+    async with fleet(ground, 2) as platform:
         await platform.moving.moves.begin(tenant(1), "large", actor="tester")
         done = await Migrating(platform).run()
         assert [one.slug for one in done.migrated] == ["t2"]
@@ -195,8 +209,8 @@ async def test_nor_is_one_touched_whose_mover_was_killed(tmp_path: Path) -> None
 
 
 @in_a_loop
-async def test_two_operators_do_not_race(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 6, concurrency=1) as one, fleet(tmp_path, concurrency=1) as two:
+async def test_two_operators_do_not_race(ground: Ground) -> None:
+    async with fleet(ground, 6, concurrency=1) as one, fleet(ground, concurrency=1) as two:
         works = Migrating(one), Migrating(two)
         done = await asyncio.gather(*(work.run() for work in works), return_exceptions=True)
         refused = [x for x in done if isinstance(x, LeaseTaken)]
@@ -208,8 +222,8 @@ async def test_two_operators_do_not_race(tmp_path: Path) -> None:
 
 
 @in_a_loop
-async def test_tenants_are_served_by_older_code_until_all_are_done(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 2) as newer, open_platform(newer.settings, toy_schema()) as older:
+async def test_tenants_are_served_by_older_code_until_all_are_done(ground: Ground) -> None:
+    async with fleet(ground, 2) as newer, open_platform(newer.settings, toy_schema()) as older:
         for number in (1, 2):
             await newer.migrate(tenant(number), actor="tester")
             for other in (1, 2):
@@ -219,8 +233,8 @@ async def test_tenants_are_served_by_older_code_until_all_are_done(tmp_path: Pat
 
 
 @in_a_loop
-async def test_a_tenant_that_is_not_there_is_no_tenant_behind(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 1) as platform:
+async def test_a_tenant_that_is_not_there_is_no_tenant_behind(ground: Ground) -> None:
+    async with fleet(ground, 1) as platform:
         database = platform.directory.database
         assert await anything_left(database, NEW)
         await platform.directory.change(
@@ -241,9 +255,9 @@ async def delete(platform: Platform, number: int) -> None:
 
 @in_a_loop
 async def test_a_tenant_that_is_deleted_meanwhile_is_left_out_and_pauses_nobody(
-    tmp_path: Path,
+    ground: Ground,
 ) -> None:
-    async with fleet(tmp_path, 3, canaries=["t1"], concurrency=1) as platform:
+    async with fleet(ground, 3, canaries=["t1"], concurrency=1) as platform:
         work = Migrating(platform)
 
         async def one(there: TenantContext, revision: str) -> None:
@@ -259,9 +273,9 @@ async def test_a_tenant_that_is_deleted_meanwhile_is_left_out_and_pauses_nobody(
 
 @in_a_loop
 async def test_what_failed_and_is_gone_does_not_keep_the_next_from_being_migrated(
-    tmp_path: Path,
+    ground: Ground,
 ) -> None:
-    async with fleet(tmp_path, 1) as platform:
+    async with fleet(ground, 1) as platform:
         await Migrating(platform, "t1").run()
         await delete(platform, 1)
         assert await anything_left(platform.directory.database, NEW)
@@ -271,8 +285,8 @@ async def test_what_failed_and_is_gone_does_not_keep_the_next_from_being_migrate
 
 
 @in_a_loop
-async def test_of_a_long_reason_the_beginning_is_kept(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 1) as platform:
+async def test_of_a_long_reason_the_beginning_is_kept(ground: Ground) -> None:
+    async with fleet(ground, 1) as platform:
 
         async def broken(tenant: TenantContext, revision: str) -> None:
             raise ValueError("broken " + "x" * 100_000)
@@ -286,12 +300,12 @@ async def test_of_a_long_reason_the_beginning_is_kept(tmp_path: Path) -> None:
 
 
 @in_a_loop
-async def test_what_was_noted_wrong_is_found_in_the_databases_themselves(tmp_path: Path) -> None:
-    async with fleet(tmp_path, 3) as platform:
+async def test_what_was_noted_wrong_is_found_in_the_databases_themselves(ground: Ground) -> None:
+    async with fleet(ground, 3) as platform:
         directory = platform.directory
         for number, noted in ((1, NEW), (2, "long ago")):
             await directory.change(tenant(number).tenant_id, actor="t", action="t", revision=noted)
-        (tmp_path / "data" / "tenants" / f"{tenant(3).tenant_id}.db").unlink()
+        (ground.folder / "data" / "tenants" / f"{tenant(3).tenant_id}.db").unlink()
         found = await correct_revisions(platform, lambda *_: None, actor="t")
         assert found[0] == f"t1 is at {OLD}; {NEW} was noted."
         assert found[1] == f"t2 is at {OLD}; long ago was noted."

@@ -9,12 +9,17 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine, select
+import pytest
+from sqlalchemy import Column, MetaData, NullPool, Table, create_engine, select
+from sqlalchemy.exc import DBAPIError
 
+from mosaic_core import types
 from mosaic_core.database import History
-from mosaic_core.directory import HintRow, PlatformFile, open_directory
+from mosaic_core.directory import HintRow, open_directory
 from mosaic_core.head import TENANT
+from mosaic_core.head.guard import migrating
 from mosaic_core.platform import TENANT_MIGRATIONS, platform_history
+from tests.platforms import Place
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, UTC)
 PLATFORM_MIGRATIONS = TENANT_MIGRATIONS.with_name("platform")
@@ -56,23 +61,30 @@ def test_a_tenant_s_message_is_due_since_it_was_written(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_the_platform_s_hints_are_about_all_that_they_can_have_meant(tmp_path: Path) -> None:
-    path = tmp_path / "platform.db"
+def test_the_platform_s_hints_are_about_all_that_they_can_have_meant(
+    place: Place, tmp_path: Path
+) -> None:
     names = ("p0001_first", "p0002_due")
     old = History("platform", older(tmp_path / "old", PLATFORM_MIGRATIONS, *names))
 
     async def main() -> list[tuple[str, str, datetime]]:
-        before = PlatformFile(path, old)
+        before = place.database(old)
         assert await before.migrate() == "p0002"
+        hint = Table(
+            "hints",
+            MetaData(schema="platform"),
+            Column("tenant_id", types.Text(64)),
+            Column("due", types.UTCDateTime()),
+        )
+        async with before._connected() as connection:
+            await connection.execution_options(**migrating())
+            with pytest.raises(DBAPIError):  # there is no such column yet
+                await connection.execute(select(HintRow.topic))
+            await connection.rollback()
+            await connection.execute(hint.insert().values(tenant_id="one", due=AT))
+            await connection.commit()
         await before.close()
-        with sqlite3.connect(path) as connection:
-            shape = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'hints'")
-            assert "topic" not in shape.fetchone()[0]
-            connection.execute(
-                "INSERT INTO hints VALUES ('one', '2026-03-01T12:30:15.123456+00:00')",
-            )
-        connection.close()
-        database = PlatformFile(path, platform_history())
+        database = place.database()
         assert await database.migrate() == platform_history().current
         async with open_directory(database, "localhost", 0.5), database.session() as session:
             hints = select(HintRow.tenant_id, HintRow.topic, HintRow.due).order_by(HintRow.topic)
