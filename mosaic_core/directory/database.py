@@ -90,7 +90,7 @@ class PlatformDatabase(ABC):
 
     async def migrate(self) -> str:
         """Makes the database or brings it to the current revision, which is returned."""
-        async with self._making() as connection:
+        async with self._making() as connection, self._history.turn:
             await connection.execution_options(**migrating(), **permitted(Permit()))
             revision = await connection.run_sync(self._upgrade)
             await connection.commit()

@@ -209,6 +209,30 @@ def _row(write: Write, number: int) -> TenantRow:
     )
 
 
+def test_two_connections_are_enough_for_writes_that_read_beside_themselves(
+    schema: Schema, tmp_path: Path
+) -> None:
+    settings = configured(tmp_path, schema.url, schema_name=schema.name, connections=2)
+
+    async def work() -> None:
+        database = platform_database(settings, platform_history())
+        await database.migrate()
+        async with open_directory(database, "localhost", 0.0) as directory:
+
+            async def beside(write: Write) -> None:
+                assert await directory.count() == write.version - 1
+
+            async with asyncio.TaskGroup() as group:
+                for number in range(20):
+                    adding = directory.add(toy_tenant(number), "r", actor="tester", beside=beside)
+                    group.create_task(adding)
+                    group.create_task(directory.records())
+            assert await directory.count() == 20
+        await database.close()
+
+    removed(schema, work)
+
+
 def test_what_is_wrong_there_is_found(schema: Schema, postgres: PostgreSQL) -> None:
     async def work() -> None:
         database = schema.database()
