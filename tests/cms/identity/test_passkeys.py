@@ -13,6 +13,7 @@ import time_machine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mosaic_cms.identity.tables import LONGEST_CREDENTIAL
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, Denied, InvalidInput, NotFound, Unauthenticated
 from tests.cms.deployment import Deployments
@@ -145,6 +146,22 @@ def test_a_passkey_is_its_owner_s_and_counts_until_it_is_removed(meet: Meet) -> 
         await people.ask("passkeys.remove", ada, id=shown(device.id), **OWN)
         with pytest.raises(Unauthenticated, match="not known here"):
             await sign_in(people, device.sign(await challenge(people)))
+
+    meet(scenario)
+
+
+def test_an_id_that_is_longer_than_any_is_of_no_passkey(meet: Meet) -> None:
+    async def scenario(people: People) -> None:
+        ada, device = await with_passkey(people)
+        device.id = bytes(LONGEST_CREDENTIAL + 1)
+        with pytest.raises(Unauthenticated, match="not known here"):
+            await sign_in(people, device.sign(await challenge(people)))
+        with pytest.raises(NotFound):
+            await people.ask("passkeys.remove", ada, id=shown(device.id), **OWN)
+        begun = await people.ask("passkeys.begin", ada, **OWN)
+        made = device.make(begun.options)
+        with pytest.raises(InvalidInput):
+            await people.ask("passkeys.add", ada, name="Long", credential=made)
 
     meet(scenario)
 
