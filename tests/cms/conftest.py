@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cms.deployment import Deployments, make_deployment
+from tests.tsql import fits_sql_server, seen
+
+__all__ = ["fits_sql_server", "seen"]
 
 
 @pytest.fixture(scope="session")

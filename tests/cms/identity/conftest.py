@@ -9,9 +9,8 @@ from tests.cms.anywhere import deployments, place_of_many
 from tests.cms.deployment import Deployment, Deployments
 from tests.cms.identity.people import Meet, People, Scenario, cheaply
 from tests.cms.plugs import plugins_with
-from tests.tsql import fits_sql_server, seen
 
-__all__ = ["deployments", "fits_sql_server", "place_of_many", "seen"]
+__all__ = ["deployments", "place_of_many"]
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -408,3 +410,19 @@ def test_what_it_takes_to_connect_is_named_where_it_is_not_installed(
     settings = configured(tmp_path, "postgresql://x@db.example.com/mosaic")
     with pytest.raises(ConfigurationError, match=r"mosaic-cms\[postgresql\]"):
         platform_database(settings, platform_history())
+
+
+def test_whoever_has_it_in_a_file_imports_nothing_for_servers(tmp_path: Path) -> None:
+    script = (
+        "import sys, mosaic_cms.migrating as migrating, asyncio, pathlib\n"
+        "from mosaic_core.settings import make_settings\n"
+        "settings = make_settings({}, root=pathlib.Path(sys.argv[1]))\n"
+        "asyncio.run(migrating.migrate_platform(settings))\n"
+        "print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    imported = set(done.stdout.split())
+    assert "mosaic_core.directory.file" in imported
+    strange = ("mosaic_core.server_databases", "mosaic_core.directory.server", "asyncpg", "pyodbc")
+    assert imported.isdisjoint(strange)
