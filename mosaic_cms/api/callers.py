@@ -11,8 +11,10 @@ import hmac
 from dataclasses import dataclass
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Scope
 
+from mosaic_cms.api import cookies
 from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.conditions import Conditions
@@ -34,6 +36,18 @@ CSRF_HEADER = "x-csrf-token"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+class BadCookie(Unauthenticated):
+    """A session's cookie that was not made here."""
+
+    code = "bad-cookie"
+
+
+class SessionEnded(Unauthenticated):
+    """A cookie of a session that is no more."""
+
+    code = "session-ended"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, where, and how much more they may.
@@ -42,7 +56,6 @@ class Caller:
         tenant: None on a shared host when nothing names one.
         site: the key of the site whose host it is; None for the tenant's first, or no host's.
         by_host: whether it was asked at a host of the tenant's.
-        ended: whether there is a cookie of a session that has ended, or was none.
     """
 
     actor: Actor
@@ -51,7 +64,31 @@ class Caller:
     principal: Principal | None = None
     site: str | None = None
     by_host: bool = False
-    ended: bool = False
+
+
+def flaw_of(request: Request) -> Unauthenticated | None:
+    """What is wrong with the session's cookie of a request whose caller was looked for."""
+    flaw: Unauthenticated | None = getattr(request.state, "flaw", None)
+    return flaw
+
+
+def require_good_cookie(request: Request) -> None:
+    """Refuses what was not made here; a session that has ended is as good as none, since signing in
+    comes with it.
+
+    Raises:
+        BadCookie: saying what is wrong.
+    """
+    flaw = flaw_of(request)
+    if isinstance(flaw, BadCookie):
+        raise flaw
+
+
+def forget_bad(request: Request, response: Response) -> Response:
+    """Has a browser keep a cookie no more that signs nobody in, unless it gets another."""
+    if flaw_of(request) is not None and "set-cookie" not in response.headers:
+        cookies.forget(response, SESSION)
+    return response
 
 
 def scope_of(
@@ -87,7 +124,8 @@ class Callers:
 
     async def of(self, request: Request) -> Caller:
         """Who sends a request, let in once. What is left of their limits is then known as
-        ``request.state.admission``, also when this raises.
+        ``request.state.admission``, and what is wrong with their session's cookie as
+        ``request.state.flaw``, also when this raises. Who has such a cookie is nobody by it.
 
         Raises:
             InvalidHost, UnknownHost: nothing is at its host.
@@ -112,10 +150,9 @@ class Callers:
             self._note(address, error.code)
             await self._product.rates.admit(admission, f"unknown {address}", None)
             raise
-        cookie = request.cookies.get(SESSION)
-        ended = cookie is not None and all(one.by != "session" for one in shown)
-        if cookie is not None and ended and not self._identity.sessions.is_ours(cookie):
-            self._note(address, "bad-cookie")
+        flaw = request.state.flaw = self._flaw(request, shown)
+        if isinstance(flaw, BadCookie):
+            self._note(address, flaw.code)
         for one in shown:
             if one.tenant_id is not None:
                 named[f"the {one.by}"] = one.tenant_id
@@ -136,7 +173,7 @@ class Callers:
         await self._product.rates.admit(admission, who, tenant)
         if principal is None:
             if wanted is not None and "the host" not in named:
-                raise Unauthenticated(
+                raise flaw or Unauthenticated(
                     "A tenant is named by a header, by nobody that is known.",
                     hint="Send a token, a key or a session; the header alone proves nothing.",
                 )
@@ -147,7 +184,23 @@ class Callers:
             if proven and (tenant is None or not actor.belongs):
                 raise self._refused(principal, named, address, "name a tenant that is not theirs")
             self._require_own_page(request, principal, self._hosts.host_of(request.scope, headers))
-        return Caller(actor, tenant, admission, principal, site, "the host" in named, ended)
+        return Caller(actor, tenant, admission, principal, site, "the host" in named)
+
+    def _flaw(self, request: Request, shown: list[Principal]) -> Unauthenticated | None:
+        """What is wrong with a session's cookie that shows nobody."""
+        cookie = request.cookies.get(SESSION)
+        if cookie is None or any(one.by == "session" for one in shown):
+            return None
+        why = self._identity.sessions.flaw(cookie)
+        if why is None:
+            return SessionEnded(
+                "The session has ended: somebody ended it, or it was not used for too long.",
+                hint="Sign in again; the cookie is to be forgotten.",
+            )
+        return BadCookie(
+            f"The cookie {SESSION} was not made here: {why}.",
+            hint="Forget it, and sign in.",
+        )
 
     def _note(self, address: str, reason: str) -> None:
         """That somebody showed what is nothing."""

@@ -126,11 +126,15 @@ class Sessions:
             return None
         return known.principal
 
-    def is_ours(self, cookie: str) -> bool:
-        """Whether the platform made a cookie's value, whatever became of its session."""
+    def flaw(self, cookie: str) -> str | None:
+        """Why a cookie's value was not made by the platform; None when it was, whatever became of
+        its session."""
+        if _COOKIE.fullmatch(cookie) is None:
+            return "it has not the form of one"
         body, _, signature = cookie.rpartition(".")
-        well_formed = _COOKIE.fullmatch(cookie) is not None
-        return well_formed and self._secrets.signed("session", body, signature)
+        return (
+            None if self._secrets.signed("session", body, signature) else "its signature is wrong"
+        )
 
     async def of(self, account_id: uuid.UUID) -> list[Session]:
         """The sessions of an account, the one that was used last first."""
@@ -198,7 +202,7 @@ class Sessions:
         return there
 
     async def _look_up(self, cookie: str, now: datetime) -> _Known | None:
-        if not self.is_ours(cookie):
+        if self.flaw(cookie) is not None:
             return None
         session_id, secret, _ = cookie.split(".")
 
