@@ -7,6 +7,7 @@ from functools import cached_property
 
 from mosaic_cms.identity.account_admin import AccountAdmin
 from mosaic_cms.identity.accounts import Accounts
+from mosaic_cms.identity.asked import Asked
 from mosaic_cms.identity.bearer import Bearer
 from mosaic_cms.identity.dns import NameServers
 from mosaic_cms.identity.domains import Domains
@@ -102,7 +103,11 @@ class Identity:
 
     @cached_property
     def accounts(self) -> Accounts:
-        return Accounts(self.store, self.secrets, self.passwords, self.lockout, self.sessions)
+        return Accounts(self.store, self.passwords, self.lockout, self.sessions, self.asked)
+
+    @cached_property
+    def asked(self) -> Asked:
+        return Asked(self.store, self.secrets)
 
     @cached_property
     def account_admin(self) -> AccountAdmin:
