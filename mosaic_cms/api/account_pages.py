@@ -18,7 +18,8 @@ from starlette.routing import Route
 
 from mosaic_cms.api import cookies
 from mosaic_cms.api.account_forms import FORMS, INVITATION, SECOND_STEP, SIGN_IN, SIGN_OUT, Form
-from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers, forget_bad
+from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
+from mosaic_cms.api.shown import forget_bad
 from mosaic_cms.identity.federation import own_path
 from mosaic_cms.product import Product
 from mosaic_cms.web.form_body import Unreadable, of_this_site, read_form

@@ -24,9 +24,6 @@ from mosaic_cms.api.callers import (
     CSRF_HEADER,
     Caller,
     Callers,
-    flaw_of,
-    forget_bad,
-    require_good_cookie,
     scope_of,
 )
 from mosaic_cms.api.cors import Cors
@@ -34,6 +31,7 @@ from mosaic_cms.api.matching import Matching
 from mosaic_cms.api.plugin_routes import PluginRoutes
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
+from mosaic_cms.api.shown import flaw_of, forget_bad, require_good_cookie
 from mosaic_cms.conditions import Conditions
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
 from mosaic_cms.ledger import Entry

@@ -11,12 +11,10 @@ import hmac
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import Scope
 
-from mosaic_cms.api import cookies
-from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.api.problems import HttpError
+from mosaic_cms.api.shown import BadCookie, Shown
 from mosaic_cms.conditions import Conditions
 from mosaic_cms.declared import Action
 from mosaic_cms.identity.principal import Principal
@@ -30,22 +28,9 @@ from mosaic_core.errors import Denied, InvalidHost, Unauthenticated, UnknownHost
 from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext
 
-KEY_HEADER = "x-api-key"
 TENANT_HEADER = "x-tenant-id"
 CSRF_HEADER = "x-csrf-token"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class BadCookie(Unauthenticated):
-    """A session's cookie that was not made here."""
-
-    code = "bad-cookie"
-
-
-class SessionEnded(Unauthenticated):
-    """A cookie of a session that is no more."""
-
-    code = "session-ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +49,6 @@ class Caller:
     principal: Principal | None = None
     site: str | None = None
     by_host: bool = False
-
-
-def flaw_of(request: Request) -> Unauthenticated | None:
-    """What is wrong with the session's cookie of a request whose caller was looked for."""
-    flaw: Unauthenticated | None = getattr(request.state, "flaw", None)
-    return flaw
-
-
-def require_good_cookie(request: Request) -> None:
-    """Refuses what was not made here; a session that has ended is as good as none, since signing in
-    comes with it.
-
-    Raises:
-        BadCookie: saying what is wrong.
-    """
-    flaw = flaw_of(request)
-    if isinstance(flaw, BadCookie):
-        raise flaw
-
-
-def forget_bad(request: Request, response: Response) -> Response:
-    """Has a browser keep a cookie no more that signs nobody in, unless it gets another."""
-    if flaw_of(request) is not None and "set-cookie" not in response.headers:
-        cookies.forget(response, SESSION)
-    return response
 
 
 def scope_of(
@@ -118,6 +78,7 @@ class Callers:
         self._product = product
         self._directory = product.platform.directory
         self._identity = product.identity
+        self._shown = Shown(product.identity)
         self._hosts = Hosts(product.platform)
         domain = product.platform.settings.platform.domain
         self._shared = frozenset({domain, f"api.{domain}", f"www.{domain}"})
@@ -145,12 +106,12 @@ class Callers:
             self._note(address, error.code)
             raise
         try:
-            shown = await self._shown(request)
+            shown = await self._shown.of(request)
         except Unauthenticated as error:
             self._note(address, error.code)
             await self._product.rates.admit(admission, f"unknown {address}", None)
             raise
-        flaw = request.state.flaw = self._flaw(request, shown)
+        flaw = request.state.flaw = self._shown.flaw(request, shown)
         if isinstance(flaw, BadCookie):
             self._note(address, flaw.code)
         for one in shown:
@@ -185,22 +146,6 @@ class Callers:
                 raise self._refused(principal, named, address, "name a tenant that is not theirs")
             self._require_own_page(request, principal, self._hosts.host_of(request.scope, headers))
         return Caller(actor, tenant, admission, principal, site, "the host" in named)
-
-    def _flaw(self, request: Request, shown: list[Principal]) -> Unauthenticated | None:
-        """What is wrong with a session's cookie that shows nobody."""
-        cookie = request.cookies.get(SESSION)
-        if cookie is None or any(one.by == "session" for one in shown):
-            return None
-        why = self._identity.sessions.flaw(cookie)
-        if why is None:
-            return SessionEnded(
-                "The session has ended: somebody ended it, or it was not used for too long.",
-                hint="Sign in again; the cookie is to be forgotten.",
-            )
-        return BadCookie(
-            f"The cookie {SESSION} was not made here: {why}.",
-            hint="Forget it, and sign in.",
-        )
 
     def _note(self, address: str, reason: str) -> None:
         """That somebody showed what is nothing."""
@@ -260,36 +205,6 @@ class Callers:
             return None, {}
         handle = self._hosts.find(host, self._hosts.scheme_of(request.scope, headers))
         return handle.site, {"the host": handle.tenant.tenant_id}
-
-    async def _shown(self, request: Request) -> list[Principal]:
-        """Everybody that the request shows to be, the most particular first."""
-        found: list[Principal | None] = []
-        scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        if scheme and scheme.lower() != "bearer":
-            raise Unauthenticated(
-                f"The scheme {scheme[:20]!r} is not known here.", hint="Send 'Bearer' and a token."
-            )
-        text = text.strip()
-        if text.startswith("mosaic_"):
-            found.append(await self._identity.keys.find(text))
-        elif scheme:
-            found.append(await self._identity.bearer.verify(text))
-        key = request.headers.get(KEY_HEADER)
-        if key is not None:
-            found.append(await self._identity.keys.find(key.strip()))
-        cookie = request.cookies.get(SESSION)
-        session = await self._identity.sessions.find(cookie) if cookie is not None else None
-        if session is not None:  # one that has ended is as good as none: signing in comes with it
-            found.append(session)
-        principals = [principal for principal in found if principal is not None]
-        if len(principals) < len(found):
-            raise Unauthenticated(
-                "What was shown is not valid, or not any more.",
-                hint="Sign in again, or ask for another key.",
-            )
-        if len({principal.id for principal in principals if principal.kind == "key"}) > 1:
-            raise Unauthenticated("Two keys were shown.", hint="Send one.")
-        return principals
 
     def _require_own_page(self, request: Request, principal: Principal, host: bytes) -> None:
         """A browser sends its cookie for any page; only the platform's own may write with it."""

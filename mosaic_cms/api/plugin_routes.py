@@ -22,11 +22,10 @@ from mosaic_cms.api.about import PREFIX, SAFETY
 from mosaic_cms.api.callers import (
     Caller,
     Callers,
-    forget_bad,
-    require_good_cookie,
     scope_of,
 )
 from mosaic_cms.api.requests import body_of
+from mosaic_cms.api.shown import forget_bad, require_good_cookie
 from mosaic_cms.product import Product
 from mosaic_core.errors import PluginConflict, PluginInvalid
 from mosaic_core.tenants import TenantContext
