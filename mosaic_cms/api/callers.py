@@ -144,7 +144,16 @@ class Callers:
             proven = set(named) - {"the host"}
             if proven and (tenant is None or not actor.belongs):
                 raise self._refused(principal, named, address, "name a tenant that is not theirs")
-            self._require_own_page(request, principal, self._hosts.host_of(request.scope, headers))
+            host = self._hosts.host_of(request.scope, headers)
+            if not self._from_own_page(request, principal, host):
+                why = "not from a page of this host that was signed in"
+                self._product.ledger.note(
+                    Entry(tenant_id, str(actor), "api.authenticate", "refused", why, address)
+                )
+                raise Denied(
+                    "The request does not come from a page of this host that was signed in.",
+                    hint="Send the X-CSRF-Token that the last answer had.",
+                )
         return Caller(actor, tenant, admission, principal, site, "the host" in named)
 
     def _note(self, address: str, reason: str) -> None:
@@ -206,20 +215,16 @@ class Callers:
         handle = self._hosts.find(host, self._hosts.scheme_of(request.scope, headers))
         return handle.site, {"the host": handle.tenant.tenant_id}
 
-    def _require_own_page(self, request: Request, principal: Principal, host: bytes) -> None:
+    def _from_own_page(self, request: Request, principal: Principal, host: bytes) -> bool:
         """A browser sends its cookie for any page; only the platform's own may write with it."""
         if principal.by != "session" or request.method in _READS:
-            return
+            return True
         origin = request.headers.get("origin")
         site = request.headers.get("sec-fetch-site", "same-origin")
         own = origin is None or origin.partition("://")[2].encode() == host
         given = request.headers.get(CSRF_HEADER, "")
         right = hmac.compare_digest(given.encode(), self.csrf_token(principal).encode())
-        if not own or site not in {"same-origin", "none"} or not right:
-            raise Denied(
-                "The request does not come from a page of this host that was signed in.",
-                hint="Send the X-CSRF-Token that the last answer had.",
-            )
+        return own and site in {"same-origin", "none"} and right
 
     def _refused(
         self, principal: Principal | None, named: dict[str, str], address: str, why: str

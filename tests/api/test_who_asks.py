@@ -312,6 +312,10 @@ def test_only_a_page_that_was_signed_in_writes_with_its_session(services: Servic
             {"x_csrf_token": token, "origin": "null"},
         ):
             problem(await write(**headers), 403)
+        log = await service.deployment.do("audit.list", limit=50)
+        (noted,) = [entry for entry in log if entry.action == "api.authenticate"]
+        assert (noted.times, noted.outcome) == (6, "refused")
+        assert "not from a page of this host" in noted.reason
         right = {"x_csrf_token": token, "origin": f"https://{SHARED}"}
         assert (await write(**right, sec_fetch_site="same-origin")).status_code == 200
 

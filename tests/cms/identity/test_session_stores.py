@@ -20,6 +20,7 @@ from mosaic_cache_redis.plugin import mosaic_cache as redis
 from mosaic_cms.api.app import Api
 from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.identity.sessions import Started
+from mosaic_cms.identity.tables import Account, Credentials
 from mosaic_cms.product import open_product
 from mosaic_cms.scope import Actor
 from mosaic_cms.web.site_app import SiteApp
@@ -29,6 +30,7 @@ from mosaic_core.head import Write
 from mosaic_core.plugins import Plugins
 from mosaic_core.testing.fakes import MemoryMailer, memory_mailer
 from mosaic_core.types import new_id
+from tests.cms.commands import command_line, invoke
 from tests.cms.deployment import Deployment, Deployments, settings_for
 from tests.cms.identity.people import ADA, ELSEWHERE, HOME, PASSWORD, People, cheaply
 from tests.cms.plugs import plugins_with
@@ -486,6 +488,38 @@ def test_sessions_that_ended_stay_so_when_something_else_keeps_them(in_redis: Ke
             assert [await by_rows.finds(cookie) for cookie in (row, later)] == [False, False]
 
     in_redis(scenario)
+
+
+def test_who_has_no_account_any_more_is_nobody_whatever_a_cache_has(in_redis: Kept) -> None:
+    async def scenario(people: People) -> None:
+        await people.signed_up()
+        ada, cookie = await people.browser()
+        account = uuid.UUID(ada.name)
+
+        async def remove(write: Write) -> None:
+            for table in (Credentials, Account):
+                await write.session.delete(await write.session.get_one(table, account))
+                await write.session.flush()
+
+        await people.product.identity.store.write(remove, actor="test", action="test")
+        assert not await people.finds(cookie)
+        assert await people.product.identity.sessions.of(account), "though it is there"
+
+    in_redis(scenario)
+
+
+def test_commands_refuse_several_workers_that_share_no_cache(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = command_line(deployments, monkeypatch)
+    path.write_text(path.read_text() + '[identity]\nsessions = "cache"\n')
+    assert "are well" in invoke("doctor")
+    told = invoke("serve", "--workers", "2", "--port", "0", code=1)
+    assert "2 workers share none" in " ".join(told.split())
+    assert "cache_redis" in told
+    path.write_text(path.read_text() + "[serve]\nworkers = 3\n")
+    told = invoke("doctor", code=1)
+    assert "3 workers share none" in " ".join(told.split())
 
 
 def test_several_workers_need_a_cache_that_they_share(
