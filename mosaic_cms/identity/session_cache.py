@@ -97,9 +97,10 @@ class CachedSessions:
         await self._change(account_id, note)
 
     async def end(self, write: Write, session_id: uuid.UUID, of: uuid.UUID | None = None) -> bool:
-        account_id, there = of or await self._whose(session_id), True
+        account_id = of or await self._whose(session_id)
         if account_id is None:
             return False
+        there = True
         with suppress(CacheUnavailable):  # then it ends without being looked for
             there = any(one.id == session_id for one in await self.of(account_id))
         if there:
