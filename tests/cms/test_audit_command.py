@@ -48,6 +48,19 @@ def test_the_audit_log_of_a_tenant_and_of_the_platform(
     assert not any(one["action"] == "pages.list" for one in listed("-t", "bread"))
     assert [one["action"] for one in listed("--actor", "visitor")] == ["tenants.list"]
 
+    invoke("account", "create", "ada@example.com", "--name", "Ada")
+    invoke("account", "deactivate", "ada@example.com")
+    closed, *more = listed("--limit", "200")
+    assert (closed["action"], closed["outcome"]) == ("accounts.deactivate", "done")
+    assert (closed["entity"], closed["operation"]) == ("accounts", "update")
+    assert {"accounts.create", "tenants.create", "tenants.list"} <= {one["action"] for one in more}
+    assert not any(one["action"] == "pages.publish" for one in more), "that is the tenant's"
+    paged, after = [closed], closed["id"]
+    while step := listed("--limit", "3", "--after", after):
+        paged += step
+        after = step[-1]["id"]
+    assert paged == [closed, *more], "nothing is left out or told twice"
+
     first, second = listed("-t", "aurora", "--limit", "2")
     (after,) = listed("-t", "aurora", "--limit", "1", "--after", first["id"])
     assert after == second
@@ -67,6 +80,7 @@ def test_the_audit_log_of_a_tenant_and_of_the_platform(
         (("--limit", "201"), "limit"),
         (("--before", "yesterday"), "before"),
         (("--after", "x"), "after"),
+        (("--after", "0" * 32), "after"),
         (("-t", "aurora", "--after", "'; drop"), "after"),
     ],
 )
