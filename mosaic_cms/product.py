@@ -23,7 +23,7 @@ from mosaic_cms.content.projection import Projection
 from mosaic_cms.content.publishing import RENDER, Publisher
 from mosaic_cms.declared import declared_in
 from mosaic_cms.fitting import TierFit
-from mosaic_cms.identity import key_uses, session_uses
+from mosaic_cms.identity import key_uses, session_store
 from mosaic_cms.identity.identity import Identity
 from mosaic_cms.kept_themes import KeptThemes
 from mosaic_cms.ledger import EVERY, SHORTEN_EVERY, Ledger
@@ -198,7 +198,11 @@ class Product:
             Part("who is slowed down", self.throttle.look, EVERY, at_end=False),
             Part("the ledger's end", self.ledger.shorten, SHORTEN_EVERY, at_end=False),
             Part("the last uses of keys", self.identity.keys.uses.flush, key_uses.EVERY),
-            Part("the last uses of sessions", self.identity.session_uses.flush, session_uses.EVERY),
+            Part(
+                "the last uses of sessions",
+                lambda: self.identity.session_store.flush(),
+                session_store.EVERY,
+            ),
         )
         self.rates = RateLimits(platform.settings.rates, platform.cache, self.ledger)
         images = ImageLibrary()

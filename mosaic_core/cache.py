@@ -1,7 +1,8 @@
 """The cache contract: what the instances of a deployment share, and may lose at any moment.
 
-Nothing relies on it. What is kept here may be gone, and what was published may not arrive: then a
-page is a little older, a limit counts for each process alone, and nothing that was revoked counts.
+Nothing relies on it that was not chosen to. What is kept here may be gone, and what was published
+may not arrive: then a page is a little older, a limit counts for each process alone, who has their
+session here signs in again, and nothing that was revoked counts.
 """
 
 from __future__ import annotations
@@ -60,6 +61,11 @@ class Cache(Protocol):
 
     async def set(self, key: str, value: bytes, *, seconds: float) -> None:
         """Keeps a value for so many seconds, in place of an earlier one."""
+        ...
+
+    async def swap(self, key: str, seen: bytes | None, value: bytes, *, seconds: float) -> bool:
+        """Keeps a value in place of the one that the caller has seen, or of none, in one step;
+        False when something else is there by now, which stays."""
         ...
 
     async def delete(self, *keys: str) -> None:

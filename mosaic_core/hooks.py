@@ -143,7 +143,7 @@ class CacheHooks:
 
     @hookspec
     def mosaic_cache(self) -> Provider[Cache]:
-        """A cache that instances share: news of changed heads at once, limits, uses of sessions.
+        """A cache that instances share: news of changed heads at once, limits, sessions.
         One of the selected plugins may provide it.
 
         Example::

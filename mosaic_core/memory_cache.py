@@ -42,6 +42,12 @@ class MemoryCache:
         if len(self._values) > _MOST:
             self._values.popitem(last=False)
 
+    async def swap(self, key: str, seen: bytes | None, value: bytes, *, seconds: float) -> bool:
+        if await self.get(key) != seen:
+            return False
+        await self.set(key, value, seconds=seconds)
+        return True
+
     async def delete(self, *keys: str) -> None:
         for key in keys:
             self._values.pop(key, None)

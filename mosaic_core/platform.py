@@ -115,6 +115,8 @@ class Platform:
         self.ways: dict[str, IdentityProvider] = {}
         #: What is kept for a time: shared by all instances where a plugin is selected for it.
         self.cache: Cache = MemoryCache()
+        #: The same for what nothing may stand in for: it raises while the shared one is away.
+        self.shared: Cache = self.cache
         #: What instances tell each other; None where they share no cache.
         self.news: News | None = None
 
@@ -366,7 +368,8 @@ async def open_platform(
             platform.mailer = mailers[mailer]
             _check_sender(platform)
         for name, cache in caches.items():
-            platform.cache = SharedCache(name, cache)
+            platform.cache = standing_in = SharedCache(name, cache)
+            platform.shared = standing_in.watched
             platform.news = News(platform.cache, platform.heads, directory)
             platform.writing.news = platform.news
             directory.moved = platform.news.tell

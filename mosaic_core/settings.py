@@ -171,7 +171,7 @@ class IdentitySettings(BaseModel):
     #: Hours that a session lasts after it was last used, and days when it is remembered.
     session_hours: Annotated[Whole, Field(ge=1, le=24 * 7)] = 8
     remembered_days: Annotated[Whole, Field(ge=1, le=365)] = 30
-    #: Where it is kept when sessions were used last; a cache needs a plugin that shares one.
+    #: What keeps sessions; several processes need a plugin that shares a cache for that.
     sessions: Literal["database", "cache"] = "database"
     #: Minutes that a bearer token lives, and days within which it is renewed.
     token_minutes: Annotated[Whole, Field(ge=1, le=60)] = 10

@@ -1,11 +1,11 @@
-"""A cache that instances share, with this process's own in its place while it is away."""
+"""A cache that instances share, which may be away: with and without something in its place."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from mosaic_core.cache import Cache, Rate, Taken
@@ -18,30 +18,32 @@ _FIRST, _MOST = 0.5, 30.0
 _log = logging.getLogger("mosaic.cache")
 
 
-class SharedCache:
-    """Implements :class:`mosaic_core.cache.Cache`. Only ``subscribe`` and ``require`` ever raise.
+class WatchedCache:
+    """Implements :class:`mosaic_core.cache.Cache`. While it is away nobody waits for it.
 
-    While the shared one is away nobody waits for it: one at a time asks, ever more rarely, and the
-    log says once that it went and once that it is back.
+    One at a time asks then, ever more rarely, and for the others it raises at once. The log says
+    once that it went and once that it is back.
     """
 
-    def __init__(self, name: str, shared: Cache) -> None:
+    def __init__(self, name: str, cache: Cache) -> None:
         self._name = name
-        self._shared = shared
-        self._own = MemoryCache()
+        self._cache = cache
         #: Seconds between two tries; 0 while it is there.
         self._pause = 0.0
         self._next = 0.0
 
     async def require(self) -> None:
-        """Raises CacheUnavailable when the shared one is away, whatever is known of it."""
-        await self._shared.get("require")
+        """Raises CacheUnavailable when it is away, whatever is known of it."""
+        await self._cache.get("require")
 
     async def get(self, key: str) -> bytes | None:
         return await self._ask(lambda cache: cache.get(key))
 
     async def set(self, key: str, value: bytes, *, seconds: float) -> None:
         await self._ask(lambda cache: cache.set(key, value, seconds=seconds))
+
+    async def swap(self, key: str, seen: bytes | None, value: bytes, *, seconds: float) -> bool:
+        return await self._ask(lambda cache: cache.swap(key, seen, value, seconds=seconds))
 
     async def delete(self, *keys: str) -> None:
         await self._ask(lambda cache: cache.delete(*keys))
@@ -55,7 +57,7 @@ class SharedCache:
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[str]]:
         try:
-            async with self._shared.subscribe(channel) as messages:
+            async with self._cache.subscribe(channel) as messages:
                 self._answered()
                 yield messages
         except CacheUnavailable as error:
@@ -64,16 +66,16 @@ class SharedCache:
 
     async def _ask(self, use: Callable[[Cache], Awaitable[T]]) -> T:
         now = time.monotonic()
-        if now >= self._next:
-            self._next = now + self._pause  # whoever comes meanwhile does not wait
-            try:
-                result = await use(self._shared)
-            except CacheUnavailable as error:
-                self._failed(error)
-            else:
-                self._answered()
-                return result
-        return await use(self._own)
+        if now < self._next:
+            raise CacheUnavailable(f"{self._name} is away.", hint="It is tried again in a while.")
+        self._next = now + self._pause  # whoever comes meanwhile does not wait
+        try:
+            result = await use(self._cache)
+        except CacheUnavailable as error:
+            self._failed(error)
+            raise
+        self._answered()
+        return result
 
     def _failed(self, error: CacheUnavailable) -> None:
         if not self._pause:
@@ -85,3 +87,40 @@ class SharedCache:
         if self._pause:
             _log.warning("%s is back.", self._name)
         self._pause = self._next = 0.0
+
+
+class SharedCache:
+    """Implements :class:`mosaic_core.cache.Cache`, with this process's own in its place while it is
+    away. Only ``subscribe`` ever raises."""
+
+    def __init__(self, name: str, shared: Cache) -> None:
+        #: The shared one, which says so when it is away.
+        self.watched = WatchedCache(name, shared)
+        self._own = MemoryCache()
+
+    async def get(self, key: str) -> bytes | None:
+        return await self._ask(lambda cache: cache.get(key))
+
+    async def set(self, key: str, value: bytes, *, seconds: float) -> None:
+        await self._ask(lambda cache: cache.set(key, value, seconds=seconds))
+
+    async def swap(self, key: str, seen: bytes | None, value: bytes, *, seconds: float) -> bool:
+        return await self._ask(lambda cache: cache.swap(key, seen, value, seconds=seconds))
+
+    async def delete(self, *keys: str) -> None:
+        await self._ask(lambda cache: cache.delete(*keys))
+
+    async def take(self, key: str, rate: Rate) -> Taken:
+        return await self._ask(lambda cache: cache.take(key, rate))
+
+    async def publish(self, channel: str, message: str) -> None:
+        await self._ask(lambda cache: cache.publish(channel, message))
+
+    def subscribe(self, channel: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        return self.watched.subscribe(channel)
+
+    async def _ask(self, use: Callable[[Cache], Awaitable[T]]) -> T:
+        try:
+            return await use(self.watched)
+        except CacheUnavailable:
+            return await use(self._own)

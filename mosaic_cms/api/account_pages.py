@@ -19,6 +19,7 @@ from starlette.routing import Route
 from mosaic_cms.api import cookies
 from mosaic_cms.api.account_forms import FORMS, INVITATION, SECOND_STEP, SIGN_IN, SIGN_OUT, Form
 from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers
+from mosaic_cms.api.shown import forget_bad
 from mosaic_cms.identity.federation import own_path
 from mosaic_cms.product import Product
 from mosaic_cms.web.form_body import Unreadable, of_this_site, read_form
@@ -78,6 +79,7 @@ class AccountPages:
         async def endpoint(request: Request) -> Response:
             if not self._callers.is_home(request):
                 raise HTTPException(404)
+            request.state.flaw = None  # so that what is made of this request tells of it here
             try:
                 response: Response = await work(request)
             except Exception as error:  # noqa: BLE001 - the log has the cause
@@ -87,7 +89,7 @@ class AccountPages:
                     message = error.message
                 response = self._page(told.status_code, "It did not work", (message,))
             response.headers.update(_SAFETY)
-            return response
+            return forget_bad(request, response)
 
         return endpoint
 

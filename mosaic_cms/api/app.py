@@ -20,12 +20,18 @@ from mosaic_cms.api import answers, cookies, once, problems, requests
 from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
 from mosaic_cms.api.account_pages import AccountPages
 from mosaic_cms.api.browsers import Browsers
-from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers, scope_of
+from mosaic_cms.api.callers import (
+    CSRF_HEADER,
+    Caller,
+    Callers,
+    scope_of,
+)
 from mosaic_cms.api.cors import Cors
 from mosaic_cms.api.matching import Matching
 from mosaic_cms.api.plugin_routes import PluginRoutes
 from mosaic_cms.api.problems import HttpError
 from mosaic_cms.api.shapes import Shape, shapes_of
+from mosaic_cms.api.shown import flaw_of, forget_bad, require_good_cookie
 from mosaic_cms.conditions import Conditions
 from mosaic_cms.content.tree import UnknownPage, UnknownSite
 from mosaic_cms.ledger import Entry
@@ -113,6 +119,7 @@ class Api:
         try:
             _require_version(request)
             caller = await self._callers.of(request)
+            require_good_cookie(request)
             response = await self._answer(request, shape, caller)
         except (UnknownSite, UnknownPage) as error:
             response = self._problem(request, _in_its_place(shape, error))
@@ -126,9 +133,8 @@ class Api:
         if caller is not None:
             if caller.principal is not None and caller.principal.by == "session":
                 response.headers[CSRF_HEADER] = self._callers.csrf_token(caller.principal)
-            if caller.ended and "set-cookie" not in response.headers:
-                cookies.forget(response, cookies.SESSION)
             await self._open(request, caller, response)
+        forget_bad(request, response)
         response.headers["content-version"] = "1"
         return _safe(response)
 
@@ -216,7 +222,7 @@ class Api:
     def _refused(self, request: Request, error: Exception, known: bool) -> Response:
         """The same; who is not known may show who they are."""
         if isinstance(error, Denied) and not known:
-            error = Unauthenticated(error.message, hint=_SHOW)
+            error = flaw_of(request) or Unauthenticated(error.message, hint=_SHOW)
         return self._failed(request, error)
 
     def _failed(self, request: Request, error: Exception) -> Response:

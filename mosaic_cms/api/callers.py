@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.types import Scope
 
-from mosaic_cms.api.cookies import SESSION
 from mosaic_cms.api.problems import HttpError
+from mosaic_cms.api.shown import BadCookie, Shown
 from mosaic_cms.conditions import Conditions
 from mosaic_cms.declared import Action
 from mosaic_cms.identity.principal import Principal
@@ -28,7 +28,6 @@ from mosaic_core.errors import Denied, InvalidHost, Unauthenticated, UnknownHost
 from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext
 
-KEY_HEADER = "x-api-key"
 TENANT_HEADER = "x-tenant-id"
 CSRF_HEADER = "x-csrf-token"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -42,7 +41,6 @@ class Caller:
         tenant: None on a shared host when nothing names one.
         site: the key of the site whose host it is; None for the tenant's first, or no host's.
         by_host: whether it was asked at a host of the tenant's.
-        ended: whether there is a cookie of a session that has ended, or was none.
     """
 
     actor: Actor
@@ -51,7 +49,6 @@ class Caller:
     principal: Principal | None = None
     site: str | None = None
     by_host: bool = False
-    ended: bool = False
 
 
 def scope_of(
@@ -81,13 +78,15 @@ class Callers:
         self._product = product
         self._directory = product.platform.directory
         self._identity = product.identity
+        self._shown = Shown(product.identity)
         self._hosts = Hosts(product.platform)
         domain = product.platform.settings.platform.domain
         self._shared = frozenset({domain, f"api.{domain}", f"www.{domain}"})
 
     async def of(self, request: Request) -> Caller:
         """Who sends a request, let in once. What is left of their limits is then known as
-        ``request.state.admission``, also when this raises.
+        ``request.state.admission``, and what is wrong with their session's cookie as
+        ``request.state.flaw``, also when this raises. Who has such a cookie is nobody by it.
 
         Raises:
             InvalidHost, UnknownHost: nothing is at its host.
@@ -107,15 +106,14 @@ class Callers:
             self._note(address, error.code)
             raise
         try:
-            shown = await self._shown(request)
+            shown = await self._shown.of(request)
         except Unauthenticated as error:
             self._note(address, error.code)
             await self._product.rates.admit(admission, f"unknown {address}", None)
             raise
-        cookie = request.cookies.get(SESSION)
-        ended = cookie is not None and all(one.by != "session" for one in shown)
-        if cookie is not None and ended and not self._identity.sessions.is_ours(cookie):
-            self._note(address, "bad-cookie")
+        flaw = request.state.flaw = self._shown.flaw(request, shown)
+        if isinstance(flaw, BadCookie):
+            self._note(address, flaw.code)
         for one in shown:
             if one.tenant_id is not None:
                 named[f"the {one.by}"] = one.tenant_id
@@ -136,7 +134,7 @@ class Callers:
         await self._product.rates.admit(admission, who, tenant)
         if principal is None:
             if wanted is not None and "the host" not in named:
-                raise Unauthenticated(
+                raise flaw or Unauthenticated(
                     "A tenant is named by a header, by nobody that is known.",
                     hint="Send a token, a key or a session; the header alone proves nothing.",
                 )
@@ -146,8 +144,17 @@ class Callers:
             proven = set(named) - {"the host"}
             if proven and (tenant is None or not actor.belongs):
                 raise self._refused(principal, named, address, "name a tenant that is not theirs")
-            self._require_own_page(request, principal, self._hosts.host_of(request.scope, headers))
-        return Caller(actor, tenant, admission, principal, site, "the host" in named, ended)
+            host = self._hosts.host_of(request.scope, headers)
+            if not self._from_own_page(request, principal, host):
+                why = "not from a page of this host that was signed in"
+                self._product.ledger.note(
+                    Entry(tenant_id, str(actor), "api.authenticate", "refused", why, address)
+                )
+                raise Denied(
+                    "The request does not come from a page of this host that was signed in.",
+                    hint="Send the X-CSRF-Token that the last answer had.",
+                )
+        return Caller(actor, tenant, admission, principal, site, "the host" in named)
 
     def _note(self, address: str, reason: str) -> None:
         """That somebody showed what is nothing."""
@@ -208,50 +215,16 @@ class Callers:
         handle = self._hosts.find(host, self._hosts.scheme_of(request.scope, headers))
         return handle.site, {"the host": handle.tenant.tenant_id}
 
-    async def _shown(self, request: Request) -> list[Principal]:
-        """Everybody that the request shows to be, the most particular first."""
-        found: list[Principal | None] = []
-        scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        if scheme and scheme.lower() != "bearer":
-            raise Unauthenticated(
-                f"The scheme {scheme[:20]!r} is not known here.", hint="Send 'Bearer' and a token."
-            )
-        text = text.strip()
-        if text.startswith("mosaic_"):
-            found.append(await self._identity.keys.find(text))
-        elif scheme:
-            found.append(await self._identity.bearer.verify(text))
-        key = request.headers.get(KEY_HEADER)
-        if key is not None:
-            found.append(await self._identity.keys.find(key.strip()))
-        cookie = request.cookies.get(SESSION)
-        session = await self._identity.sessions.find(cookie) if cookie is not None else None
-        if session is not None:  # one that has ended is as good as none: signing in comes with it
-            found.append(session)
-        principals = [principal for principal in found if principal is not None]
-        if len(principals) < len(found):
-            raise Unauthenticated(
-                "What was shown is not valid, or not any more.",
-                hint="Sign in again, or ask for another key.",
-            )
-        if len({principal.id for principal in principals if principal.kind == "key"}) > 1:
-            raise Unauthenticated("Two keys were shown.", hint="Send one.")
-        return principals
-
-    def _require_own_page(self, request: Request, principal: Principal, host: bytes) -> None:
+    def _from_own_page(self, request: Request, principal: Principal, host: bytes) -> bool:
         """A browser sends its cookie for any page; only the platform's own may write with it."""
         if principal.by != "session" or request.method in _READS:
-            return
+            return True
         origin = request.headers.get("origin")
         site = request.headers.get("sec-fetch-site", "same-origin")
         own = origin is None or origin.partition("://")[2].encode() == host
         given = request.headers.get(CSRF_HEADER, "")
         right = hmac.compare_digest(given.encode(), self.csrf_token(principal).encode())
-        if not own or site not in {"same-origin", "none"} or not right:
-            raise Denied(
-                "The request does not come from a page of this host that was signed in.",
-                hint="Send the X-CSRF-Token that the last answer had.",
-            )
+        return own and site in {"same-origin", "none"} and right
 
     def _refused(
         self, principal: Principal | None, named: dict[str, str], address: str, why: str

@@ -19,8 +19,13 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from mosaic_cms.api.about import PREFIX, SAFETY
-from mosaic_cms.api.callers import Caller, Callers, scope_of
+from mosaic_cms.api.callers import (
+    Caller,
+    Callers,
+    scope_of,
+)
 from mosaic_cms.api.requests import body_of
+from mosaic_cms.api.shown import forget_bad, require_good_cookie
 from mosaic_cms.product import Product
 from mosaic_core.errors import PluginConflict, PluginInvalid
 from mosaic_core.tenants import TenantContext
@@ -137,6 +142,7 @@ class PluginRoutes:
         try:
             caller = await self._callers.of(request)
             known = caller.principal is not None
+            require_good_cookie(request)
             content = await body_of(request)
             asked = Request(request.scope, partial(_sent, content))
             asked.state.call = Call(caller.tenant, caller.site, self._product, caller)
@@ -145,7 +151,7 @@ class PluginRoutes:
             response = self._failed(request, error, known)
         for name, value in SAFETY.items():
             response.headers.setdefault(name, value)
-        return response
+        return forget_bad(request, response)
 
 
 async def _sent(content: bytes) -> Message:

@@ -92,7 +92,8 @@ def end_sessions(address: Address, as_json: AsJson = False) -> None:
     if as_json:
         print_json(ended)
     else:
-        say(f"[green]✓[/] {ended.count} sessions have ended.")
+        count = f"; {ended.count} sessions have ended" if ended.count else ""
+        say(f"[green]✓[/] {address} is signed out everywhere{count}.")
 
 
 def _shown(view: Any, *, as_json: bool) -> None:

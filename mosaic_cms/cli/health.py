@@ -191,10 +191,10 @@ async def _mail(product: Product) -> list[Problem]:
 
 async def _cache(product: Product) -> list[Problem]:
     """The cache that instances share, when it does not answer."""
-    from mosaic_core.shared_cache import SharedCache
+    from mosaic_core.shared_cache import WatchedCache
 
-    cache = product.platform.cache
-    if isinstance(cache, SharedCache):
+    cache = product.platform.shared
+    if isinstance(cache, WatchedCache):
         try:
             await cache.require()
         except MosaicError as error:

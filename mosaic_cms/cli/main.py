@@ -14,6 +14,7 @@ import typer
 from mosaic_cms.cli import (
     accounts,
     actions,
+    audit,
     bundles,
     content,
     deployment,
@@ -81,6 +82,7 @@ app.command("demo")(serving.demo)
 app.command("plugins")(plugins.show_plugins)
 app.command("doctor")(health.doctor)
 app.command("why")(why.why)
+app.command("audit")(audit.audit)
 
 
 def _version(shown: bool) -> None:

@@ -48,7 +48,7 @@ def serve(
             update={key: value for key, value in given.items() if value is not None}
         )
         chosen = _free(chosen)
-        asyncio.run(_opens(settings, whole=chosen.workers > 1))
+        asyncio.run(_opens(settings.model_copy(update={"serve": chosen})))
         os.environ[CONFIG_VARIABLE] = str(config_path().absolute())
         address = f"http://{chosen.host}:{chosen.port}/"
         if as_json:
@@ -139,16 +139,16 @@ def run_server(target: str, chosen: ServeSettings) -> None:
     )
 
 
-async def _opens(settings: Settings, *, whole: bool) -> None:
+async def _opens(settings: Settings) -> None:
     """Raises what keeps the platform, or the whole product, from opening: here it is told as it
-    should be, and no worker would be started again and again to say the same."""
+    should be, and no worker of several would be started again and again to say the same."""
     from mosaic_cms.identity.secrets import open_secrets
     from mosaic_cms.product import open_product, platform_schema, tenant_schema
     from mosaic_core.platform import open_platform
     from mosaic_core.plugins import Plugins
 
     open_secrets(settings)
-    if whole:
+    if settings.serve.workers > 1:
         async with open_product(settings) as product:
             product.themes.check()
     else:

@@ -59,10 +59,11 @@ class AccountAdmin:
             query = select(Account).where(Account.email_key > after)
             return list(await session.scalars(query.order_by(Account.email_key).limit(most)))
 
-    async def end_sessions(self, email: str, asker: Actor) -> int:
-        """Signs an account out everywhere; in how many browsers it was signed in."""
+    async def end_sessions(self, email: str, asker: Actor) -> int | None:
+        """Signs an account out everywhere; in how many browsers it was signed in, if that can be
+        known."""
 
-        async def fn(write: Write) -> int:
+        async def fn(write: Write) -> int | None:
             account = await _require(write.session, email)
             return await self._sessions.end_all(write, account.id)
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from mosaic_cms.identity.account_rows import add_account, by_key, email_key, gives_way, own, tell
+from mosaic_cms.identity.account_rows import by_key, email_key, gives_way, own, tell
+from mosaic_cms.identity.asked import ADDRESS, RESET, SIGN_UP, Asked, ask
 from mosaic_cms.identity.lockout import Allowance, Lockout, Window
-from mosaic_cms.identity.one_time import LASTS, find_token, issue, redeem, withdraw
+from mosaic_cms.identity.one_time import find_token, redeem, withdraw
 from mosaic_cms.identity.passwords import Passwords
-from mosaic_cms.identity.secrets import Secrets
 from mosaic_cms.identity.sessions import Sessions
 from mosaic_cms.identity.store import IdentityStore
 from mosaic_cms.identity.tables import Account, Credentials
-from mosaic_cms.mailing.letters import post
 from mosaic_cms.networks import neighbourhood
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import Conflict, TooManyRequests, Unauthenticated
-from mosaic_core.head import PLATFORM, Write
+from mosaic_core.head import Write
 from mosaic_core.mail import check_address
 
 #: Mails that one address gets, and that are asked for from one network. Links to set a password are
@@ -48,24 +47,22 @@ class Accounts:
     def __init__(
         self,
         store: IdentityStore,
-        secrets: Secrets,
         passwords: Passwords,
         lockout: Lockout,
         sessions: Sessions,
+        asked: Asked,
     ) -> None:
         self._store = store
-        self._secrets = secrets
         self._passwords = passwords
         self._lockout = lockout
         self._sessions = sessions
+        self._asked = asked
 
     # Without being signed in
 
     async def sign_up(self, email: str, name: str, password: str, asker: Actor) -> None:
-        """Makes an account whose address is to be verified, or tells who has the address already
-        that somebody tried.
-
-        An account whose address was never verified is made anew: it is nobody's yet.
+        """Has an account made whose address is to be verified, or who has the address already told
+        that somebody tried; it is looked up when the letter is written.
 
         Raises:
             InvalidInput, InvalidMail: the password or the address cannot be.
@@ -79,21 +76,13 @@ class Accounts:
         await self._passwords.require_good(password, about=(address, name))
         made = await self._passwords.hash(password)
 
+        wish = self._asked.wish(name, made)
+
         async def fn(write: Write) -> int:
             if wait := await _FROM_NETWORK.take(write, network):
                 return wait
-            if await _TO_ADDRESS.take(write, key):
-                return 0  # it has got enough; nobody is told
-            account = await by_key(write.session, key)
-            if account is not None and account.verified_at is not None:
-                await tell(write, "address-known", account)
-                return 0
-            if account is None:
-                account = add_account(write, address, name)
-            account.email, account.name = address, name
-            credentials = await write.session.get_one(Credentials, account.id)
-            credentials.password = made
-            await self._ask_to_verify(write, account, address)
+            if not await _TO_ADDRESS.take(write, key):  # else it has got enough; nobody is told
+                await ask(write, SIGN_UP, "verify", address, wish=wish)
             return 0
 
         action = "accounts.sign_up"
@@ -151,27 +140,12 @@ class Accounts:
             if wait := await _FROM_NETWORK.take(write, neighbourhood(asker.address)):
                 return wait
             if not await _RESETS_TO.take(write, key):
-                until = (write.at + LASTS["reset"]).isoformat()
-                await post(write, PLATFORM, "reset-asked", {"to": key, "until": until})
+                await ask(write, RESET, "reset", key)
             return 0
 
         action = "accounts.request_reset"
         if wait := await self._store.write(fn, actor=asker, action=action, kept=False):
             raise too_many_mails(wait)
-
-    async def link_to_reset(self, email: str) -> tuple[Account, uuid.UUID] | None:
-        """A link that was asked for: whose, and the id of its token's row. None when the address
-        has no account that may sign in."""
-        async with self._store.session() as session:
-            account = await by_key(session, email_key(email))
-        if account is None or not account.active:
-            return None
-
-        async def fn(write: Write) -> uuid.UUID:
-            return issue(write, self._secrets, "reset", account.id, account.email)
-
-        action = "accounts.request_reset"
-        return account, await self._store.write(fn, actor="system", action=action, kept=False)
 
     async def reset(self, token: str, password: str, asker: Actor) -> uuid.UUID:
         """Sets a password with a link from a mail; it ends every session, and who did it gets in
@@ -254,12 +228,7 @@ class Accounts:
                 return wait
             if await _TO_ADDRESS.take(write, key):
                 return 0
-            account, _ = await own(write.session, account_id)
-            other = await by_key(write.session, key)
-            if other is not None and other.id != account.id and other.verified_at is not None:
-                await tell(write, "address-known", other)
-            else:
-                await self._ask_to_verify(write, account, address)
+            await ask(write, ADDRESS, "verify", address, account=str(account_id))
             return 0
 
         action = "accounts.change_address"
@@ -306,12 +275,6 @@ class Accounts:
             raise Unauthenticated(
                 "It has to be shown anew that it is you.", hint="Sign in again, and try it then."
             )
-
-    async def _ask_to_verify(self, write: Write, account: Account, address: str) -> None:
-        """Only the newest link counts."""
-        await withdraw(write, account.id, "verify")
-        row_id = issue(write, self._secrets, "verify", account.id, address)
-        await tell(write, "verify", account, to=address, token=str(row_id))
 
     async def _set_password(
         self, write: Write, account: Account, made: str, *, but: uuid.UUID | None = None

@@ -153,6 +153,13 @@ class Bearer:
             return None
         return read.principal
 
+    def flaw(self, text: str) -> str:
+        """Why a token that was just looked at does not count."""
+        read = self._read.get(digest_of(text)) if len(text) <= _LONGEST else None
+        if read is None:
+            return "is none: it is malformed, or was not signed here, or for something else"
+        return "has expired" if time.time() >= read.expires else "does not count any more"
+
     async def _is_alive(self, family: uuid.UUID) -> bool:
         async def look() -> bool | None:
             async with self._store.session() as session:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
 
 from mosaic_cms.identity.account_admin import AccountAdmin
 from mosaic_cms.identity.accounts import Accounts
+from mosaic_cms.identity.asked import Asked
 from mosaic_cms.identity.bearer import Bearer
 from mosaic_cms.identity.dns import NameServers
 from mosaic_cms.identity.domains import Domains
@@ -21,7 +23,9 @@ from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.second_factor import SecondFactor
 from mosaic_cms.identity.secrets import Secrets, open_secrets
-from mosaic_cms.identity.session_uses import CachedUses, DatabaseUses, SessionUses
+from mosaic_cms.identity.session_cache import CachedSessions
+from mosaic_cms.identity.session_rows import SessionRows
+from mosaic_cms.identity.session_store import SessionStore
 from mosaic_cms.identity.sessions import Sessions
 from mosaic_cms.identity.sign_in import SignIn
 from mosaic_cms.identity.signing import SigningKeys
@@ -41,18 +45,22 @@ class Identity:
         self._platform = platform
         self._settings = platform.settings
         self.store = IdentityStore(platform.directory)
-        if self._settings.identity.sessions == "cache" and platform.news is None:
+        workers, shared = self._settings.serve.workers, platform.news is not None
+        if self._settings.identity.sessions == "cache" and workers > 1 and not shared:
             raise ConfigurationError(
-                "The uses of sessions are to be in a cache, and instances share none.",
+                f"Sessions are to be in a cache, and {workers} workers share none: who signs in at "
+                "one is nobody at the others.",
                 hint="Select a plugin such as cache_redis, or take sessions out of [identity].",
             )
 
     @cached_property
-    def session_uses(self) -> SessionUses:
-        database = DatabaseUses(self.store)
-        if self._settings.identity.sessions == "database":
-            return database
-        return CachedUses(self._platform.cache, database)
+    def session_store(self) -> SessionStore:
+        """What keeps sessions."""
+        own = self._settings.identity
+        longest = max(timedelta(hours=own.session_hours), timedelta(days=own.remembered_days))
+        if own.sessions == "database":
+            return SessionRows(self.store, longest)
+        return CachedSessions(self.store, self._platform.shared, self.secrets, longest)
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -91,11 +99,15 @@ class Identity:
 
     @cached_property
     def sessions(self) -> Sessions:
-        return Sessions(self.store, self.secrets, self._settings.identity, self.session_uses)
+        return Sessions(self.store, self.secrets, self._settings.identity, self.session_store)
 
     @cached_property
     def accounts(self) -> Accounts:
-        return Accounts(self.store, self.secrets, self.passwords, self.lockout, self.sessions)
+        return Accounts(self.store, self.passwords, self.lockout, self.sessions, self.asked)
+
+    @cached_property
+    def asked(self) -> Asked:
+        return Asked(self.store, self.secrets)
 
     @cached_property
     def account_admin(self) -> AccountAdmin:

@@ -25,10 +25,15 @@ LASTS: dict[Purpose, timedelta] = {"verify": timedelta(days=1), "reset": timedel
 
 
 def issue(
-    write: Write, secrets: Secrets, purpose: Purpose, account_id: uuid.UUID, email: str
+    write: Write,
+    secrets: Secrets,
+    purpose: Purpose,
+    account_id: uuid.UUID,
+    email: str,
+    row_id: uuid.UUID | None = None,
 ) -> uuid.UUID:
     """Makes a token in a write; the id of its row, which is what a letter is about."""
-    row_id = new_id()
+    row_id = row_id or new_id()
     write.session.add(
         OneTimeToken(
             id=row_id,

@@ -1,9 +1,9 @@
 """Sessions: browsers in which somebody is signed in.
 
 A cookie is ``<id>.<secret>.<signature>``. The signature tells what the platform made from what it
-did not, before anything is looked up; the database has a digest of the secret only. What was found
-is kept until anything changes here or elsewhere, so a session that was ended counts no more within
-``freshness``.
+did not, before anything is looked up; whatever keeps sessions has a digest of the secret only. What
+was found is kept in memory until anything changes here or elsewhere, so a session that was ended
+counts no more within ``freshness``.
 """
 
 from __future__ import annotations
@@ -13,19 +13,16 @@ import re
 import secrets as random
 import unicodedata
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from sqlalchemy import CursorResult, delete, select, update
 
 from mosaic_cms.identity import refresh
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.secrets import Secrets, digest_of
-from mosaic_cms.identity.session_uses import RARELY, SessionUses
+from mosaic_cms.identity.session_store import Session, SessionStore
 from mosaic_cms.identity.store import IdentityStore, Kept
-from mosaic_cms.identity.tables import Account, Membership, SessionRow
-from mosaic_core.errors import Denied, NotFound
+from mosaic_cms.identity.tables import Account, Membership
+from mosaic_core.errors import CacheUnavailable, Denied, NotFound
 from mosaic_core.head import Write
 from mosaic_core.settings import IdentitySettings
 from mosaic_core.types import new_id
@@ -57,25 +54,22 @@ class _Known:
     """A session that was looked up."""
 
     principal: Principal
-    remembered: bool
-    seen_at: datetime
-    expires_at: datetime
+    session: Session
 
 
 class Sessions:
-    """Starts, finds and ends sessions."""
+    """Starts, finds and ends sessions, whatever keeps them."""
 
     def __init__(
         self,
         store: IdentityStore,
         secrets: Secrets,
         settings: IdentitySettings,
-        uses: SessionUses,
+        kept_in: SessionStore,
     ) -> None:
         self._store = store
-        #: When they were used last.
-        self.uses = uses
         self._secrets = secrets
+        self._kept_in = kept_in
         self._short = timedelta(hours=settings.session_hours)
         self._long = timedelta(days=settings.remembered_days)
         self._kept: Kept[str, _Known] = store.keep(Kept())
@@ -90,7 +84,7 @@ class Sessions:
         agent: str = "",
         instead_of: uuid.UUID | None = None,
     ) -> Started:
-        """Begins a session in the write that signs in; expired ones are removed.
+        """Begins a session in the write that signs in.
 
         Args:
             remembered: it lasts longer, and the browser keeps it when it is closed.
@@ -99,27 +93,24 @@ class Sessions:
         """
         session_id, secret = new_id(), random.token_urlsafe(24)
         if instead_of is not None:
-            await write.session.execute(delete(SessionRow).where(SessionRow.id == instead_of))
-        over = SessionRow.expires_at <= write.at - RARELY  # a row may not have the last use
-        await write.session.execute(delete(SessionRow).where(over))
-        lasts = self._lasts(remembered)
-        write.session.add(
-            SessionRow(
-                id=session_id,
-                digest=digest_of(secret),
-                account_id=account_id,
-                tenant_id=None,
-                remembered=remembered,
-                created_at=write.at,
-                seen_at=write.at,
-                expires_at=write.at + lasts,
-                address=_plain(address, _ADDRESS),
-                agent=_plain(agent, _AGENT),
-            )
+            await self._kept_in.end(write, instead_of)
+        session = Session(
+            id=session_id,
+            digest=digest_of(secret),
+            account_id=account_id,
+            tenant_id=None,
+            remembered=remembered,
+            began=write.version,
+            created_at=write.at,
+            seen_at=write.at,
+            expires_at=write.at + self._lasts(remembered),
+            address=_plain(address, _ADDRESS),
+            agent=_plain(agent, _AGENT),
         )
+        await self._kept_in.begin(write, session)
         body = f"{session_id.hex}.{secret}"
         cookie = f"{body}.{self._secrets.signature('session', body)}"
-        return Started(session_id, cookie, lasts if remembered else None)
+        return Started(session_id, cookie, self._long if remembered else None)
 
     async def find(self, cookie: str) -> Principal | None:
         """Who is signed in with a cookie's value; None when nobody is, whatever the value is. Using
@@ -127,37 +118,29 @@ class Sessions:
         await self._store.refresh()
         now = datetime.now(UTC)
         known = self._kept.get(cookie)
-        if known is None or known.expires_at <= now:
+        if known is None or known.session.expires_at <= now:
             known = await self._look_up(cookie, now)
             if known is None:
                 return None
-        if now - known.seen_at >= _NOTED:
-            known.seen_at, known.expires_at = now, now + self._lasts(known.remembered)
-            assert known.principal.session_id is not None
-            await self.uses.note(known.principal.session_id, now, known.expires_at)
+        if now - known.session.seen_at >= _NOTED and not await self._use(known, now):
+            return None
         return known.principal
 
-    def is_ours(self, cookie: str) -> bool:
-        """Whether the platform made a cookie's value, whatever became of its session."""
+    def flaw(self, cookie: str) -> str | None:
+        """Why a cookie's value was not made by the platform; None when it was, whatever became of
+        its session."""
+        if _COOKIE.fullmatch(cookie) is None:
+            return "it has not the form of one"
         body, _, signature = cookie.rpartition(".")
-        well_formed = _COOKIE.fullmatch(cookie) is not None
-        return well_formed and self._secrets.signed("session", body, signature)
+        return (
+            None if self._secrets.signed("session", body, signature) else "its signature is wrong"
+        )
 
-    async def of(self, account_id: uuid.UUID) -> list[SessionRow]:
+    async def of(self, account_id: uuid.UUID) -> list[Session]:
         """The sessions of an account, the one that was used last first."""
         now = datetime.now(UTC)
-        async with self._store.session() as session:
-            rows = await session.scalars(
-                select(SessionRow)
-                .where(SessionRow.account_id == account_id)
-                .where(SessionRow.expires_at > now - RARELY)
-            )
-            found = list(rows)
-        used = await self.uses.last(row.id for row in found)
-        for row in found:
-            self._use(row, used.get(row.id, row.seen_at))
-        found = [row for row in found if row.expires_at > now]
-        return sorted(found, key=lambda row: (row.seen_at, row.id), reverse=True)
+        found = [one for one in await self._kept_in.of(account_id) if one.expires_at > now]
+        return sorted(found, key=lambda one: (one.seen_at, one.id), reverse=True)
 
     async def choose(
         self, account_id: uuid.UUID, session_id: uuid.UUID, tenant_id: str | None, *, actor: str
@@ -173,11 +156,7 @@ class Sessions:
                 member = await write.session.get(Membership, (tenant_id, account_id))
                 if member is None:
                     raise Denied("You do not belong to this tenant.")
-            await write.session.execute(
-                update(SessionRow)
-                .where(SessionRow.id == session_id, SessionRow.account_id == account_id)
-                .values(tenant_id=tenant_id)
-            )
+            await self._kept_in.choose(write, account_id, session_id, tenant_id)
 
         await self._store.write(fn, actor=actor, action="sessions.choose")
 
@@ -191,66 +170,61 @@ class Sessions:
         """
 
         async def fn(write: Write) -> bool:
-            ended = await write.session.execute(
-                delete(SessionRow).where(
-                    SessionRow.id == session_id, SessionRow.account_id == account_id
-                )
-            )
-            return _changed(ended) > 0
+            return await self._kept_in.end(write, session_id, account_id)
 
         if not await self._store.write(fn, actor=actor, action=action):
             raise NotFound(f"There is no session {session_id}.", hint="It may have ended already.")
 
     async def end_all(
         self, write: Write, account_id: uuid.UUID, *, but: uuid.UUID | None = None
-    ) -> int:
+    ) -> int | None:
         """Ends an account's sessions in a write, all or all but one, and its bearer tokens, which
-        came of such ones; how many sessions there were."""
+        came of such ones; how many sessions there were, if that can be known."""
         await refresh.end_all(write, account_id)
-        query = delete(SessionRow).where(SessionRow.account_id == account_id)
-        if but is not None:
-            query = query.where(SessionRow.id != but)
-        return _changed(await write.session.execute(query))
+        return await self._kept_in.end_all(write, account_id, but)
 
     def _lasts(self, remembered: bool) -> timedelta:
         return self._long if remembered else self._short
 
-    def _use(self, row: SessionRow, at: datetime) -> None:
-        """Has a row that was read know of a use that it may not have yet."""
-        row.seen_at = max(row.seen_at, at)
-        row.expires_at = max(row.expires_at, row.seen_at + self._lasts(row.remembered))
+    async def _use(self, known: _Known, now: datetime) -> bool:
+        """Has a session last from now on; False when it is not there any more."""
+        session = replace(
+            known.session, seen_at=now, expires_at=now + self._lasts(known.session.remembered)
+        )
+        try:
+            there = await self._kept_in.use(session)
+        except CacheUnavailable:
+            return True  # it has not expired yet; the next request tries again
+        if there:
+            known.session = session
+        else:
+            self._kept.clear()
+        return there
 
     async def _look_up(self, cookie: str, now: datetime) -> _Known | None:
-        if not self.is_ours(cookie):
+        if self.flaw(cookie) is not None:
             return None
         session_id, secret, _ = cookie.split(".")
 
         async def look() -> _Known | None:
+            found = await self._kept_in.find(uuid.UUID(session_id))
+            if found is None or not hmac.compare_digest(found.digest, digest_of(secret)):
+                return None
+            tenant_id = found.tenant_id
             async with self._store.session() as session:
-                row = await session.scalar(
-                    select(SessionRow)
-                    .join(Account, Account.id == SessionRow.account_id)
-                    .where(SessionRow.id == uuid.UUID(session_id), Account.active)
-                )
-                if row is None or not hmac.compare_digest(row.digest, digest_of(secret)):
+                account = await session.get(Account, found.account_id)
+                if account is None or not account.active:
                     return None
-                tenant_id = row.tenant_id
-                member = (tenant_id, row.account_id)
+                member = (tenant_id, found.account_id)
                 if tenant_id is not None and await session.get(Membership, member) is None:
                     tenant_id = None  # who does not belong there any more works nowhere
             principal = Principal(
-                "account", "session", row.account_id, tenant_id, session_id=row.id
+                "account", "session", found.account_id, tenant_id, session_id=found.id
             )
-            self._use(row, (await self.uses.last([row.id])).get(row.id, row.seen_at))
-            return _Known(principal, row.remembered, row.seen_at, row.expires_at)
+            return _Known(principal, found)
 
         known = await self._kept.look_up(cookie, look)
-        return known if known is not None and known.expires_at > now else None
-
-
-def _changed(result: Any) -> int:
-    assert isinstance(result, CursorResult)
-    return int(result.rowcount)
+        return known if known is not None and known.session.expires_at > now else None
 
 
 def _plain(text: str, most: int) -> str:

@@ -22,8 +22,11 @@ from mosaic_core.head import Write
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
+_Then = Callable[[], Awaitable[None]]
 #: Entries of one kind that are kept; a flood of invented ones starts over.
 _MOST = 20_000
+#: Where a database session has what is to be done once its write is committed.
+_THEN = "mosaic identity: then"
 
 
 class Kept(Generic[K, V]):
@@ -116,24 +119,33 @@ class IdentityStore:
         conditions = (actor.conditions if isinstance(actor, Actor) else None) or Conditions()
         write_id = conditions.next_id()
 
-        async def noted(write: Write) -> tuple[T, bool]:
+        async def noted(write: Write) -> tuple[T, bool, list[_Then]]:
             await conditions.require_on_platform(write)
+            then: list[_Then] = []
+            write.session.info[_THEN] = then
             result = await fn(write)
             changed = kept(result) if callable(kept) else kept
             if changed:
                 await self.changed(write)
-            return result, changed
+            return result, changed, then
 
-        async def attempt() -> tuple[T, bool]:
+        async def attempt() -> tuple[T, bool, list[_Then]]:
             return await self.directory.write(
                 noted, actor=str(actor), action=action, write_id=write_id
             )
 
-        result, changed = await conditions.attempt(attempt)
+        result, changed, then = await conditions.attempt(attempt)
         conditions.committed_on_platform()
         if changed:
             await self.refresh()
+        for do in then:
+            await do()
         return result
+
+    def afterwards(self, write: Write, do: _Then) -> None:
+        """Has something done once a write of :meth:`write` is committed, before that returns. What
+        it raises is raised there."""
+        write.session.info[_THEN].append(do)
 
     async def changed(self, write: Write) -> None:
         """Notes, inside a write, that it changes what is kept in memory."""

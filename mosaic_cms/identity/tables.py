@@ -146,6 +146,33 @@ class SessionRow(PlatformBase):
     agent: Mapped[str] = mapped_column(types.Text(200))
 
 
+class EndedSession(PlatformBase):
+    """Says that a session which is not kept here has ended."""
+
+    __tablename__ = "ended_sessions"
+    __table_args__ = (Index(None, "until"), {"sqlite_strict": True, "info": derived()})
+
+    account_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
+    #: When it would have expired at the latest, and the row is forgotten.
+    until: Mapped[datetime] = mapped_column(types.UTCDateTime())
+
+
+class SessionsEnd(PlatformBase):
+    """Says that all sessions of an account have ended that began until then, wherever they are
+    kept."""
+
+    __tablename__ = "session_ends"
+    __table_args__ = (Index(None, "until"), {"sqlite_strict": True, "info": derived()})
+
+    account_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
+    #: The directory's version.
+    version: Mapped[int] = mapped_column(types.Integer())
+    #: The session that has not ended with them.
+    but: Mapped[uuid.UUID | None] = mapped_column(types.Uuid())
+    until: Mapped[datetime] = mapped_column(types.UTCDateTime())
+
+
 class Membership(PlatformBase):
     """What an account may do in a tenant."""
 

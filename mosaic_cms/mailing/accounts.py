@@ -7,12 +7,13 @@ others through this.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from mosaic_cms.identity.asked import ADDRESS, RESET, SIGN_UP, Asked, Told
 from mosaic_cms.identity.one_time import token_of
 from mosaic_cms.identity.tables import Account
 from mosaic_cms.mailing.letters import Compose, Letter, Render
@@ -146,20 +147,23 @@ async def _compose(
     return Letter(about["to"], words.subject.format(**facts), text, html)
 
 
-async def _asked(scope: PlatformScope, about: Mapping[str, Any], render: Render) -> Letter | None:
-    """The letter to set a new password, to an address that has an account; each has a link of its
-    own. None when there is no account, or it was asked for too long ago."""
+async def _asked(
+    do: Callable[[Asked, Mapping[str, Any]], Awaitable[Told | None]],
+    scope: PlatformScope,
+    about: Mapping[str, Any],
+    render: Render,
+) -> Letter | None:
+    """The letter that comes of what somebody asked for; None when nothing does, or it was asked for
+    too long ago."""
     if datetime.fromisoformat(about["until"]) <= datetime.now(UTC):
         return None
-    made = await scope.product.identity.accounts.link_to_reset(about["to"])
-    if made is None:
-        return None
-    account, token = made
-    told = {"to": account.email, "account": str(account.id), "token": str(token)}
-    return await _compose("reset", scope, told, render)
+    told = await do(scope.product.identity.asked, about)
+    return None if told is None else await _compose(told.kind, scope, told.about, render)
 
 
 KINDS: Mapping[str, Compose] = {
     **{kind: partial(_compose, kind) for kind in _WORDS},
-    "reset-asked": _asked,
+    RESET: partial(_asked, Asked.reset),
+    SIGN_UP: partial(_asked, Asked.sign_up),
+    ADDRESS: partial(_asked, Asked.change_address),
 }

@@ -1,4 +1,5 @@
-"""The audit log: what was done in a tenant, which its change log says, and what was refused."""
+"""The audit log: what was done, which the change logs of tenants and of the platform say, and what
+was refused."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Instant, Model, action
 from mosaic_cms.platform_tables import AuditEntry
 from mosaic_cms.rights import Permission
-from mosaic_cms.scope import PlatformScope, TenantScope
-from mosaic_core.head import TENANT
+from mosaic_cms.scope import SYSTEM, PlatformScope, TenantScope
+from mosaic_core.head import PLATFORM, TENANT, HeadTables
+from mosaic_core.head.chain import DERIVE
 
 _AFTER = r"^([0-9]{1,15}\.[0-9]{1,9})?-([0-9a-f]{32})?$"
 
@@ -23,16 +26,6 @@ class WhichEntries(Model):
 
     #: The ``id`` of an entry.
     after: Annotated[str, Field(pattern=_AFTER)] = "-"
-    before: Instant | None = None
-    actor: Annotated[str, Field(max_length=200)] | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-
-
-class WhichOfPlatform(Model):
-    """Entries that are about no tenant, from before an instant, the newest first."""
-
-    #: The ``id`` of an entry.
-    after: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
     before: Instant | None = None
     actor: Annotated[str, Field(max_length=200)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
@@ -70,18 +63,9 @@ class AuditView(Model):
 async def list_audit(scope: TenantScope, command: WhichEntries) -> list[AuditView]:
     """What was done in the tenant and what was refused, the newest first."""
     await scope.product.ledger.flush()
-    position, _, refused_before = command.after.partition("-")
-    done = await _done(scope, command, position)
-    tenant_id = scope.tenant.tenant_id
-    refused = await _noted(scope, tenant_id, command, refused_before)
-    found: list[AuditView] = []
-    while len(found) < command.limit and (done or refused):
-        if not refused or (done and done[0][1].at >= refused[0][1].at):
-            position, view = done.pop(0)
-        else:
-            refused_before, view = refused.pop(0)
-        found.append(view.model_copy(update={"id": f"{position}-{refused_before}"}))
-    return found
+    async with scope.read() as session:
+        done = await _done(session, TENANT, command)
+    return _merged(command, done, await _noted(scope, scope.tenant.tenant_id, command))
 
 
 @action(
@@ -89,21 +73,40 @@ async def list_audit(scope: TenantScope, command: WhichEntries) -> list[AuditVie
     needs=Permission("read", "platform_audit"),
     effect="read",
     http="GET /platform-audit",
+    cursor="id",
 )
-async def platform_audit(scope: PlatformScope, command: WhichOfPlatform) -> list[AuditView]:
-    """What was done and refused that is about no tenant, such as signing in and credentials that
-    were none, the newest first."""
+async def platform_audit(scope: PlatformScope, command: WhichEntries) -> list[AuditView]:
+    """What was done in the platform database, such as to accounts and tenants, and what was refused
+    that is about no tenant, such as credentials that were none; the newest first."""
     await scope.product.ledger.flush()
-    noted = await _noted(scope, None, command, command.after)
-    return [view.model_copy(update={"id": entry_id}) for entry_id, view in noted]
+    async with scope.product.platform.directory.database.session() as session:
+        done = await _done(session, PLATFORM, command)
+    return _merged(command, done, await _noted(scope, None, command))
+
+
+def _merged(
+    command: WhichEntries,
+    done: list[tuple[str, AuditView]],
+    noted: list[tuple[str, AuditView]],
+) -> list[AuditView]:
+    """Both lists as one, each entry with how far it has come in either."""
+    position, _, before = command.after.partition("-")
+    found: list[AuditView] = []
+    while len(found) < command.limit and (done or noted):
+        if not noted or (done and done[0][1].at >= noted[0][1].at):
+            position, view = done.pop(0)
+        else:
+            before, view = noted.pop(0)
+        found.append(view.model_copy(update={"id": f"{position}-{before}"}))
+    return found
 
 
 async def _done(
-    scope: TenantScope, command: WhichEntries, position: str
+    session: AsyncSession, tables: HeadTables, command: WhichEntries
 ) -> list[tuple[str, AuditView]]:
-    """What comes after a position of the change log (``<version>.<number in it>``), with its own
-    positions."""
-    log = TENANT.changes
+    """What comes after a position of a change log (``<version>.<number in it>``), with its own
+    positions; without what the platform notes for itself all the time."""
+    log, position = tables.changes, command.after.partition("-")[0]
     query = select(
         log.c.version,
         log.c.seq,
@@ -114,6 +117,8 @@ async def _done(
         log.c.entity_id,
         log.c.operation,
     ).order_by(log.c.version.desc(), log.c.seq.desc())
+    if tables is PLATFORM:
+        query = query.where((log.c.actor != str(SYSTEM)) | (log.c.operation != DERIVE))
     if position:
         version, seq = map(int, position.split("."))
         earlier = (log.c.version == version) & (log.c.seq < seq)
@@ -122,36 +127,34 @@ async def _done(
         query = query.where(log.c.at < command.before)
     if command.actor is not None:
         query = query.where(log.c.actor == command.actor)
-    async with scope.read() as session:
-        rows = await session.execute(query.limit(command.limit))
-        return [
-            (
-                f"{version}.{seq}",
-                AuditView(
-                    id="",
-                    at=at,
-                    actor=actor,
-                    action=action,
-                    outcome="done",
-                    entity=entity,
-                    entity_id=entity_id,
-                    operation=operation,
-                    reason="",
-                    address="",
-                    times=1,
-                ),
-            )
-            for version, seq, at, actor, action, entity, entity_id, operation in rows
-        ]
+    rows = await session.execute(query.limit(command.limit))
+    return [
+        (
+            f"{version}.{seq}",
+            AuditView(
+                id="",
+                at=at,
+                actor=actor,
+                action=action,
+                outcome="done",
+                entity=entity,
+                entity_id=entity_id,
+                operation=operation,
+                reason="",
+                address="",
+                times=1,
+            ),
+        )
+        for version, seq, at, actor, action, entity, entity_id, operation in rows
+    ]
 
 
 async def _noted(
-    scope: PlatformScope | TenantScope,
-    tenant_id: str | None,
-    command: WhichEntries | WhichOfPlatform,
-    before: str,
+    scope: PlatformScope | TenantScope, tenant_id: str | None, command: WhichEntries
 ) -> list[tuple[str, AuditView]]:
-    """What was refused before an entry of this id, and done outside tenants, with the ids."""
+    """What was refused before the entry that the list goes on after, and what was done about a
+    tenant outside it, with the ids."""
+    before = command.after.partition("-")[2]
     query = (
         select(AuditEntry)
         .where(AuditEntry.tenant_id == tenant_id)

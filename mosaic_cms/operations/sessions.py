@@ -99,9 +99,9 @@ class SessionView(Model):
 
 
 class Ended(Model):
-    """How many sessions ended."""
+    """How many sessions ended; None when they did and what keeps them could not be asked."""
 
-    count: int
+    count: int | None
 
 
 @action("sessions.create", needs=ANYBODY, http="POST /sessions")
@@ -178,7 +178,7 @@ async def end_others(scope: PlatformScope, command: Nothing) -> Ended:
     """Signs out in every other browser."""
     identity, account_id = scope.product.identity, own_account(scope)
 
-    async def fn(write: Write) -> int:
+    async def fn(write: Write) -> int | None:
         return await identity.sessions.end_all(write, account_id, but=scope.actor.session)
 
     ended = await identity.store.write(fn, actor=str(scope.actor), action=scope.action)

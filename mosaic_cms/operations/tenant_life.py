@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mosaic_cms.actions import Model, action
+from mosaic_cms.conditions import Conditions
 from mosaic_cms.operations.site_life import RenderSites, render_sites
 from mosaic_cms.operations.tenants import NamedTenant, Nothing, TenantView, tenant_view
 from mosaic_cms.rights import Permission
@@ -86,7 +87,12 @@ async def rename_tenant(scope: PlatformScope, command: MoveAddress) -> TenantVie
         if move.step is Step.DONE:
             left = dataclasses.replace(tenant, tier=move.from_tier, epoch=move.from_epoch)
         await _require_found(platform, left, command.new)
-    renamed = await platform.directory.rename(tenant.tenant_id, command.new, actor=str(scope.actor))
+    renamed = await platform.directory.rename(
+        tenant.tenant_id,
+        command.new,
+        actor=str(scope.actor),
+        write_id=(scope.actor.conditions or Conditions()).next_id(),
+    )
     return tenant_view(scope, renamed)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mosaic_cms.actions import Model, action
+from mosaic_cms.conditions import Conditions
 from mosaic_cms.content.models import Site
 from mosaic_cms.content.tree import first_page, with_body
 from mosaic_cms.rights import Permission
@@ -191,6 +192,7 @@ async def _set_status(
         directory.named(slug).tenant_id,
         actor=str(scope.actor),
         action=scope.action,
+        write_id=(scope.actor.conditions or Conditions()).next_id(),
         status=str(status),
         reason=reason,
     )

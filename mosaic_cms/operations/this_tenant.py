@@ -51,6 +51,7 @@ async def show_tenant(scope: TenantScope, command: ThisTenant) -> TenantFacts:
 async def rename_tenant(scope: TenantScope, command: RenameTenant) -> TenantFacts:
     """Gives the tenant another name."""
     conditions = scope.actor.conditions or Conditions()
+    write_id = conditions.next_id()
 
     async def change() -> TenantContext:
         return await scope.product.platform.directory.change(
@@ -58,6 +59,7 @@ async def rename_tenant(scope: TenantScope, command: RenameTenant) -> TenantFact
             actor=str(scope.actor),
             action=scope.action,
             beside=conditions.require_on_platform,
+            write_id=write_id,
             name=command.name,
         )
 

@@ -183,6 +183,7 @@ class Directory(News):
         action: str,
         lease: Lease | None = None,
         beside: Callable[[Write], Awaitable[None]] | None = None,
+        write_id: uuid.UUID | None = None,
         **values: Any,
     ) -> TenantContext:
         """Changes columns of a tenant's row and returns what it is now.
@@ -190,6 +191,7 @@ class Directory(News):
         Args:
             lease: has to be held, and is given back in the same write.
             beside: is done first in the same write.
+            write_id: unique in the change log; a repeated id is refused by the database.
 
         Raises:
             NotFound: the tenant is not there, or it is deleted; this process may not know yet.
@@ -211,13 +213,15 @@ class Directory(News):
                 await lease.require(write)
                 await self.leases.end(write, lease)
 
-        await self.write(fn, actor=actor, action=action)
+        await self.write(fn, actor=actor, action=action, write_id=write_id)
         tenant = self._tenants.get(tenant_id)
         if tenant is None:
             raise NotFound(f"The tenant {tenant_id!r} is deleted.")
         return tenant
 
-    async def rename(self, tenant_id: str, slug: str, *, actor: str) -> TenantContext:
+    async def rename(
+        self, tenant_id: str, slug: str, *, actor: str, write_id: uuid.UUID | None = None
+    ) -> TenantContext:
         """Gives a tenant another slug; for a while the one that it had leads to it.
 
         Raises:
@@ -225,7 +229,10 @@ class Directory(News):
         """
         try:
             await self.write(
-                lambda write: rename(write, tenant_id, slug), actor=actor, action="tenants.rename"
+                lambda write: rename(write, tenant_id, slug),
+                actor=actor,
+                action="tenants.rename",
+                write_id=write_id,
             )
         except Conflict:
             raise slug_taken(slug) from None

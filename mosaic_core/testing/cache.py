@@ -58,6 +58,34 @@ class CacheContract(Contract[Cache]):
         assert await cache.get(renewed) == b"new"
 
     @contract_test
+    async def test_a_value_is_swapped_for_the_one_that_was_seen_and_no_other(
+        self, cache: Cache
+    ) -> None:
+        key = own()
+        assert not await cache.swap(key, b"seen", b"value", seconds=60)
+        assert await cache.get(key) is None
+        assert await cache.swap(key, None, b"", seconds=60)
+        assert not await cache.swap(key, None, b"value", seconds=60), "nothing is not empty"
+        previous = b""
+        for value in VALUES:
+            assert not await cache.swap(key, b"another", value, seconds=60)
+            assert await cache.swap(key, previous, value, seconds=60)
+            assert await cache.get(key) == value
+            previous = value
+        assert await cache.swap(key, previous, b"short", seconds=SHORT)
+        await asyncio.sleep(2 * SHORT)
+        assert await cache.get(key) is None
+
+    @contract_test
+    async def test_of_many_who_swap_at_once_one_does(self, cache: Cache) -> None:
+        key = own()
+        swapped = await asyncio.gather(
+            *(cache.swap(key, None, str(number).encode(), seconds=60) for number in range(20))
+        )
+        assert sum(swapped) == 1
+        assert await cache.get(key) == str(swapped.index(True)).encode()
+
+    @contract_test
     async def test_a_bucket_gives_a_burst_and_then_says_how_long_to_wait(
         self, cache: Cache
     ) -> None:
@@ -83,6 +111,11 @@ class CacheContract(Contract[Cache]):
         assert (await cache.take(key, rate)).refused, "and holds no more than its burst"
 
     @contract_test
+    async def test_a_rate_may_be_as_good_as_none(self, cache: Cache) -> None:
+        key, rate = own(), Rate(limit=10**9, seconds=60, burst=10**9)
+        assert not any([(await cache.take(key, rate)).refused for _ in range(3)])
+
+    @contract_test
     async def test_many_at_once_get_no_token_twice(self, cache: Cache) -> None:
         key, rate = own(), Rate(limit=1, seconds=3600, burst=20)
         taken = await asyncio.gather(*(cache.take(key, rate) for _ in range(50)))
@@ -102,14 +135,18 @@ class CacheContract(Contract[Cache]):
         await cache.publish(channel, "after everybody left")
 
     @contract_test
-    async def test_one_that_is_cancelled_does_not_harm_the_next(self, cache: Cache) -> None:
+    async def test_one_that_is_cancelled_ends_and_does_not_harm_the_next(
+        self, cache: Cache
+    ) -> None:
         keys = [own() for _ in range(12)]
         for turns, key in enumerate(keys):
             await cache.set(key, key.encode(), seconds=60)
-            task = asyncio.ensure_future(cache.get(key))
+            # At one time, so that connections are made as well as used.
+            tasks = [asyncio.ensure_future(cache.get(key)) for _ in range(turns + 1)]
             for _ in range(turns):
                 await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            asked = [task for task in tasks if task.cancel()]
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(task.cancelled() for task in asked)
         for key in keys:
             assert await cache.get(key) == key.encode()

@@ -74,6 +74,25 @@ def run(deployments: Deployments, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+def test_a_cookie_that_was_not_made_here_keeps_nobody_from_signing_in(run: Run) -> None:
+    async def scenario(browser: Browser) -> None:
+        await browser.signed_up()
+        made_up = {"name": SESSION, "value": "made-up", "domain": SHARED, "path": "/"}
+        browser.client.cookies.set(**made_up)
+        shown = await browser.get("/account/")
+        assert (shown.status_code, "Sign in" in shown.text) == (200, True)
+        assert SESSION not in browser.client.cookies, "it is forgotten"
+        browser.client.cookies.set(**made_up)
+        wrong = await browser.fill(shown, email=ADA, password=OTHER)
+        assert (wrong.status_code, SESSION in browser.client.cookies) == (401, False)
+        browser.client.cookies.set(**made_up)
+        signed = await browser.fill(shown, email=ADA, password=PASSWORD)
+        assert signed.status_code == 303
+        assert browser.client.cookies[SESSION] != "made-up"
+
+    run(scenario)
+
+
 def test_from_a_letter_to_a_session_and_out_of_it(run: Run) -> None:
     async def scenario(browser: Browser) -> None:
         await browser.ask("accounts.sign_up", email=ADA, name="Ada", password=PASSWORD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -151,6 +152,46 @@ def test_what_is_written_to_the_platform_is_not_doubled_either(deployments: Depl
         with pytest.raises(MosaicError):
             await create()
         assert len(await deployment.do("keys.list")) == 1
+
+    deployments(scenario)
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "later"),
+    [
+        ("tenant.rename", {"name": "Borealis"}, {"name": "Australis"}),
+        ("tenants.suspend", {"slug": "aurora", "reason": "a while"}, {"slug": "aurora"}),
+        ("tenants.rename", {"slug": "aurora", "new": "borealis"}, {}),
+    ],
+)
+def test_what_is_changed_of_a_tenant_is_not_changed_once_more(
+    deployments: Deployments, action: str, given: dict[str, str], later: dict[str, str]
+) -> None:
+    """Not even when somebody else has changed it since: their change stays."""
+
+    async def scenario(deployment: Deployment) -> None:
+        product = deployment.product
+        tenant = product.platform.directory.named("aurora")
+
+        async def change() -> None:
+            conditions = Conditions(key=KEY)
+            scope: Any = product.platform_scope(OPERATOR, conditions)
+            if action == "tenant.rename":
+                scope = product.scope(tenant, OPERATOR, conditions)
+            await product.actions.perform(action, scope, given)
+
+        await change()
+        match action:
+            case "tenant.rename":
+                await deployment.do(action, **later)
+            case "tenants.suspend":
+                await deployment.rule("tenants.resume", **later)
+            case _:
+                await product.platform.directory.rename(tenant.tenant_id, "aurora", actor="t")
+        before = product.platform.directory.tenant(tenant.tenant_id)
+        with pytest.raises(MosaicError):
+            await change()
+        assert product.platform.directory.tenant(tenant.tenant_id) == before
 
     deployments(scenario)
 

@@ -40,7 +40,11 @@ def test_from_signing_up_to_a_page_of_ones_own(
         wrong = ADA | {"password": "another battery horse staple"}
         problem(await service.ask("POST", "/sessions", host=SHARED, json=wrong), 401)
 
-        signed = await ask("POST", "/sessions", json=ADA, cookie=f"{COOKIE}=stale")
+        planted = {"cookie": f"{COOKIE}=made-up"}
+        refused = await service.ask("POST", "/sessions", host=SHARED, json=ADA, **planted)
+        problem(refused, 401)
+        assert f'{COOKIE}=""' in refused.headers["set-cookie"]
+        signed = await ask("POST", "/sessions", json=ADA)
         shown = signed.headers["set-cookie"]
         for part in (f"{COOKIE}=", "Secure", "HttpOnly", "SameSite=lax", "Path=/"):
             assert part in shown
@@ -67,8 +71,9 @@ def test_from_signing_up_to_a_page_of_ones_own(
         session = signed.json()["session_id"]
         await ask("DELETE", f"/sessions/{session}", **browser)
         ended = await service.ask("GET", "/account/tenants", host=SHARED, cookie=browser["cookie"])
-        problem(ended, 401)
+        assert problem(ended, 401)["type"].endswith("session-ended")
         assert f'{COOKIE}=""' in ended.headers["set-cookie"]
+        await ask("POST", "/sessions", json=ADA, cookie=browser["cookie"])
 
     deployments(scenario, plugins=plugins)
 

@@ -177,6 +177,85 @@ def test_a_cookie_is_forgotten_when_its_session_has_ended_and_only_then(
     services(scenario)
 
 
+BAD_COOKIES = {
+    "": "form",
+    "made-up": "form",
+    "x" * 5_000: "form",
+    f"{'0' * 32}.{'A' * 32}": "form",
+    f"{'0' * 32}.{'A' * 32}.{'A' * 22}": "signature",
+}
+
+
+@pytest.mark.parametrize("kind", ["visitor", "token", "host"])
+def test_a_cookie_that_was_not_made_here_is_refused_with_what_is_wrong_and_forgotten(
+    services: Services, kind: str
+) -> None:
+    async def scenario(service: Service) -> None:
+        made = await sources(service)
+        said = {} if kind == "visitor" else made.said(kind, "aurora")
+        good = made.sessions["aurora"]
+        identifier, secret, signature = good.split(".")
+        forged = {
+            f"{identifier}.{secret[::-1]}.{signature}": "signature",
+            f"{identifier}.{secret}.{signature[::-1]}": "signature",
+            f"{good}\xff": "form",
+        }
+        for value, why in (BAD_COOKIES | forged).items():
+            before = len(await service.deployment.rule("audit.platform", limit=200))
+            answer = await made.ask(**said, cookie=f"{COOKIE}={value}".encode("latin-1"))
+            told = problem(answer, 401)
+            assert told["type"] == "urn:mosaic:problem:bad-cookie"
+            assert why in told["detail"]
+            assert secret not in answer.text
+            assert "Max-Age=0" in answer.headers["set-cookie"]
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            entries = await service.deployment.rule("audit.platform", limit=200)
+            assert len(entries) > before or entries[0].times > 1
+            assert any(entry.reason == "bad-cookie" for entry in entries)
+        written = await service.ask(
+            "POST", "/sessions", host=SHARED, json={}, cookie=f"{COOKIE}=made-up"
+        )
+        problem(written, 401)
+
+    services(scenario)
+
+
+def test_a_session_that_has_ended_is_told_so_and_signing_in_is_still_possible(
+    services: Services,
+) -> None:
+    async def scenario(service: Service) -> None:
+        made = await sources(service)
+        identity, cookie = service.deployment.product.identity, made.sessions["aurora"]
+        principal = await identity.sessions.find(cookie)
+        assert principal is not None
+        assert principal.session_id is not None
+        await identity.sessions.end(principal.id, principal.session_id, actor="t", action="test")
+        shown = {"cookie": f"{COOKIE}={cookie}", "host": SHARED}
+        tenant = {"x_tenant_id": made.ids["aurora"]}
+        for path, more in (("/sessions", {}), ("/pages", tenant)):
+            answer = await service.get(path, **shown, **more)
+            told = problem(answer, 401)
+            assert told["type"] == "urn:mosaic:problem:session-ended"
+            assert "has ended" in told["detail"]
+            assert "Max-Age=0" in answer.headers["set-cookie"]
+        given = {"email": "ada@example.com", "password": "some password or other"}
+        answer = await service.ask("POST", "/sessions", json=given, **shown)
+        assert problem(answer, 401)["type"] == "urn:mosaic:problem:unauthenticated"
+        assert (await service.get("/sign-in/providers", **shown)).status_code == 200
+
+    services(scenario)
+
+
+def test_a_page_is_for_visitors_whatever_their_cookies_are(services: Services) -> None:
+    async def scenario(service: Service) -> None:
+        for value in BAD_COOKIES:
+            page = await service.deployment.get("/", cookie=f"{COOKIE}={value}")
+            assert page.status_code == 200
+            assert "set-cookie" not in page.headers
+
+    services(scenario)
+
+
 def test_whoever_names_tenants_that_do_not_agree_is_slowed_down(services: Services) -> None:
     async def scenario(service: Service) -> None:
         key = await service.key("viewer")
@@ -192,9 +271,7 @@ def test_whoever_names_tenants_that_do_not_agree_is_slowed_down(services: Servic
 
 def test_what_is_shown_and_is_nothing_is_noted_for_those_who_run_it(services: Services) -> None:
     async def scenario(service: Service) -> None:
-        assert (
-            await service.get("/sign-in/providers", cookie=f"{COOKIE}=made-up")
-        ).status_code == 200
+        problem(await service.get("/sign-in/providers", cookie=f"{COOKIE}=made-up"), 401)
         refused = await service.get("/pages", x_api_key="mosaic_guess")
         problem(refused, 401)
         assert refused.headers["ratelimit-policy"].startswith('"actor";q=')
@@ -235,6 +312,10 @@ def test_only_a_page_that_was_signed_in_writes_with_its_session(services: Servic
             {"x_csrf_token": token, "origin": "null"},
         ):
             problem(await write(**headers), 403)
+        log = await service.deployment.do("audit.list", limit=50)
+        (noted,) = [entry for entry in log if entry.action == "api.authenticate"]
+        assert (noted.times, noted.outcome) == (6, "refused")
+        assert "not from a page of this host" in noted.reason
         right = {"x_csrf_token": token, "origin": f"https://{SHARED}"}
         assert (await write(**right, sec_fetch_site="same-origin")).status_code == 200
 

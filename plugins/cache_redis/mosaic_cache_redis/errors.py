@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,7 +24,20 @@ _SHOWN = 200
 
 @contextmanager
 def translated(server: str) -> Iterator[None]:
-    """Raises what goes wrong with a server as our error."""
+    """Raises what goes wrong with a server as our error. Who is cancelled ends: the library may
+    take that for a connection that was lost, and try again."""
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    try:
+        with _as_ours(server):
+            yield
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
+@contextmanager
+def _as_ours(server: str) -> Iterator[None]:
     try:
         yield
     except (AuthenticationError, AuthorizationError, NoPermissionError):

@@ -31,8 +31,18 @@ local most = now + burst * interval
 if after > most then
     return {0, math.ceil(after - most), math.ceil(full - now)}
 end
-redis.call("SET", KEYS[1], string.format("%.0f", after), "PX", math.ceil((after - now) / 1000))
+local lasts = math.max(1, math.ceil((after - now) / 1000))
+redis.call("SET", KEYS[1], string.format("%.0f", after), "PX", lasts)
 return {math.floor((most - after) / interval), 0, math.ceil(after - now)}
+"""
+#: Replaces a value that is still the one that was seen; none is seen as the flag 0.
+_SWAP = """
+local found = redis.call("GET", KEYS[1])
+local same = ARGV[1] == "1" and found == ARGV[2] or ARGV[1] == "0" and not found
+if same then
+    redis.call("SET", KEYS[1], ARGV[3], "PX", ARGV[4])
+end
+return same and 1 or 0
 """
 
 
@@ -63,6 +73,7 @@ class RedisCache:
         )
         self._redis = Redis.from_pool(pool)
         self._take = self._redis.register_script(_TAKE)
+        self._swap = self._redis.register_script(_SWAP)
 
     async def close(self) -> None:
         """Ends all connections."""
@@ -75,7 +86,17 @@ class RedisCache:
 
     async def set(self, key: str, value: bytes, *, seconds: float) -> None:
         async with self._asking():
-            await self._redis.set(self._prefix + key, value, px=max(1, math.ceil(seconds * 1000)))
+            await self._redis.set(self._prefix + key, value, px=_milliseconds(seconds))
+
+    async def swap(self, key: str, seen: bytes | None, value: bytes, *, seconds: float) -> bool:
+        given: list[bytes | int] = [
+            int(seen is not None),
+            seen or b"",
+            value,
+            _milliseconds(seconds),
+        ]
+        async with self._asking():
+            return bool(await self._swap(keys=[self._prefix + key], args=given))
 
     async def delete(self, *keys: str) -> None:
         if keys:
@@ -121,3 +142,7 @@ class RedisCache:
         with translated(self._name):
             async with asyncio.timeout(self._timeout):
                 yield
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds * 1000))

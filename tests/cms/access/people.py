@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from mosaic_cms.identity.accounts import add_account
+from mosaic_cms.identity.account_rows import add_account
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.tables import Account
 from mosaic_cms.mailing.invitation import PURPOSE

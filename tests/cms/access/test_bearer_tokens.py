@@ -237,6 +237,7 @@ def test_a_token_with_any_character_changed_is_none(deployments: Deployments) ->
             for changed in (other, other * 50, ""):
                 text = token[:place] + changed + token[place + 1 :]
                 assert await people.identity.bearer.verify(text) is None
+                assert "malformed" in people.identity.bearer.flaw(text)
 
     deployments(scenario)
 
@@ -254,6 +255,7 @@ def test_a_token_ends_after_minutes_also_from_memory(deployments: Deployments) -
             assert await people.identity.bearer.verify(token) is not None
             clock.shift(1)
             assert await people.identity.bearer.verify(token) is None
+            assert people.identity.bearer.flaw(token) == "has expired"
 
     deployments(scenario)
 
@@ -283,6 +285,7 @@ def test_a_token_ends_at_once_here_and_soon_elsewhere(deployments: Deployments, 
             assert await elsewhere.verify(tokens.access_token) is not None
             await way(people, tokens)
             assert await people.identity.bearer.verify(tokens.access_token) is None
+            assert people.identity.bearer.flaw(tokens.access_token) == "does not count any more"
             await asyncio.sleep(people.product.platform.settings.platform.freshness)
             assert await elsewhere.verify(tokens.access_token) is None
             assert await elsewhere.verify(other_s.access_token) is not None

@@ -1,11 +1,11 @@
-"""Sessions: how they begin, how long they last, and that they end when they are to."""
+"""Sessions in the platform database: what is written for them, and when. What holds wherever they
+are kept is in ``test_session_stores``."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import time
-import uuid
 from datetime import timedelta
 
 import pytest
@@ -14,14 +14,11 @@ from sqlalchemy import func, select
 
 from mosaic_cms.identity.secrets import digest_of
 from mosaic_cms.identity.tables import SessionRow
-from mosaic_cms.product import open_product
-from mosaic_core.errors import ConfigurationError, DatabaseReadOnly, NotFound
+from mosaic_core.errors import DatabaseReadOnly
 from mosaic_core.types import new_id
-from tests.cms.deployment import opened, settings_for
-from tests.cms.identity.people import ADA, ELSEWHERE, HOME, Meet, People, cheaply
-from tests.cms.plugs import SHIPPED
+from tests.cms.deployment import opened
+from tests.cms.identity.people import ADA, Meet, People
 from tests.platforms import place
-from tests.redis_server import RedisServer
 
 __all__ = ["place"]  # of these, all run on each kind of server each time
 
@@ -31,20 +28,6 @@ START = "2031-01-15T08:00Z"
 async def count(people: People) -> int:
     async with people.product.identity.store.session() as session:
         return int(await session.scalar(select(func.count()).select_from(SessionRow)) or 0)
-
-
-def test_a_session_lasts_eight_hours_from_its_last_use(meet: Meet) -> None:
-    async def scenario(people: People) -> None:
-        with time_machine.travel(START) as clock:
-            await people.signed_up()
-            _, cookie = await people.browser()
-            for _ in range(3):
-                clock.shift(timedelta(hours=7, minutes=50))
-                assert await people.finds(cookie)
-            clock.shift(timedelta(hours=8))
-            assert not await people.finds(cookie)
-
-    meet(scenario)
 
 
 def test_a_remembered_session_lasts_thirty_days_and_the_browser_keeps_it(meet: Meet) -> None:
@@ -80,7 +63,7 @@ def test_a_session_that_is_used_all_the_time_is_written_now_and_then(meet: Meet)
             clock.shift(timedelta(minutes=4))
             assert all(await asyncio.gather(*(people.finds(cookie) for _ in range(20))))
             for _ in range(3):
-                await people.product.identity.session_uses.flush()
+                await people.product.identity.session_store.flush()
             assert directory.version == before + 1
 
     meet(scenario)
@@ -94,7 +77,7 @@ def test_the_sessions_of_everybody_are_noted_in_one_write(meet: Meet) -> None:
             clock.shift(timedelta(hours=7))
             assert all([await people.finds(cookie) for cookie in cookies])
             before = people.product.platform.directory.version
-            await people.product.identity.session_uses.flush()
+            await people.product.identity.session_store.flush()
             assert people.product.platform.directory.version == before + 1
             clock.shift(timedelta(hours=7))
             async with opened(people.product.platform.settings.root) as other:
@@ -115,124 +98,6 @@ def test_a_use_that_is_not_written_yet_counts_when_other_things_change(meet: Mee
             assert [view.current for view in await people.ask("sessions.list", ada)] == [True]
             clock.shift(timedelta(hours=2))
             assert await people.finds(cookie)
-
-    meet(scenario)
-
-
-def test_instances_that_share_a_cache_share_the_uses_of_sessions(meet: Meet) -> None:
-    async def scenario(people: People) -> None:
-        with time_machine.travel(START) as clock, RedisServer() as server:
-            await people.signed_up()
-            ada, cookie = await people.browser()
-            settings = settings_for(
-                people.product.platform.settings.root,
-                platform={"plugins": [*SHIPPED, "cache_redis"]},
-                plugins={"cache_redis": {"url": server.url, "timeout": 10}},
-                identity={"sessions": "cache"},
-            )
-            async with open_product(settings) as one, open_product(settings) as other:
-                find, find_there = one.identity.sessions.find, other.identity.sessions.find
-                clock.shift(timedelta(minutes=10))
-                assert await find(cookie)
-                await one.identity.session_uses.flush()
-                before = one.platform.directory.version
-                for _ in range(8):
-                    clock.shift(timedelta(minutes=6))
-                    assert await find(cookie)
-                    await one.identity.session_uses.flush()
-                assert one.platform.directory.version == before, "an hour is one write"
-                clock.shift(timedelta(hours=7, minutes=55))
-                assert await find_there(cookie), "what was used there lasts here"
-                server.stop()
-                assert await find(cookie), "without it nobody is signed out"
-                await people.ask("sessions.end", ada, id=ada.session)
-                ended = time.monotonic()
-                while await find(cookie) or await find_there(cookie):
-                    assert time.monotonic() - ended < 1
-                    await asyncio.sleep(0.02)
-
-    meet(scenario)
-
-
-def test_signing_in_ends_no_session_whose_last_use_only_the_cache_knows(meet: Meet) -> None:
-    async def scenario(people: People) -> None:
-        with time_machine.travel(START) as clock, RedisServer() as server:
-            await people.signed_up()
-            ada, cookie = await people.browser()
-            settings = settings_for(
-                people.product.platform.settings.root,
-                platform={"plugins": [*SHIPPED, "cache_redis"]},
-                plugins={"cache_redis": {"url": server.url, "timeout": 10}},
-                identity={"sessions": "cache"},
-            )
-            async with open_product(settings) as product:
-                sessions = product.identity.sessions
-                for minutes in (6, 58):
-                    clock.shift(timedelta(minutes=minutes))
-                    assert await sessions.find(cookie)
-                    await product.identity.session_uses.flush()
-                clock.shift(timedelta(hours=7, minutes=5))
-                await product.identity.store.write(
-                    lambda write: sessions.start(write, uuid.UUID(ada.name)),
-                    actor="test",
-                    action="test",
-                )
-                assert await sessions.find(cookie)
-                assert len(await sessions.of(uuid.UUID(ada.name))) == 2
-                clock.shift(timedelta(hours=8, minutes=1))
-                assert not await sessions.find(cookie)
-                assert await sessions.of(uuid.UUID(ada.name)) == []
-
-    meet(scenario)
-
-
-def test_a_cache_for_sessions_needs_one_that_is_shared(meet: Meet) -> None:
-    async def scenario(people: People) -> None:
-        root = people.product.platform.settings.root
-        with pytest.raises(ConfigurationError, match="share none"):
-            async with opened(root, identity={"sessions": "cache"}):
-                pass
-
-    meet(scenario)
-
-
-def test_signing_in_ends_the_session_that_the_browser_had(meet: Meet) -> None:
-    """Whoever planted a session of theirs in the browser gets nothing by it."""
-
-    async def scenario(people: People) -> None:
-        await people.signed_up()
-        ada, planted = await people.browser()
-        asker = dataclasses.replace(ada, kind="visitor", name="")
-        given = {"email": ADA, "password": "correct horse battery staple"}
-        signed = await people.ask("sessions.create", asker, **given)
-        assert not await people.finds(planted)
-        assert await people.finds(signed.cookie.get_secret_value())
-
-    meet(scenario)
-
-
-def test_sessions_are_listed_and_ended_one_by_one(meet: Meet) -> None:
-    async def scenario(people: People) -> None:
-        await people.signed_up()
-        await people.signed_up("bob@example.com")
-        ada, here = await people.browser()
-        there_actor, there = await people.browser(address=ELSEWHERE)
-        bob, bobs = await people.browser("bob@example.com")
-        listed = await people.ask("sessions.list", ada)
-        assert [(view.address, view.current) for view in listed] == [
-            (ELSEWHERE, False),
-            (HOME, True),
-        ]
-        for nobodys in (new_id(), bob.session):
-            with pytest.raises(NotFound):
-                await people.ask("sessions.end", ada, id=nobodys)
-        await people.ask("sessions.end", ada, id=there_actor.session)
-        assert [await people.finds(cookie) for cookie in (here, there, bobs)] == [True, False, True]
-        await people.browser()
-        await people.browser()
-        ended = await people.ask("sessions.end_others", ada)
-        assert ended.count == 2
-        assert [await people.finds(cookie) for cookie in (here, bobs)] == [True, True]
 
     meet(scenario)
 
@@ -288,25 +153,6 @@ def test_a_cookie_that_was_made_up_is_nobody_s_and_asks_no_database(
     meet(scenario)
 
 
-def test_a_revocation_elsewhere_takes_effect_within_freshness(meet: Meet) -> None:
-    async def scenario(people: People) -> None:
-        await people.signed_up()
-        ada, cookie = await people.browser()
-        root = people.product.platform.settings.root
-        async with opened(root) as other:
-            elsewhere = People(other)
-            cheaply(other.product)
-            assert await elsewhere.finds(cookie)
-            await people.ask("sessions.end", ada, id=ada.session)
-            assert not await people.finds(cookie)
-            ended = time.monotonic()
-            while await elsewhere.finds(cookie):
-                assert time.monotonic() - ended < 1
-                await asyncio.sleep(0.02)
-
-    meet(scenario)
-
-
 def test_a_session_that_ends_while_it_is_looked_up_is_not_kept(meet: Meet) -> None:
     async def scenario(people: People) -> None:
         await people.signed_up()
@@ -339,10 +185,10 @@ def test_a_database_that_cannot_be_written_signs_nobody_out(
                 clock.shift(timedelta(hours=7))
                 assert await people.finds(cookie)
                 with pytest.raises(DatabaseReadOnly):
-                    await people.product.identity.session_uses.flush()
+                    await people.product.identity.session_store.flush()
                 clock.shift(timedelta(hours=2))
                 assert await people.finds(cookie)
-            await people.product.identity.session_uses.flush()
+            await people.product.identity.session_store.flush()
             clock.shift(timedelta(hours=7))
             async with opened(people.product.platform.settings.root) as other:
                 assert await People(other).finds(cookie), "it is written once that is possible"

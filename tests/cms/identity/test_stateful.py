@@ -25,11 +25,15 @@ from hypothesis.stateful import (
 
 from mosaic_cms.identity.account_rows import add_account
 from mosaic_cms.identity.tables import Credentials
+from mosaic_cms.product import open_product
 from mosaic_cms.scope import Actor
+from mosaic_cms.web.site_app import SiteApp
 from mosaic_core.errors import Denied, NotFound, Unauthenticated
 from mosaic_core.head import Write
-from tests.cms.deployment import Deployments, opened
+from tests.cms.deployment import Deployment, Deployments, settings_for
 from tests.cms.identity.people import People, cheaply
+from tests.cms.plugs import SHIPPED
+from tests.redis_server import RedisServer
 
 START = datetime(2031, 1, 15, 8, 0, tzinfo=UTC)
 PASSWORDS = ("first secret of many", "second secret of many")
@@ -40,9 +44,13 @@ NOTED = timedelta(minutes=5)
 class World:
     """Two processes over one deployment, which stay open from example to example."""
 
-    def __init__(self, deployments: Deployments, runner: asyncio.Runner) -> None:
+    def __init__(
+        self, deployments: Deployments, runner: asyncio.Runner, tables: dict[str, Any]
+    ) -> None:
         self.run = runner.run
-        self.root = deployments.copy()
+        # Each look is at the database, so what one process wrote is seen by the other at once.
+        platform = {"freshness": 0} | tables.pop("platform", {})
+        self._settings = settings_for(deployments.copy(), platform=platform, **tables)
         self.numbers = count()
         self._stacks = [AsyncExitStack(), AsyncExitStack()]
         self.people: list[People] = []
@@ -50,11 +58,8 @@ class World:
             self.people.append(self.run(self._open(stack)))
 
     async def _open(self, stack: AsyncExitStack) -> People:
-        # Each look is at the database, so what one process wrote is seen by the other at once.
-        context = opened(self.root, platform={"freshness": 0})
-        deployment = await stack.enter_async_context(context)
-        cheaply(deployment.product)
-        return People(deployment)
+        product = cheaply(await stack.enter_async_context(open_product(self._settings)))
+        return People(Deployment(product, SiteApp(product)))
 
     def restart(self, which: int) -> None:
         self.run(self._stacks[which].aclose())
@@ -261,30 +266,52 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 @contextmanager
-def world_of(deployments: Deployments) -> Iterator[World]:
+def world_of(deployments: Deployments, tables: dict[str, Any]) -> Iterator[World]:
     with asyncio.Runner() as runner:
-        world = World(deployments, runner)
+        world = World(deployments, runner, tables)
         try:
             yield world
         finally:
             world.close()
 
 
-def search(deployments: Deployments, examples: int, steps: int) -> None:
+def search(deployments: Deployments, examples: int, steps: int, **tables: Any) -> None:
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    with world_of(deployments) as world:
+    with world_of(deployments, tables) as world:
         run_state_machine_as_test(lambda: SessionMachine(world), settings=chosen)
+
+
+@contextmanager
+def in_redis() -> Iterator[dict[str, Any]]:
+    """The tables of a deployment whose sessions are in a cache."""
+    with RedisServer() as server:
+        yield {
+            "platform": {"plugins": [*SHIPPED, "cache_redis"]},
+            "plugins": {"cache_redis": {"url": server.url, "timeout": 10}},
+            "identity": {"sessions": "cache"},
+        }
 
 
 def test_who_is_signed_in_is_what_the_model_says(deployments: Deployments) -> None:
     search(deployments, 8, 12)
 
 
+def test_so_it_is_when_a_cache_keeps_the_sessions(deployments: Deployments) -> None:
+    with in_redis() as tables:
+        search(deployments, 6, 12, **tables)
+
+
 @pytest.mark.campaign
 def test_who_is_signed_in_is_what_the_model_says_in_the_long_run(deployments: Deployments) -> None:
     search(deployments, 100, 30)
+
+
+@pytest.mark.campaign
+def test_so_it_is_in_the_long_run_when_a_cache_keeps_the_sessions(deployments: Deployments) -> None:
+    with in_redis() as tables:
+        search(deployments, 100, 30, **tables)
