@@ -39,7 +39,9 @@ class Filling:
         platform = self._product.platform_scope(self._operator)
         given: dict[str, Any] = {"slug": slug, "name": f"{word} name", "tier": "open"}
         await self._product.actions.perform("tenants.create", platform, given)
-        await do("sites.configure", tagline=f"{word} tagline", api_public=self._opened)
+        site = await do("sites.show")
+        opened = {"api_public": self._opened, "based_on": site.revision}
+        await do("sites.configure", tagline=f"{word} tagline", **opened)
         details = {"tags": [f"{word} tag"], "author": f"{word} author", "date": "2026-01-02"}
         page = {"parent": "/", "layout": "post", "details": details}
         for name in ("public", "draft", "deleted", "released"):
@@ -55,7 +57,8 @@ class Filling:
             {"id": "shown", "type": "shared", "data": {"reference": f"shared:{shared.id}"}},
             _form(word),
         ]
-        await do("pages.edit", path=path, regions={"main": blocks})
+        seen = await do("pages.show", path=path)
+        await do("pages.edit", path=path, regions={"main": blocks}, based_on=seen.revision)
         await do("pages.name_version", path=path, name=f"{word} version")
         await do("pages.publish", path=path)
         await do("pages.delete", path=f"/deleted-{handle}/")
