@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.actions import Model, action
 from mosaic_cms.blocks.stored import Stored
 from mosaic_cms.content.conflicts import Difference, EditConflict
+from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.models import SharedBlock
 from mosaic_cms.content.placing import depending_on
 from mosaic_cms.content.published import ContentReference
@@ -199,7 +200,7 @@ async def delete_shared(scope: TenantScope, command: DeleteShared) -> SharedView
         )
         view = SharedView(**await _facts(write.session, row))
         await _follow(scope, write, row)
-        await write.session.delete(row)
+        await delete_for_good(write, [row])
         return view
 
     return await scope.write(fn, reserve=True)

@@ -51,6 +51,8 @@ TABLE = {
     "content.export_markdown": OPERATOR,
     "content.import_markdown": OPERATOR,
     "content.import_wordpress": OPERATOR,
+    "comments.delete": EDITOR,
+    "comments.list": EDITOR,
     "domains.add": ADMIN,
     "domains.list": ADMIN,
     "domains.remove": ADMIN,
