@@ -34,7 +34,8 @@ async def check_languages(
             that one would take.
     """
     wanted = list(dict.fromkeys(check_tag(tag) for tag in others if tag != own))
-    if len(wanted) > MOST or len({segment_of(tag) for tag in wanted}) < len(wanted):
+    # However they are written: 'pt-br' is 'pt-BR' (RFC 5646, 2.1.1).
+    if len(wanted) > MOST or len({segment_of(tag) for tag in (own, *wanted)}) <= len(wanted):
         raise InvalidInput(f"A site has at most {MOST} languages, each once.")
     for tag in set(site.languages) - set(wanted):
         page = await _one(session, site, Page.language == tag)

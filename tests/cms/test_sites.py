@@ -29,7 +29,7 @@ def test_a_site_has_its_settings_checked(deployments: Deployments) -> None:
         assert await deployment.do("sites.show") == view
         with pytest.raises(InvalidInput, match="did you mean 'Europe/Berlin'"):
             await deployment.do("sites.configure", time_zone="Berlin")
-        for languages in (["de", "DE"], ["no language"], [f"aa-{n:03}" for n in range(60)]):
+        for languages in (["de", "DE"], ["EN"], ["no language"], [f"aa-{n:03}" for n in range(60)]):
             with pytest.raises(InvalidInput):
                 await deployment.do("sites.configure", languages=languages)
         assert await deployment.do("sites.show") == view
