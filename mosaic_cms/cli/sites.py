@@ -90,8 +90,11 @@ def set_up(
     if languages is not None:
         given["languages"] = [tag.strip() for tag in languages.split(",") if tag.strip()]
     if theme_setting:
+        seen = perform_at("sites.show", site, {}, as_json=as_json)
         pairs = [setting.partition("=") for setting in theme_setting]
-        given["theme_settings"] = {name: value for name, _, value in pairs}
+        changed = {name: value for name, _, value in pairs}
+        given["theme_settings"] = seen.theme_settings | changed
+        given["based_on"] = based_on or seen.revision
     view = perform_at("sites.configure", site, given, as_json=as_json, seen=("sites.show", {}))
     _shown(view, as_json=as_json)
 
