@@ -156,7 +156,7 @@ def test_of_many_who_save_at_once_each_text_is_there_or_its_author_was_told(
             async def work(number: int) -> None:
                 chance = random.Random(number)
                 service = services[number % 2]
-                for _ in range(6):
+                for _ in range(4):
                     path = chance.choice((VISIT, VISIT, f"/shared/{shared.id}", "/menus/side"))
                     seen = await service.get(path, x_api_key=key)
                     for _ in range(60):
@@ -175,11 +175,11 @@ def test_of_many_who_save_at_once_each_text_is_there_or_its_author_was_told(
                     else:
                         pytest.fail("nobody else is that fast")
 
-            await asyncio.gather(*map(work, range(10)))
+            await asyncio.gather(*map(work, range(8)))
             for path in {path for path, _ in saved}:
                 now = (await services[0].get(path, x_api_key=key)).text
                 assert [word for at, word in saved if at == path and word not in now] == []
-            assert len(saved) == 60
+            assert len(saved) == 32
             assert outcomes[409] > 0, "they were in each other's way"
             assert outcomes[412] > 0
 
