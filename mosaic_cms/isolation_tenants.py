@@ -7,12 +7,13 @@ from typing import Any, Self
 
 from mosaic_cms.api.callers import CSRF_HEADER, Callers
 from mosaic_cms.api.cookies import SESSION
+from mosaic_cms.content.models import Comment
 from mosaic_cms.identity.account_rows import add_account
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.sessions import Started
 from mosaic_cms.incoming import Incoming
 from mosaic_cms.product import Product
-from mosaic_cms.scope import Actor
+from mosaic_cms.scope import Actor, TenantScope
 from mosaic_core.head import Write
 
 #: What a caller shows.
@@ -76,6 +77,7 @@ class Filling:
         await do("media.replace", media=sent.media.reference, content=again)
         await do("media.begin_upload", name=f"{word} part.txt", size=9)
         await do("forms.submit", page_id=shown.id, form_id=form, values=values)
+        await self._comment(shown.id)
         made = await do("keys.create", name=f"{word} key", role="owner")
         self.key = made.key
         return self
@@ -101,10 +103,22 @@ class Filling:
         csrf = self._callers.csrf_token(shown)
         return ("cookie", f"{SESSION}={started.cookie}"), (CSRF_HEADER, csrf)
 
+    async def _comment(self, page_id: uuid.UUID) -> None:
+        """Keeps a comment on a page, as an import does."""
+
+        async def fn(write: Write) -> None:
+            said = {"author": f"{self._word} author", "text": f"{self._word} comment"}
+            told = {"email": f"{self._word}@example.org", "address": "", "approved": True}
+            write.session.add(Comment(page_id=page_id, **said, **told))
+
+        await self._scope().write(fn)
+
     async def _do(self, name: str, /, **given: Any) -> Any:
+        return await self._product.actions.perform(name, self._scope(), given)
+
+    def _scope(self) -> TenantScope:
         tenant = self._product.platform.directory.named(self._slug)
-        scope = self._product.scope(tenant, self._operator)
-        return await self._product.actions.perform(name, scope, given)
+        return self._product.scope(tenant, self._operator)
 
 
 def _text(text: str) -> dict[str, Any]:
