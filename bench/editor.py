@@ -71,8 +71,8 @@ class Editor:
             self.saves += 1
             text = f"{first['data']['text']}<p>Draft {before.version + self.saves}.</p>"
             regions = {"main": [{**first, "data": {"text": text}}, *others]}
-            given = {"path": tiles.PATH, "regions": regions}
-            await product.actions.perform("pages.edit", scope, given)
+            given = {"path": tiles.PATH, "regions": regions, "based_on": page.revision}
+            page = await product.actions.perform("pages.edit", scope, given)
             self._ready.set()
             due += EVERY
             await asyncio.to_thread(self._enough.wait, max(0.0, due - loop.time()))

@@ -59,10 +59,13 @@ async def _fill(product: Product) -> None:
         assert path == f"{parent}{page.slug}/"
     for path, page in {**pages, "/": home}.items():
         blocks = list(_stored(page, ids))
-        await do("pages.edit", path=path, summary=page.summary, regions={"main": blocks})
+        seen = await do("pages.show", path=path)
+        text = {"summary": page.summary, "regions": {"main": blocks}}
+        await do("pages.edit", path=path, based_on=seen.revision, **text)
         await do("pages.publish", path=path)
-    menu = [{"title": page.title, "path": path} for path, page in pages.items() if page.in_menu]
-    await do("sites.configure", languages=["tr"], menu=menu)
+    menu = [{"title": page.title, "target": path} for path, page in pages.items() if page.in_menu]
+    await do("menus.set", place="header", items=menu)
+    await do("sites.configure", languages=["tr"], based_on=(await do("sites.show")).revision)
     for path, title in _TURKISH.items():
         translated = await do("pages.translate", path=path, language="tr", title=title)
         await do("pages.publish", path=translated.path)

@@ -28,12 +28,14 @@ class Conditions:
             which it is, and raises Stale when it is not.
         seen: the version of the tenant at that look, and
         platform: that of the platform database; None when anybody may have written since.
+        named: they said what they have seen, not only that it be there.
     """
 
     key: bytes | None = None
     look: Callable[[], Awaitable[None]] | None = None
     seen: int | None = None
     platform: int | None = None
+    named: bool = False
     writes: int = 0
 
     def next_id(self) -> uuid.UUID | None:

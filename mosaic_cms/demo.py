@@ -83,8 +83,11 @@ async def fill_tenant(product: object, slug: str, folder: Path) -> None:
     Raises:
         ConfigurationError: the folder's content has problems; all are named.
     """
+    from mosaic_cms.importing.description import describe_site, surround_site
+    from mosaic_cms.importing.report import Report, ReportLine
     from mosaic_cms.importing.site_file import read_site_file
-    from mosaic_cms.operations.imports import ImportReport
+    from mosaic_cms.importing.writing import Writer
+    from mosaic_cms.operations.imports import ImportLine, ImportReport
     from mosaic_cms.product import Product
     from mosaic_cms.scope import SYSTEM
 
@@ -104,8 +107,11 @@ async def fill_tenant(product: object, slug: str, folder: Path) -> None:
     report: ImportReport = await product.actions.perform(
         "content.import_markdown", scope, {"folder": folder / "content"}
     )
-    faults = [line for line in report.lines if line.level == "problem"]
+    writer = Writer(scope, None, Report(), publish=True)
+    await describe_site(writer, described)
+    await surround_site(writer, described)
+    faults: list[ImportLine | ReportLine] = [x for x in report.lines if x.level == "problem"]
+    faults += writer.report.problems
     if faults:
         told = "\n".join(f"{line.source}:{line.line or 1}: {line.message}" for line in faults)
         raise ConfigurationError(f"The content of {slug!r} has problems:\n{told}")
-    await product.actions.perform("sites.configure", scope, described.configuration())

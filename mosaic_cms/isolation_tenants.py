@@ -7,12 +7,13 @@ from typing import Any, Self
 
 from mosaic_cms.api.callers import CSRF_HEADER, Callers
 from mosaic_cms.api.cookies import SESSION
+from mosaic_cms.content.models import Comment
 from mosaic_cms.identity.account_rows import add_account
 from mosaic_cms.identity.principal import Principal
 from mosaic_cms.identity.sessions import Started
 from mosaic_cms.incoming import Incoming
 from mosaic_cms.product import Product
-from mosaic_cms.scope import Actor
+from mosaic_cms.scope import Actor, TenantScope
 from mosaic_core.head import Write
 
 #: What a caller shows.
@@ -39,7 +40,9 @@ class Filling:
         platform = self._product.platform_scope(self._operator)
         given: dict[str, Any] = {"slug": slug, "name": f"{word} name", "tier": "open"}
         await self._product.actions.perform("tenants.create", platform, given)
-        await do("sites.configure", tagline=f"{word} tagline", api_public=self._opened)
+        site = await do("sites.show")
+        opened = {"api_public": self._opened, "based_on": site.revision}
+        await do("sites.configure", tagline=f"{word} tagline", **opened)
         details = {"tags": [f"{word} tag"], "author": f"{word} author", "date": "2026-01-02"}
         page = {"parent": "/", "layout": "post", "details": details}
         for name in ("public", "draft", "deleted", "released"):
@@ -55,7 +58,8 @@ class Filling:
             {"id": "shown", "type": "shared", "data": {"reference": f"shared:{shared.id}"}},
             _form(word),
         ]
-        await do("pages.edit", path=path, regions={"main": blocks})
+        seen = await do("pages.show", path=path)
+        await do("pages.edit", path=path, regions={"main": blocks}, based_on=seen.revision)
         await do("pages.name_version", path=path, name=f"{word} version")
         await do("pages.publish", path=path)
         await do("pages.delete", path=f"/deleted-{handle}/")
@@ -73,6 +77,7 @@ class Filling:
         await do("media.replace", media=sent.media.reference, content=again)
         await do("media.begin_upload", name=f"{word} part.txt", size=9)
         await do("forms.submit", page_id=shown.id, form_id=form, values=values)
+        await self._comment(shown.id)
         made = await do("keys.create", name=f"{word} key", role="owner")
         self.key = made.key
         return self
@@ -98,10 +103,22 @@ class Filling:
         csrf = self._callers.csrf_token(shown)
         return ("cookie", f"{SESSION}={started.cookie}"), (CSRF_HEADER, csrf)
 
+    async def _comment(self, page_id: uuid.UUID) -> None:
+        """Keeps a comment on a page, as an import does."""
+
+        async def fn(write: Write) -> None:
+            said = {"author": f"{self._word} author", "text": f"{self._word} comment"}
+            told = {"email": f"{self._word}@example.org", "address": "", "approved": True}
+            write.session.add(Comment(page_id=page_id, **said, **told))
+
+        await self._scope().write(fn)
+
     async def _do(self, name: str, /, **given: Any) -> Any:
+        return await self._product.actions.perform(name, self._scope(), given)
+
+    def _scope(self) -> TenantScope:
         tenant = self._product.platform.directory.named(self._slug)
-        scope = self._product.scope(tenant, self._operator)
-        return await self._product.actions.perform(name, scope, given)
+        return self._product.scope(tenant, self._operator)
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from mosaic_cms.operations import (
     audit,
     bin,
     bundles,
+    comments,
     compaction,
     domains,
     exports,
@@ -108,6 +109,7 @@ _log = logging.getLogger("mosaic.product")
 _OPERATIONS = (
     tenants,
     tenant_life,
+    comments,
     compaction,
     sites,
     pages,

@@ -30,6 +30,7 @@ from mosaic_cms.rights import (
     Scopes,
     decide,
 )
+from mosaic_core.errors import PreconditionRequired
 from mosaic_core.head import Write
 from mosaic_core.tenants import Limits, TenantContext
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from mosaic_cms.product import Product
 
 T = TypeVar("T")
+#: A revision: a number where saves are counted, and a text elsewhere.
+R = TypeVar("R", int, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +246,22 @@ class TenantScope:
             else:
                 conditions.committed(version)
                 return result
+
+    def base(self, stated: R | None, now: R, what: str) -> R:
+        """The revision on which a change is based: the one that it states, or the present one where
+        ``If-Match`` names what is there.
+
+        Args:
+            what: is changed, such as ``the page '/visit/'``.
+
+        Raises:
+            PreconditionRequired: it says neither, and would be put over what nobody looked at.
+        """
+        if stated is not None:
+            return stated
+        if self.actor.conditions is None or not self.actor.conditions.named:
+            raise PreconditionRequired(what, now)
+        return now
 
     def kept(self, given: Any, *, before: Any) -> Regions:
         """Regions from outside as they are to be saved, in place of those before.

@@ -23,6 +23,7 @@ names the thing; ``hint`` says what to do next.
     │   │   ├── LeaseLost             somebody else may work at the tenant meanwhile
     │   │   └── RolloutPaused         the migration of all tenants waits for somebody to look
     │   ├── Stale                     it is not any more what the caller has seen of it
+    │   ├── PreconditionRequired      a save does not say what it is based on
     │   ├── Unauthenticated           nobody knows who asks, or what they show is not valid
     │   ├── Denied                    the actor may not do this
     │   ├── UsageExceeded             what the tier includes in a month is used up
@@ -171,6 +172,22 @@ class RolloutPaused(Conflict):
 class Stale(RequestError):
     code = "stale"
     status = 412
+
+
+class PreconditionRequired(RequestError):
+    """``revision`` is that of what is there, for whoever has seen it (RFC 6585, 3)."""
+
+    code = "precondition-required"
+    status = 428
+
+    def __init__(self, what: str, revision: int | str) -> None:
+        super().__init__(
+            f"A change of {what} says which revision it is based on, and this one does not.",
+            hint=f"Nothing was saved. It is at revision {revision} now: if that is what you "
+            f"changed, give it as based_on (--based-on on the command line), or its ETag in "
+            f"If-Match; else look first.",
+        )
+        self.revision = revision
 
 
 class Unauthenticated(RequestError):

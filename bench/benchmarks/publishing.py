@@ -100,8 +100,9 @@ async def _publish(product: Product) -> list[Figure]:
 
     async def once(number: int) -> float:
         path = f"/page-{number % 30}/"
-        given = {"path": path, "regions": _regions(f"again {number}")}
-        await perform("pages.edit", scope, given)
+        seen = await perform("pages.show", scope, {"path": path})
+        text = {"regions": _regions(f"again {number}"), "based_on": seen.revision}
+        await perform("pages.edit", scope, {"path": path, **text})
         return await _timed(partial(perform, "pages.publish", scope, {"path": path}))
 
     rounds = []
@@ -131,7 +132,9 @@ async def _theme(product: Product) -> list[Figure]:
     for turn in range(_ROUNDS):
         theme = ("folio", "iznik")[turn % 2]
         tell(f"round {turn + 1} of {_ROUNDS}: to {theme}")
-        change = partial(perform, "sites.configure", scope, {"theme": theme})
+        seen = await perform("sites.show", scope, {})
+        given = {"theme": theme, "based_on": seen.revision}
+        change = partial(perform, "sites.configure", scope, given)
         async with reading(site, host, paths, _VISITORS) as read:
             seconds = await _timed(change)
         taken.append(seconds / 1e3)

@@ -72,6 +72,7 @@ class Matching:
             await self._look(shape, caller, wanted, dict(texts), conditions)
 
         conditions.look = look
+        conditions.named = wanted.strip() != "*"
         await look()
 
     async def _look(

@@ -13,6 +13,8 @@ from mosaic_cms.api.requests import AFTER, FIELDS, ITEMS, LIMIT, MOST_ITEMS
 from mosaic_cms.api.shapes import Shape
 
 Json = dict[str, Any]
+#: The field in which a change says what it is based on.
+BASE = "based_on"
 _REF = "#/components/schemas/{model}"
 #: What may go wrong everywhere, and what it means.
 _PROBLEMS = {
@@ -34,6 +36,8 @@ _WRITE_PROBLEMS = {
     "415": "The body is of another kind than the document says.",
     "507": "What the tier has room for is used up.",
 }
+#: What may go wrong besides where a change says what it is based on.
+_BASED_PROBLEMS = {"428": "It says neither in `based_on` nor in If-Match what it is based on."}
 _PROBLEM: Json = {
     "type": "object",
     "description": "Problem details (RFC 9457).",
@@ -50,6 +54,27 @@ _PROBLEM: Json = {
                 "type": "object",
                 "required": ["where", "what"],
                 "properties": {"where": {"type": "string"}, "what": {"type": "string"}},
+            },
+        },
+        "revision": {
+            "type": ["integer", "string"],
+            "description": "Of what is there: what a change of it is to be based on.",
+        },
+        "conflicts": {
+            "type": "array",
+            "description": "What two changed: as both found it, as you sent it, and as it is.",
+            "items": {
+                "type": "object",
+                "required": ["kind", "where", "block_id", "what", "base", "mine", "theirs"],
+                "properties": {
+                    "kind": {"enum": ["field", "changed", "removed", "moved"]},
+                    "where": {"type": "string"},
+                    "block_id": {"type": ["string", "null"]},
+                    "what": {"type": "string"},
+                    "base": {},
+                    "mine": {},
+                    "theirs": {},
+                },
             },
         },
         "instance": {"type": "string"},
@@ -209,6 +234,8 @@ def _answer(shape: Shape, made: Json, components: Json) -> Json:
 
 def _responses(shape: Shape, answer: Json) -> Json:
     told = _PROBLEMS | (_WRITE_PROBLEMS if shape.has_body or shape.writes else {})
+    if BASE in shape.in_body:
+        told |= _BASED_PROBLEMS
     content: Json = {MEDIA_TYPE: {"schema": answer}}
     if shape.downloads:
         content = {ARCHIVE: {"schema": {"type": "string", "format": "binary"}}}

@@ -6,9 +6,11 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from mosaic_cms.content.conflicts import EditConflict
 from mosaic_core.errors import (
     InvalidInput,
     MosaicError,
+    PreconditionRequired,
     RequestError,
     TooManyRequests,
     Unauthenticated,
@@ -65,6 +67,10 @@ def answer(error: MosaicError, instance: str = "", reference: str = "") -> JSONR
         told.pop("hint", None)
     if isinstance(error, InvalidInput) and error.problems:
         told["problems"] = [{"where": where, "what": what} for where, what in error.problems]
+    if isinstance(error, EditConflict | PreconditionRequired):
+        told["revision"] = error.revision
+    if isinstance(error, EditConflict):
+        told["conflicts"] = [conflict.model_dump(mode="json") for conflict in error.conflicts]
     if instance:
         told["instance"] = instance
     if reference:

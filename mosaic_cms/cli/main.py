@@ -16,6 +16,7 @@ from mosaic_cms.cli import (
     actions,
     audit,
     bundles,
+    comments,
     content,
     deployment,
     domains,
@@ -62,6 +63,7 @@ app.add_typer(accounts.app, name="account", help="Accounts of people: list, make
 app.add_typer(pages.app, name="page", help="Edit, arrange, compare and publish pages.")
 app.add_typer(releases.app, name="release", help="Publish several pages at once.")
 app.add_typer(forms.app, name="form", help="What visitors sent: list, export, delete.")
+app.add_typer(comments.app, name="comment", help="What imports kept: list, delete.")
 app.add_typer(mails.app, name="mail", help="Mail that has not got out; trying again, a test.")
 app.add_typer(sites.app, name="site", help="Make, set up and delete sites.")
 app.add_typer(menus.app, name="menu", help="Show and change menus.")

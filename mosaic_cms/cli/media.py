@@ -62,12 +62,16 @@ def edit(
     alt: Annotated[str | None, typer.Option(help="What it shows.")] = None,
     caption: Annotated[str | None, typer.Option(help="Its caption.")] = None,
     credit: Annotated[str | None, typer.Option(help="Who made it.")] = None,
+    based_on: Annotated[
+        str | None, typer.Option(help="The revision that you saw, as 'show --json' has it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say something else of a file; pages that show it are rendered again."""
     given = {"media": media, "name": name, "folder": folder, "tags": tag and tuple(tag)}
-    given |= {"alt": alt, "caption": caption, "credit": credit}
-    view = perform_at("media.edit", site, given, as_json=as_json)
+    given |= {"alt": alt, "caption": caption, "credit": credit, "based_on": based_on}
+    seen = ("media.show", {"media": media})
+    view = perform_at("media.edit", site, given, as_json=as_json, seen=seen)
     if as_json:
         print_json(view)
     else:

@@ -101,7 +101,7 @@ def settings(
     if kind or all_kinds or keep_metadata is not None:
         kinds = None if all_kinds else tuple(kind) if kind else view.kinds
         keep = view.keep_metadata if keep_metadata is None else keep_metadata
-        given = {"kinds": kinds, "keep_metadata": keep}
+        given = {"kinds": kinds, "keep_metadata": keep, "based_on": view.revision}
         view = perform_at("media.configure", site, given, as_json=as_json, named=False)
     if as_json:
         print_json(view)

@@ -43,11 +43,17 @@ def set_entries(
     file: Annotated[Path, typer.Argument(help="JSON: a list of title, target and items.")],
     site: SiteOption,
     language: Language = None,
+    based_on: Annotated[
+        str | None,
+        typer.Option(help="The revision that you changed; a file may have it, or else needs it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a menu the entries of a file, in place of those that it has."""
     with reporting(as_json=as_json):
-        given = {"place": place, "items": _entries(file), "language": language}
+        items, revision = _entries(file)
+    based_on = revision if based_on is None else based_on
+    given = {"place": place, "items": items, "language": language, "based_on": based_on}
     _changed(perform_at("menus.set", site, given, as_json=as_json), as_json=as_json)
 
 
@@ -85,8 +91,9 @@ def remove(
     _changed(perform_at("menus.remove", site, given, as_json=as_json), as_json=as_json)
 
 
-def _entries(file: Path) -> list[dict[str, Any]]:
-    """The entries of a file, which may be what ``menu show --json`` prints of one menu."""
+def _entries(file: Path) -> tuple[list[dict[str, Any]], str | None]:
+    """The entries of a file, and the revision that they were where it says so: it may be what
+    ``menu show --json`` prints of one menu."""
     try:
         read = json.loads(file.read_text("utf-8"))
     except OSError as error:
@@ -99,7 +106,8 @@ def _entries(file: Path) -> list[dict[str, Any]]:
             f"{file} holds no list of entries.",
             hint='Write it as in [{"title": "Visit", "target": "/visit/", "items": []}].',
         )
-    return [_entry(item) for item in items]
+    revision = read.get("revision") if isinstance(read, dict) else None
+    return [_entry(item) for item in items], revision
 
 
 def _entry(item: Any) -> Any:

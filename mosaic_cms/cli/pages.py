@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,16 +23,10 @@ from mosaic_cms.cli.running import (
     perform_at,
     print_json,
     reporting,
-    run,
     say,
     show_table,
-    site_scope,
 )
 from mosaic_core.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from mosaic_cms.content.drafts import EditConflict
-    from mosaic_cms.product import Product
 
 app = typer.Typer(no_args_is_help=True)
 #: What ``page edit`` takes from a file that ``page show --json`` made.
@@ -75,7 +69,7 @@ def edit(
     ] = None,
     based_on: Annotated[
         int | None,
-        typer.Option(help="The revision that you changed; by default that of --content."),
+        typer.Option(help="The revision that you changed; --body needs it, --content may have it."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -87,22 +81,9 @@ def edit(
             given["body"] = _read(body)
     options = {"title": title, "summary": summary, "layout": layout, "based_on": based_on}
     given |= {name: value for name, value in options.items() if value is not None}
-
-    async def work(product: Product) -> Any:
-        from mosaic_cms.content.drafts import EditConflict
-
-        scope, key = site_scope(product, site)
-        try:
-            return await product.actions.perform(
-                "pages.edit", scope, {**given, "path": path, "site": key}
-            )
-        except EditConflict as conflict:
-            return conflict
-
-    result = run(work, as_json=as_json)
-    if isinstance(result, Exception):
-        _show_conflict(result, as_json=as_json)  # type: ignore[arg-type]
-        raise typer.Exit(1)
+    typed = content is None and body is None
+    seen = ("pages.show", {"path": path}) if typed else None
+    result = perform_at("pages.edit", site, {**given, "path": path}, as_json=as_json, seen=seen)
     if not as_json:
         say(f"[green]✓[/] {result.path} is saved as revision {result.revision}.")
         if result.merged:
@@ -167,31 +148,3 @@ def _content(file: Path) -> dict[str, Any]:
         )
     given = {name: found[name] for name in _CONTENT if name in found}
     return given | ({"based_on": found["revision"]} if "revision" in found else {})
-
-
-def _show_conflict(conflict: EditConflict, *, as_json: bool) -> None:
-    """Both texts of everything that is at odds."""
-    if as_json:
-        print_json(
-            {
-                "error": {
-                    "code": conflict.code,
-                    "message": conflict.message,
-                    "hint": conflict.hint,
-                    "revision": conflict.revision,
-                    "conflicts": list(conflict.conflicts),
-                }
-            }
-        )
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(stderr=True, highlight=False)
-    console.print(Text.assemble(("error: ", "bold red"), conflict.message), soft_wrap=True)
-    for item in conflict.conflicts:
-        console.print(Text.assemble("\n", (item.where, "bold"), f": {item.what}"))
-        for name, value, style in (("theirs", item.theirs, "red"), ("yours", item.mine, "green")):
-            text = json.dumps(value, ensure_ascii=False)
-            console.print(Text.assemble((f"  {name}: ", "bold"), (text, style)), soft_wrap=True)
-    console.print(Text(f"\n{conflict.hint}"), soft_wrap=True)

@@ -74,6 +74,8 @@ def reporting(*, as_json: bool) -> Iterator[None]:
 
 def fail(error: MosaicError, *, as_json: bool) -> NoReturn:
     """Shows an error and ends the command with status 1."""
+    from mosaic_cms.cli import conflicts
+
     if as_json:
         shown: dict[str, Any] = {
             "code": error.code,
@@ -82,10 +84,12 @@ def fail(error: MosaicError, *, as_json: bool) -> NoReturn:
         }
         if isinstance(error, InvalidInput) and error.problems:
             shown["problems"] = [list(problem) for problem in error.problems]
+        shown |= conflicts.facts_of(error)
         print_json({"error": shown})
     else:
         console = Console(stderr=True, highlight=False)
         console.print(f"[bold red]error:[/] {escaped(error.message)}", soft_wrap=True)
+        conflicts.show(error, console)
         if error.hint:
             console.print(f"       {escaped(error.hint)}", soft_wrap=True)
     raise typer.Exit(1)
@@ -144,17 +148,25 @@ def perform_at(
     as_json: bool,
     named: bool = True,
     title: str | None = None,
+    seen: tuple[str, dict[str, Any]] | None = None,
 ) -> Any:
     """Performs an action for the site that ``--site`` names.
 
     Args:
         named: the action's input has the site's key.
         title: of a bar, for what may take over a second.
+        seen: the action that shows what is changed, and its input, where the change is typed and
+            not in a file: it is based on what is there at this moment, if on nothing else.
     """
 
     async def work(product: Product) -> Any:
         scope, key = site_scope(product, site)
-        whole = {**given, "site": key} if named else given
+        own = {"site": key} if named else {}
+        whole = given | own
+        if seen is not None and whole.get("based_on") is None:
+            show, which = seen
+            view = await product.actions.perform(show, scope, which | own)
+            whole["based_on"] = view.revision
         with progress_bar(title or "", quiet=as_json or title is None) as progress:
             return await product.actions.perform(
                 name, dataclasses.replace(scope, progress=progress), whole

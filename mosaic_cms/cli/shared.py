@@ -21,7 +21,9 @@ from mosaic_core.errors import InvalidInput
 
 app = typer.Typer(no_args_is_help=True)
 SharedId = Annotated[str, typer.Argument(help="The shared block's id.")]
-File = Annotated[Path | None, typer.Option(help="JSON: its blocks.")]
+File = Annotated[
+    Path | None, typer.Option(help="JSON: its blocks, or what 'shared show --json' prints.")
+]
 MarkdownFile = Annotated[Path | None, typer.Option(help="Markdown: all of its content.")]
 
 
@@ -61,7 +63,7 @@ def create(
 ) -> None:
     """Make a shared block, as a draft."""
     with reporting(as_json=as_json):
-        given = {"name": name, "blocks": _blocks(file, markdown) or []}
+        given = {"name": name, "blocks": _content(file, markdown)[0] or []}
     _shown(perform_at("shared.create", site, given, as_json=as_json), as_json=as_json)
 
 
@@ -72,14 +74,21 @@ def edit(
     name: Annotated[str | None, typer.Option(help="Its new name.")] = None,
     file: File = None,
     markdown: MarkdownFile = None,
-    based_on: Annotated[int | None, typer.Option(help="The revision that was changed.")] = None,
+    based_on: Annotated[
+        int | None,
+        typer.Option(help="The revision that you changed; a file may have it, or else needs it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Save a shared block's draft; what visitors see stays."""
+    """Save a shared block's draft; what visitors see stays. What others saved since is shown with
+    yours."""
     with reporting(as_json=as_json):
-        blocks = _blocks(file, markdown)
+        blocks, revision = _content(file, markdown)
+    based_on = revision if based_on is None else based_on
     given = {"id": shared_id, "name": name, "blocks": blocks, "based_on": based_on}
-    _shown(_of_tenant("shared.edit", site, given, as_json=as_json), as_json=as_json)
+    seen = ("shared.show", {"id": shared_id}) if blocks is None else None
+    saved = perform_at("shared.edit", site, given, as_json=as_json, named=False, seen=seen)
+    _shown(saved, as_json=as_json)
 
 
 @app.command("publish")
@@ -109,10 +118,14 @@ def _of_tenant(name: str, site: str, given: dict[str, Any], *, as_json: bool) ->
     return perform_at(name, site, given, as_json=as_json, named=False)
 
 
-def _blocks(file: Path | None, markdown: Path | None) -> list[dict[str, Any]] | None:
+def _content(
+    file: Path | None, markdown: Path | None
+) -> tuple[list[dict[str, Any]] | None, int | None]:
+    """The blocks of a file, and the revision that they were where it says so: it may be what
+    ``shared show --json`` prints."""
     path = file or markdown
     if path is None:
-        return None
+        return None, None
     try:
         text = path.read_text("utf-8")
         read = json.loads(text) if file else [{"type": "markdown", "data": {"text": text}}]
@@ -120,9 +133,10 @@ def _blocks(file: Path | None, markdown: Path | None) -> list[dict[str, Any]] | 
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path} cannot be understood: {error}.") from error
-    if not isinstance(read, list):
+    blocks = read.get("blocks") if isinstance(read, dict) else read
+    if not isinstance(blocks, list):
         raise InvalidInput(f"{path} holds no list of blocks.")
-    return read
+    return blocks, read.get("revision") if isinstance(read, dict) else None
 
 
 def _shown(view: Any, *, as_json: bool) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mosaic_cms.product import Product
 
 app = typer.Typer(no_args_is_help=True)
+BasedOn = Annotated[
+    str | None, typer.Option(help="The revision that you saw, as 'site show --json' has it.")
+]
 TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="The tenant's slug.")]
 
 
@@ -69,6 +72,7 @@ def set_up(
         list[str] | None,
         typer.Option(help="A host whose pages may read it, as in https://app.example."),
     ] = None,
+    based_on: BasedOn = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a site's settings; what is left out stays."""
@@ -81,13 +85,18 @@ def set_up(
         "footer": footer,
         "api_public": api_public,
         "api_origins": api_origin or None,
+        "based_on": based_on,
     }
     if languages is not None:
         given["languages"] = [tag.strip() for tag in languages.split(",") if tag.strip()]
     if theme_setting:
+        seen = perform_at("sites.show", site, {}, as_json=as_json)
         pairs = [setting.partition("=") for setting in theme_setting]
-        given["theme_settings"] = {name: value for name, _, value in pairs}
-    _shown(perform_at("sites.configure", site, given, as_json=as_json), as_json=as_json)
+        changed = {name: value for name, _, value in pairs}
+        given["theme_settings"] = seen.theme_settings | changed
+        given["based_on"] = based_on or seen.revision
+    view = perform_at("sites.configure", site, given, as_json=as_json, seen=("sites.show", {}))
+    _shown(view, as_json=as_json)
 
 
 @app.command("create")

@@ -13,6 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.drafts import DraftStep
+from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.models import (
     Comment,
     Page,
@@ -28,8 +29,7 @@ from mosaic_cms.content.redirects import forget_page
 from mosaic_cms.content.references import in_chunks
 from mosaic_cms.content.tree import last_position, require_free, with_all_below
 from mosaic_core.errors import Conflict, NotFound
-from mosaic_core.head import TENANT, Write
-from mosaic_core.head.retention import erase
+from mosaic_core.head import Write
 
 #: Where the addresses of pages in the bin are; no visitor's request leads there.
 BIN = "/-/bin/"
@@ -148,11 +148,7 @@ async def delete_page(write: Write, page: Page) -> None:
     too. Pages that it was above stay, without one above them."""
     session = write.session
     for kind in (Schedule, Submission, Comment, PageVersion):
-        rows = await _rows(session, kind, page.id)
-        for row in rows:
-            await session.delete(row)
-        await erase(write, TENANT, kind.__tablename__, [str(row.id) for row in rows])
-    await erase(write, TENANT, Page.__tablename__, [str(page.id)])
+        await delete_for_good(write, await _rows(session, kind, page.id))
     await forget_page(session, page)
     for other in await session.scalars(select(Page).where(Page.parent_id == page.id)):
         other.parent_id = None
@@ -161,7 +157,7 @@ async def delete_page(write: Write, page: Page) -> None:
             release.pages = {k: what for k, what in release.pages.items() if k != str(page.id)}
     await session.execute(delete(DraftStep).where(DraftStep.page_id == page.id))
     await session.flush()  # they point to their page
-    await session.delete(page)
+    await delete_for_good(write, [page])
     await session.flush()
 
 

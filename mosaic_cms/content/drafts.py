@@ -12,13 +12,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.stored import Regions, regions_of
-from mosaic_cms.content.merge import Conflict as Difference
+from mosaic_cms.content.conflicts import Difference, EditConflict
 from mosaic_cms.content.merge import merge
 from mosaic_cms.content.models import Page, PageVersion
 from mosaic_cms.content.outline import MISSING, Outline, PageContent, same
 from mosaic_core import types
 from mosaic_core.database import TenantBase, derived
-from mosaic_core.errors import Conflict, InvalidInput
+from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
 from mosaic_core.types import canonical_json
 
@@ -46,30 +46,6 @@ class DraftStep(TenantBase):
     size: Mapped[int] = mapped_column(types.Integer())
     #: The fields that differ, as they were; in regions, a block that is the same later is its id.
     step: Mapped[dict[str, Any]] = mapped_column(types.Json())
-
-
-class EditConflict(Conflict):
-    """A change and the draft are at odds; nothing was saved.
-
-    Attributes:
-        conflicts: each thing that differs, ``mine`` being the change and ``theirs`` the draft.
-        revision: of the draft: what a change that settles them is based on.
-        problems: the same in short: (where, what).
-    """
-
-    code = "edit-conflict"
-
-    def __init__(self, path: str, revision: int, conflicts: tuple[Difference, ...]) -> None:
-        places = ", ".join(conflict.where for conflict in conflicts[:5])
-        more = f" and {len(conflicts) - 5} more" if len(conflicts) > 5 else ""
-        super().__init__(
-            f"The page {path!r} was changed meanwhile, and so was what you changed: "
-            f"{places}{more}.",
-            hint=f"Nothing was saved. Settle each, then save based on revision {revision}.",
-        )
-        self.conflicts = conflicts
-        self.revision = revision
-        self.problems = tuple((conflict.where, conflict.what) for conflict in conflicts)
 
 
 def content_of(row: Page | PageVersion) -> PageContent:
@@ -185,7 +161,7 @@ async def changed_draft(
         result = merge(_forward(types, base), mine, theirs)
         merged, conflicts = result.content, result.conflicts
     if conflicts or merged is None:
-        raise EditConflict(page.path, page.revision, conflicts)
+        raise EditConflict(f"the page {page.path!r}", page.revision, conflicts)
     return dict(merged)
 
 

@@ -34,7 +34,8 @@ async def check_languages(
             that one would take.
     """
     wanted = list(dict.fromkeys(check_tag(tag) for tag in others if tag != own))
-    if len(wanted) > MOST or len({segment_of(tag) for tag in wanted}) < len(wanted):
+    # However they are written: 'pt-br' is 'pt-BR' (RFC 5646, 2.1.1).
+    if len(wanted) > MOST or len({segment_of(tag) for tag in (own, *wanted)}) <= len(wanted):
         raise InvalidInput(f"A site has at most {MOST} languages, each once.")
     for tag in set(site.languages) - set(wanted):
         page = await _one(session, site, Page.language == tag)
@@ -97,8 +98,7 @@ async def translate_page(
             hint="Edit that one.",
         )
     parent = await _parent_in(write.session, page, language)
-    if slug is None:
-        slug = _slug(site, page, language, title)
+    slug = _slug(site, page, language, title, slug)
     made = await add_page(
         write,
         site,
@@ -172,11 +172,19 @@ async def _parent_in(session: AsyncSession, page: Page, language: str) -> Page |
     return found
 
 
-def _slug(site: Site, page: Page, language: str, title: str | None) -> str:
-    if page.parent_id is None:
-        own = segment_of(language) if language != site.language else ""
-        rest = page.slug
-        if page.language != site.language:
-            rest = rest.removeprefix(segment_of(page.language)).strip("/")
-        return "/".join(part for part in (own, rest) if part)
-    return page.slug if title is None else slugify(title)
+def _slug(site: Site, page: Page, language: str, title: str | None, given: str | None) -> str:
+    """The slug of a translation; one that has no page above it begins with its language."""
+    if page.parent_id is not None:
+        named = page.slug if title is None else slugify(title)
+        return named if given is None else given
+    begins = {
+        tag: "" if tag == site.language else segment_of(tag) for tag in (page.language, language)
+    }
+    own = begins[language]
+    rest = _without(page.slug, begins[page.language]) if given is None else _without(given, own)
+    return "/".join(part for part in (own, rest) if part)
+
+
+def _without(slug: str, segment: str) -> str:
+    first, _, rest = slug.partition("/")
+    return rest if first == segment else slug

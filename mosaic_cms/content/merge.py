@@ -7,11 +7,12 @@ touched in different ways is a conflict, and then nothing is merged: no edit is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from mosaic_cms.blocks.stored import Regions, Stored
+from mosaic_cms.content.conflicts import Difference, Kind
 from mosaic_cms.content.outline import (
     MISSING,
     Node,
@@ -25,7 +26,6 @@ from mosaic_cms.content.outline import (
     same,
 )
 
-Kind = Literal["field", "changed", "removed", "moved"]
 _WORDS: dict[Kind, str] = {
     "field": "both changed it",
     "changed": "both changed it",
@@ -34,38 +34,13 @@ _WORDS: dict[Kind, str] = {
 }
 
 
-class Conflict(BaseModel):
-    """One thing that both sides touched in different ways.
-
-    Attributes:
-        kind: ``field`` for one of the page's own; what happened to a block otherwise.
-        where: its place: ``title``, ``details.tags``, ``main[2]``.
-        block_id: of the block.
-        what: the same in words.
-        base: what both began with: the block as it is stored, or the field's value; None where it
-            was not there.
-        mine: the same of one side.
-        theirs: the same of the other side.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: Kind
-    where: str
-    block_id: str | None
-    what: str
-    base: Any
-    mine: Any
-    theirs: Any
-
-
 class Merged(BaseModel):
     """The result: a content, or (then it is None) every conflict."""
 
     model_config = ConfigDict(frozen=True)
 
     content: PageContent | None
-    conflicts: tuple[Conflict, ...]
+    conflicts: tuple[Difference, ...]
 
 
 def merge(base: PageContent, mine: PageContent, theirs: PageContent) -> Merged:
@@ -87,7 +62,7 @@ class _Merge:
         self._base, self._mine, self._theirs = Outline.of(
             base.regions, mine.regions, theirs.regions
         )
-        self._conflicts: dict[str, Conflict] = {}
+        self._conflicts: dict[str, Difference] = {}
         #: The blocks of the result, each from the side whose version stands, and where they go.
         self._nodes: dict[str, Node] = {}
         self._slots: dict[str, Slot] = {}
@@ -261,7 +236,7 @@ class _Merge:
         base, mine, theirs = sides
         self._conflicts.setdefault(
             f"block {id}" if id is not None else where,
-            Conflict(
+            Difference(
                 kind=kind,
                 where=where,
                 block_id=id,

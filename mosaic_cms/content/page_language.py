@@ -13,16 +13,25 @@ from mosaic_cms.content.models import Page, Site
 from mosaic_core.types import new_id
 
 
+def language_of_new(site: Site, path: str, parent: Page | None) -> str:
+    """The language of a page that is made: that of its address, or where that leaves it open, of
+    the page above it."""
+    spoken = language_of_path(path, [site.language, *site.languages])
+    return spoken if parent is None or spoken != site.language else parent.language
+
+
 def language_at(
     site: Site, page: Page, path: str, *, parent: Page | None, before: str | None
 ) -> str:
-    """The language of a page that goes from one address to another: that of the page above it. One
-    that has none above it keeps its own, unless the addresses are of different languages."""
-    if parent is not None:
-        return parent.language
+    """The language of a page that goes from one address to another: as of one that is made there.
+    One that has no page above it keeps its own, unless the addresses are of different languages or
+    the site has its own no more."""
+    place = language_of_new(site, path, parent)
     languages = [site.language, *site.languages]
-    spoken = language_of_path(path, languages)
-    return page.language if spoken == language_of_path(before or path, languages) else spoken
+    if parent is not None or place != language_of_path(before or path, languages):
+        return place
+    plain = place == site.language  # else the address says it
+    return page.language if plain and page.language in languages else place
 
 
 async def speak(session: AsyncSession, pages: Iterable[Page], language: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.models import (
     Media,
     MediaUpload,
@@ -95,8 +96,7 @@ async def close_site(write: Write, site: Site) -> list[uuid.UUID]:
     for table in around:
         await session.execute(delete(table).where(table.site_id == site.id))
     for kind in (Schedule, Release, Menu, Redirect, SharedBlock):
-        for row in await _of(session, kind, site):
-            await session.delete(row)
+        await delete_for_good(write, await _of(session, kind, site))
         await session.flush()
     site.position += 1_000_000  # whoever asks for the tenant's first site gets another one
     return sorted(pages, key=lambda key: _depth(pages, pages[key]), reverse=True)
@@ -106,13 +106,12 @@ async def drop_site(write: Write, site: Site) -> int:
     """Deletes a site that has no pages any more, with its files; returns how many these were."""
     session = write.session
     uploads = await _of(session, MediaUpload, site)
-    for upload in uploads:
-        await session.delete(upload)
+    await delete_for_good(write, uploads)
     await session.flush()
     await shelf.remove_later(write, {upload.key for upload in uploads})
     files = await _of(session, Media, site)
     await shelf.purge(write, files)
-    await session.delete(site)
+    await delete_for_good(write, [site])
     return len(files)
 
 

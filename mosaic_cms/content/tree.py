@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.stored import new_block, regions_of
 from mosaic_cms.content.drafts import step_back
-from mosaic_cms.content.language_tags import language_of_path
 from mosaic_cms.content.models import MAX_TITLE, Page, Site
-from mosaic_cms.content.page_language import language_at, speak
+from mosaic_cms.content.page_language import language_at, language_of_new, speak
 from mosaic_cms.content.paths import ID, check_slug, join
 from mosaic_cms.content.references import in_chunks
 from mosaic_cms.content.terms import term_problems
@@ -116,7 +115,7 @@ async def add_page(
         position = await last_position(write.session, site, parent)
     page = _new_page(page_id or new_id(), write, site, slug=slug, path=path, position=position)
     page.parent_id = parent.id if parent else None
-    page.language = language_of_path(path, [site.language, *site.languages])
+    page.language = language_of_new(site, path, parent)
     page.source = source
     set_content(write, page, title=title, **content)
     write.session.add(page)

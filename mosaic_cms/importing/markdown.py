@@ -25,11 +25,11 @@ async def write_folder(writer: Writer, found: SourceFolder) -> None:
     """Writes all of a folder; what cannot be is in the writer's report."""
     reader = BlockReader()
     described = found.described
-    if described is not None:
-        await describe_site(writer, described)
     sources = [page.source for page in found.pages]
     home = next((page.source for page in found.pages if page.path == "/"), "")
     await writer.begin(sources, ours=is_ours, home=home)
+    if described is not None:
+        await describe_site(writer, described)
     said = {entry.file: entry for entry in described.media} if described is not None else {}
     await writer.store(found.media, said)
     languages = await _languages(writer)

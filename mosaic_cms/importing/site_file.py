@@ -22,6 +22,8 @@ from mosaic_core.errors import InvalidInput
 
 T = TypeVar("T")
 _MAX_BYTES = 1_000_000
+#: What is not said to ``sites.configure`` as it stands.
+_ELSEWHERE = {"palette", "motif", "settings", "menu", "footer_menu", "menus", "media"}
 _HINT = "Mend the file, then try again."
 
 
@@ -141,9 +143,7 @@ class SiteFile(_Part):
     def configuration(self) -> dict[str, Any]:
         """The input of the action ``sites.configure``."""
         return {
-            **self.model_dump(
-                exclude={"palette", "motif", "settings", "menus", "media"}, exclude_none=True
-            ),
+            **self.model_dump(exclude=_ELSEWHERE, exclude_none=True),
             "theme_settings": self.theme_settings(),
         }
 

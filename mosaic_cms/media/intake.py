@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.models import Media, MediaUpload, Site
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.media import shelf
@@ -147,7 +148,7 @@ async def settle(scope: TenantScope, upload: MediaUpload, info: FileInfo) -> tup
             raise Conflict("The upload was ended meanwhile.", hint="Send the file again.")
         site = await write.session.get_one(Site, row.site_id)
         content = content_of(checked, row.key, info.digest)
-        await write.session.delete(row)
+        await delete_for_good(write, [row])  # the file's own row says it, and goes with the file
         if row.media_id is None:
             said = {k: v for k, v in row.facts.items() if k != "keep_metadata"}
             if not said.get("credit"):
@@ -184,7 +185,7 @@ async def abandon(scope: TenantScope, upload: MediaUpload) -> None:
     async def fn(write: Write) -> None:
         row = await write.session.get(MediaUpload, upload.id)
         if row is not None:
-            await write.session.delete(row)
+            await delete_for_good(write, [row])
             await write.session.flush()
         # Unless it is in the library already, and whoever sent it did not hear of it.
         await shelf.remove_later(write, {upload.key})

@@ -19,11 +19,21 @@ _NAME = "media"
 async def read_rules(session: AsyncSession) -> Rules:
     """The rules of the tenant that a session is of."""
     row = await session.get(TenantSetting, _NAME)
-    value: dict[str, Any] = {} if row is None else row.value
+    return read_out({} if row is None else row.value)
+
+
+def read_out(value: dict[str, Any]) -> Rules:
+    """Rules from JSON values."""
     kinds = value.get("kinds")
     return Rules(
         None if kinds is None else frozenset(kinds), keep_metadata=bool(value.get("keep_metadata"))
     )
+
+
+def written_out(rules: Rules) -> dict[str, Any]:
+    """Rules as JSON values."""
+    kinds = None if rules.kinds is None else sorted(rules.kinds)
+    return {"kinds": kinds, "keep_metadata": rules.keep_metadata}
 
 
 async def write_rules(write: Write, rules: Rules) -> None:
@@ -35,10 +45,7 @@ async def write_rules(write: Write, rules: Rules) -> None:
     for name in sorted(rules.kinds or ()):
         if name not in KINDS:
             raise InvalidInput(f"There is no kind of file {name!r}{nearest(name, KINDS)}")
-    value = {
-        "kinds": None if rules.kinds is None else sorted(rules.kinds),
-        "keep_metadata": rules.keep_metadata,
-    }
+    value = written_out(rules)
     row = await write.session.get(TenantSetting, _NAME)
     if row is None:
         write.session.add(TenantSetting(name=_NAME, value=value))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.models import Media, MediaUpload, MediaVersion, Page, Site
 from mosaic_cms.content.published import ContentReference
 from mosaic_cms.content.references import in_chunks
@@ -99,8 +100,7 @@ async def versions_of(session: AsyncSession, row: Media) -> list[MediaVersion]:
 async def forget_versions(write: Write, row: Media, *numbers: int) -> int:
     """Deletes contents that a file had before, all of them without numbers; returns how many."""
     gone = [v for v in await versions_of(write.session, row) if not numbers or v.number in numbers]
-    for version in gone:
-        await write.session.delete(version)
+    await delete_for_good(write, gone)
     await write.session.flush()
     await remove_later(write, {version.key for version in gone})
     return len(gone)
@@ -110,12 +110,11 @@ async def purge(write: Write, rows: Sequence[Media]) -> None:
     """Deletes files for good, with their versions."""
     keys = {row.key for row in rows}
     for row in rows:
-        for version in await versions_of(write.session, row):
-            keys.add(version.key)
-            await write.session.delete(version)
+        versions = await versions_of(write.session, row)
+        keys |= {version.key for version in versions}
+        await delete_for_good(write, versions)
     await write.session.flush()  # they point to their file
-    for row in rows:
-        await write.session.delete(row)
+    await delete_for_good(write, rows)
     await write.session.flush()
     await remove_later(write, keys)
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Instant, Model, action
 from mosaic_cms.blocks.standard.more import Form
+from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.forms import check
 from mosaic_cms.content.models import Page, Submission
 from mosaic_cms.content.paths import normalise_path
@@ -153,7 +154,7 @@ async def export(scope: TenantScope, command: WhichSubmissions) -> CsvFile:
     of=Submission,
 )
 async def delete_submission(scope: TenantScope, command: SubmissionAt) -> SubmissionView:
-    """Deletes one submission."""
+    """Deletes one submission for good, from the change log too."""
 
     async def fn(write: Write) -> SubmissionView:
         row = await write.session.get(Submission, command.id)
@@ -161,7 +162,7 @@ async def delete_submission(scope: TenantScope, command: SubmissionAt) -> Submis
             raise NotFound(f"There is no submission {command.id}.")
         page = await write.session.get_one(Page, row.page_id)
         view = _view(row, page.path)
-        await write.session.delete(row)
+        await delete_for_good(write, [row])
         return view
 
     return await scope.write(fn, reserve=True)

@@ -11,6 +11,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, Part, action
+from mosaic_cms.content.conflicts import Revision, revision_of, settled
 from mosaic_cms.content.models import Media
 from mosaic_cms.content.references import media_url
 from mosaic_cms.content.tree import find_site
@@ -42,6 +43,7 @@ class MediaView(Model):
             the top. None is the middle.
         needs_alt: it is a picture, and nothing says what it shows.
         version: counts its contents.
+        revision: of what is said of it: what a change of that says it is based on.
     """
 
     reference: str
@@ -61,6 +63,7 @@ class MediaView(Model):
     credit: str
     needs_alt: bool
     version: int
+    revision: str
     created_at: datetime
     updated_at: datetime
 
@@ -103,7 +106,11 @@ class MediaSite(Model):
 
 
 class EditMedia(Model):
-    """What is said of a file; what is not given stays."""
+    """What is said of a file; what is not given stays.
+
+    Attributes:
+        based_on: the revision that was changed. It has to be said, here or with If-Match.
+    """
 
     media: Reference
     name: Annotated[str, Field(min_length=1, max_length=300)] | None = None
@@ -113,6 +120,7 @@ class EditMedia(Model):
     caption: Caption | None = None
     credit: Credit | None = None
     site: str | None = None
+    based_on: Revision | None = None
 
 
 class FocusMedia(Model):
@@ -157,18 +165,22 @@ async def show_media(scope: TenantScope, command: NamedMedia) -> MediaView:
 
 @action("media.edit", needs=Permission("update", "media"), http="PATCH /media/{media}")
 async def edit_media(scope: TenantScope, command: EditMedia) -> MediaView:
-    """Says something else of a file; pages that show it say so too."""
+    """Says something else of a file; pages that show it say so too. What others changed meanwhile
+    stays; what both changed is refused, with both."""
 
     async def fn(write: Write) -> MediaView:
         site = await find_site(write.session, command.site)
         row = await shelf.find(write.session, site, command.media)
-        told = command.model_dump(exclude={"media", "site", "name"}, exclude_none=True)
+        what, now = f"the file {row.name!r}", _said(row)
+        based_on = scope.base(command.based_on, revision_of(now), what)
+        told = command.model_dump(exclude={"media", "site", "name", "based_on"}, exclude_none=True)
         facts = facts_of(**told)
         if command.name is not None:
             kind = kind_of_type(row.content_type)
             if kind is None:  # of before kinds were looked at: it keeps the ending that it has
                 kind = replace(KINDS["zip"], endings=(ending_of(row.name),))
             facts["name"] = safe_name(command.name, kind)
+        facts = settled(what, now, facts, based_on)
         changed = {name for name, value in facts.items() if getattr(row, name) != value}
         for name in changed:
             setattr(row, name, facts[name])
@@ -268,8 +280,15 @@ def media_view(row: Media) -> MediaView:
         url=media_url(row.digest, row.name),
         needs_alt=picture and not row.alt,
         tags=tuple(row.tags),
+        revision=revision_of(_said(row)),
         **{name: getattr(row, name) for name in _SHOWN},
     )
 
 
-_SHOWN = frozenset(MediaView.model_fields) - {"reference", "url", "needs_alt", "tags"}
+def _said(row: Media) -> dict[str, Any]:
+    """All that :class:`EditMedia` may change, as JSON values."""
+    texts = {name: getattr(row, name) for name in ("name", "folder", "alt", "caption", "credit")}
+    return {**texts, "tags": list(row.tags)}
+
+
+_SHOWN = frozenset(MediaView.model_fields) - {"reference", "url", "needs_alt", "tags", "revision"}

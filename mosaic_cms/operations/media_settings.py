@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from sqlalchemy import Select, func, select
 
 from mosaic_cms.actions import Model, action
+from mosaic_cms.content.conflicts import Revision, revision_of, settled
 from mosaic_cms.content.models import Media, MediaUpload, MediaVersion
 from mosaic_cms.media.checks import Rules
 from mosaic_cms.media.kinds import KINDS
-from mosaic_cms.media.settings import read_rules, write_rules
+from mosaic_cms.media.settings import read_out, read_rules, write_rules, written_out
 from mosaic_cms.media.sweep import sweep
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
@@ -35,10 +36,18 @@ class MediaSettings(Model):
     keep_metadata: bool = False
 
 
+class SetMediaSettings(MediaSettings):
+    """The same, in place of what it is. ``based_on`` is the revision that was changed; it has to be
+    said, here or with If-Match."""
+
+    based_on: Revision | None = None
+
+
 class MediaSettingsView(MediaSettings):
-    """The same, with all the kinds there are."""
+    """The same, with all the kinds there are, and what a change says it is based on."""
 
     known: tuple[str, ...]
+    revision: str
 
 
 class OfTenant(Model):
@@ -94,12 +103,15 @@ async def show_settings(scope: TenantScope, command: OfTenant) -> MediaSettingsV
 
 
 @action("media.configure", needs=Permission("update", "settings"), http="PUT /media/settings")
-async def configure(scope: TenantScope, command: MediaSettings) -> MediaSettingsView:
+async def configure(scope: TenantScope, command: SetMediaSettings) -> MediaSettingsView:
     """Decides what the tenant lets into its libraries from now on."""
     kinds = None if command.kinds is None else frozenset(command.kinds)
-    rules = Rules(kinds, keep_metadata=command.keep_metadata)
+    given = written_out(Rules(kinds, keep_metadata=command.keep_metadata))
 
     async def fn(write: Write) -> MediaSettingsView:
+        what, now = "what is let in", written_out(await read_rules(write.session))
+        based_on = scope.base(command.based_on, revision_of(now), what)
+        rules = read_out(now | settled(what, now, given, based_on))
         await write_rules(write, rules)
         return _settings(rules)
 
@@ -160,7 +172,5 @@ def _of_versions() -> Select[tuple[int]]:
 
 
 def _settings(rules: Rules) -> MediaSettingsView:
-    kinds = None if rules.kinds is None else tuple(sorted(rules.kinds))
-    return MediaSettingsView(
-        kinds=kinds, keep_metadata=rules.keep_metadata, known=tuple(sorted(KINDS))
-    )
+    told = written_out(rules)
+    return MediaSettingsView(**told, known=tuple(sorted(KINDS)), revision=revision_of(told))

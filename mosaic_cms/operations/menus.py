@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, action
+from mosaic_cms.content.conflicts import Revision, revision_of, settled
 from mosaic_cms.content.menus import MENUS, menu_of, places_of, set_menu
 from mosaic_cms.content.models import Menu, Page, Site
 from mosaic_cms.content.placing import shown_paths
@@ -46,6 +47,8 @@ class MenuView(Model):
     place: str
     language: str
     items: tuple[ShownEntry, ...]
+    #: What a change says it is based on.
+    revision: str
 
 
 class ShowMenus(Model):
@@ -71,6 +74,9 @@ class SetMenu(Model):
     #: The site's own by default.
     language: str | None = None
     site: str | None = None
+    #: The menu's revision that was changed. It has to be said, here or with If-Match, where the
+    #: menu has entries.
+    based_on: Revision | None = None
 
 
 class AddToMenu(Model):
@@ -113,17 +119,24 @@ async def show_menu(scope: TenantScope, command: ShowMenu) -> MenuView:
         site, language = await _found(session, command)
         menu = await menu_of(session, site, command.place, language)
         if menu is None:
-            return MenuView(place=command.place, language=language, items=())
+            return _empty(command.place, language)
         return await _view(session, menu)
 
 
 @action("menus.set", needs=Permission("update", "menus"), http="PUT /menus/{place}")
 async def set_entries(scope: TenantScope, command: SetMenu) -> MenuView:
-    """Gives a menu these entries instead of those that it has."""
-    items = [entry.model_dump(mode="json") for entry in command.items]
+    """Gives a menu these entries instead of those that it has; one that was changed meanwhile is
+    left alone."""
+    given = {"items": [entry.model_dump(mode="json") for entry in command.items]}
 
     async def fn(write: Write) -> MenuView:
         site, language = await _found(write.session, command)
+        what = f"the {command.place} menu ({language})"
+        now = {"items": await _items(write.session, site, command.place, language)}
+        items = given["items"]
+        if now["items"] or command.based_on is not None:
+            based_on = scope.base(command.based_on, revision_of(now), what)
+            items = (now | settled(what, now, given, based_on))["items"]
         return await _changed(scope, write, site, command.place, language, items)
 
     return await scope.write(fn)
@@ -200,8 +213,12 @@ async def _changed(
     await write.session.flush()
     await scope.product.projection.place_site(write.session, site)
     if menu is None:
-        return MenuView(place=place, language=language, items=())
+        return _empty(place, language)
     return await _view(write.session, menu)
+
+
+def _empty(place: str, language: str) -> MenuView:
+    return MenuView(place=place, language=language, items=(), revision=revision_of({"items": []}))
 
 
 async def _view(session: AsyncSession, menu: Menu) -> MenuView:
@@ -214,6 +231,7 @@ async def _view(session: AsyncSession, menu: Menu) -> MenuView:
         place=menu.place,
         language=menu.language,
         items=_entries(menu.items, where | made, set(shown)),
+        revision=revision_of({"items": menu.items}),
     )
 
 

@@ -65,7 +65,7 @@ class EditPage(Model):
     body: str | None = None
     layout: str | None = None
     details: dict[str, Any] | None = None
-    #: The draft's revision that was changed; None for whatever it is now.
+    #: The draft's revision that was changed. It has to be said, here or with If-Match.
     based_on: int | None = None
 
 
@@ -164,11 +164,11 @@ async def edit_page(scope: TenantScope, command: EditPage) -> SavedPage:
 
     async def fn(write: Write) -> SavedPage:
         _, page = await found(write, command)
-        merging = command.based_on is not None and command.based_on != page.revision
+        based_on = scope.base(command.based_on, page.revision, f"the page {page.path!r}")
+        merging = based_on != page.revision
         if merging:
-            assert command.based_on is not None
             types = scope.product.blocks
-            content = await changed_draft(write, page, types, given, command.based_on)
+            content = await changed_draft(write, page, types, given, based_on)
         else:
             content = given(content_of(page))
         if "regions" in content:

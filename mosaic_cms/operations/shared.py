@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.blocks.stored import Stored
+from mosaic_cms.content.conflicts import Difference, EditConflict
+from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.models import SharedBlock
 from mosaic_cms.content.placing import depending_on
 from mosaic_cms.content.published import ContentReference
@@ -21,34 +24,11 @@ from mosaic_cms.content.tree import find_site
 from mosaic_cms.content.uses import require_unused
 from mosaic_cms.rights import Permission
 from mosaic_cms.scope import TenantScope
-from mosaic_core.errors import Conflict, InvalidInput, NotFound
+from mosaic_core.errors import InvalidInput, NotFound
 from mosaic_core.head import Write
 from mosaic_core.types import new_id
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class SharedConflict(Conflict):
-    """A change and the draft are at odds; nothing was saved.
-
-    Attributes:
-        mine: the blocks that were given.
-        theirs: those of the draft.
-        revision: of the draft: what a change that settles it is based on.
-    """
-
-    code = "edit-conflict"
-
-    def __init__(self, name: str, revision: int, mine: list[Stored], theirs: list[Stored]) -> None:
-        super().__init__(
-            f"The shared block {name!r} was changed meanwhile. Yours: {_short(mine)} – the draft: "
-            f"{_short(theirs)}",
-            hint=f"Nothing was saved. Settle it, then save based on revision {revision}.",
-        )
-        self.mine = mine
-        self.theirs = theirs
-        self.revision = revision
-        self.problems = (("blocks", "both changed it"),)
 
 
 class OfSite(Model):
@@ -77,7 +57,7 @@ class EditShared(Model):
     id: uuid.UUID
     name: Name | None = None
     blocks: list[dict[str, Any]] | None = None
-    #: The draft's revision that was changed; None for whatever it is now.
+    #: The draft's revision that was changed. It has to be said, here or with If-Match.
     based_on: int | None = None
 
 
@@ -167,9 +147,11 @@ async def edit_shared(scope: TenantScope, command: EditShared) -> SharedDetail:
         blocks = row.blocks
         if command.blocks is not None:
             blocks = _blocks(scope, command.blocks, row.blocks)
+        what = f"the shared block {row.name!r}"
+        based_on = scope.base(command.based_on, row.revision, what)
         if (name, blocks) != (row.name, row.blocks):
-            if command.based_on is not None and command.based_on != row.revision:
-                raise SharedConflict(row.name, row.revision, blocks, row.blocks)
+            if based_on != row.revision:
+                raise EditConflict(what, row.revision, tuple(_differences(row, name, blocks)))
             row.name, row.blocks = name, blocks
             row.revision += 1
             row.updated_at = write.at
@@ -218,7 +200,7 @@ async def delete_shared(scope: TenantScope, command: DeleteShared) -> SharedView
         )
         view = SharedView(**await _facts(write.session, row))
         await _follow(scope, write, row)
-        await write.session.delete(row)
+        await delete_for_good(write, [row])
         return view
 
     return await scope.write(fn, reserve=True)
@@ -285,14 +267,16 @@ async def _detail(session: AsyncSession, row: SharedBlock) -> SharedDetail:
     return SharedDetail(**await _facts(session, row), blocks=row.blocks, live=row.live)
 
 
-def _short(blocks: list[Stored]) -> str:
-    """The texts of some blocks, as far as a message has room."""
-    text = " ".join(" ".join(_texts([block["data"] for block in blocks])).split())
-    return repr(text if len(text) <= 200 else f"{text[:199]}…")
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for item in inner for text in _texts(item)]
+def _differences(row: SharedBlock, name: str, blocks: list[Stored]) -> Iterator[Difference]:
+    """What a change has that the draft has not; what it began with is not known any more."""
+    for where, mine, theirs in (("name", name, row.name), ("blocks", blocks, row.blocks)):
+        if mine != theirs:
+            yield Difference(
+                kind="field",
+                where=where,
+                block_id=None,
+                what="it differs, and what it was is not known any more",
+                base=None,
+                mine=mine,
+                theirs=theirs,
+            )

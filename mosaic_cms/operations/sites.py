@@ -10,11 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, action
+from mosaic_cms.content.conflicts import Revision, revision_of, settled
 from mosaic_cms.content.due import find_zone
 from mosaic_cms.content.languages import check_languages
-from mosaic_cms.content.menus import set_menu
 from mosaic_cms.content.models import Menu, Page, Site
-from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.published import PublishedPage, PublishedTerm
 from mosaic_cms.content.redirects import Redirects, check_source, check_target
 from mosaic_cms.content.tree import find_site
@@ -25,22 +24,8 @@ from mosaic_core.head import Write
 from mosaic_core.resolution import normalise_host
 
 #: What a command says that is not a column of the site.
-_ELSEWHERE = {"site", "redirects", "menu", "footer_menu", "api_public", "api_origins"}
+_ELSEWHERE = {"site", "redirects", "based_on"}
 Language = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
-
-
-def _page_path(path: str) -> str:
-    normal = normalise_path(path)
-    if normal is None:
-        raise ValueError("it is no path of a page; write it as in '/visit/'")
-    return normal
-
-
-class MenuItem(Model):
-    """An entry of a menu. It shows while the page at ``path`` is published."""
-
-    title: Annotated[str, Field(min_length=1, max_length=100)]
-    path: Annotated[str, AfterValidator(_page_path)]
 
 
 class RedirectRule(Model):
@@ -77,14 +62,14 @@ class ConfigureSite(Model):
     theme: str | None = None
     theme_settings: dict[str, str] | None = None
     footer: Annotated[str, Field(max_length=10_000)] | None = None
-    menu: tuple[MenuItem, ...] | None = None
-    footer_menu: tuple[MenuItem, ...] | None = None
     #: Those to add, change or take away; an import adds others, which stay.
     redirects: tuple[RedirectRule, ...] | None = None
     #: Whether anybody may read what is published over the API.
     api_public: bool | None = None
     #: Whose pages a browser lets do so, as in ``https://app.example``; ``*`` is everybody's.
     api_origins: Annotated[tuple[Origin, ...], Field(max_length=50)] | None = None
+    #: The site's revision that was changed. It has to be said, here or with If-Match.
+    based_on: Revision | None = None
 
 
 class SiteView(Model):
@@ -101,11 +86,16 @@ class SiteView(Model):
     footer: str
     api_public: bool
     api_origins: tuple[str, ...]
+    #: What a change says it is based on.
+    revision: str
 
 
 @action("sites.configure", needs=Permission("update", "settings"), http="PATCH /sites/{site}")
 async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView:
-    """Changes what surrounds a site's pages: title, theme, menus, redirects."""
+    """Changes what surrounds a site's pages: title, theme, redirects.
+
+    What others changed meanwhile stays; what both changed is refused, with both.
+    """
     if command.theme is not None:
         if command.theme not in scope.product.themes:
             raise InvalidInput(f"There is no theme {command.theme!r}.", hint="Install its plugin.")
@@ -113,23 +103,22 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
 
     async def fn(write: Write) -> SiteView:
         site = await find_site(write.session, command.site)
+        what, now = f"the site {site.key!r}", _settings(site)
+        based_on = scope.base(command.based_on, revision_of(now), what)
         given = command.model_dump(exclude=_ELSEWHERE, exclude_none=True, mode="json")
         if command.time_zone is not None:
             given["time_zone"] = find_zone(command.time_zone).key
         before = (site.language, site.theme, site.title)
-        language = command.language or site.language
-        others = site.languages if command.languages is None else command.languages
-        given["languages"] = await check_languages(write.session, site, language, others)
-        for name, value in given.items():
+        after = now | settled(what, now, given, based_on)
+        after["languages"] = await check_languages(
+            write.session, site, after["language"], after["languages"]
+        )
+        after["api"] = _api(public=after.pop("api_public"), origins=after.pop("api_origins"))
+        for name, value in after.items():
             if getattr(site, name) != value:
                 setattr(site, name, value)
-        if command.api_public is not None or command.api_origins is not None:
-            site.api = _opened(site.api or {}, command)
         if site.language != before[0]:
             await _speak(write.session, site, before[0])
-        for place, entries in (("header", command.menu), ("footer", command.footer_menu)):
-            if entries is not None:
-                await set_menu(write.session, site, place, site.language, _items(entries))
         if command.redirects is not None:
             await _set_redirects(write.session, site, command.redirects)
         await write.session.flush()
@@ -143,32 +132,30 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
 
 def site_view(site: Site) -> SiteView:
     """A site as its editors see it."""
-    return SiteView(
-        key=site.key,
-        title=site.title,
-        tagline=site.tagline,
-        language=site.language,
-        languages=tuple(site.languages),
-        time_zone=site.time_zone,
-        theme=site.theme,
-        theme_settings=site.theme_settings,
-        footer=site.footer,
-        api_public=bool((site.api or {}).get("public")),
-        api_origins=tuple((site.api or {}).get("origins", ())),
-    )
+    settings = _settings(site)
+    return SiteView(key=site.key, revision=revision_of(settings), **settings)
 
 
-def _opened(before: dict[str, Any], command: ConfigureSite) -> dict[str, Any] | None:
-    public = before.get("public", False) if command.api_public is None else command.api_public
-    origins = command.api_origins
-    if origins is None:
-        origins = tuple(before.get("origins", ()))
-    after = {"public": public, "origins": list(dict.fromkeys(origins))}
-    return after if any(after.values()) else None
+def _settings(site: Site) -> dict[str, Any]:
+    """All that can be changed of a site, as JSON values."""
+    api = site.api or {}
+    return {
+        "title": site.title,
+        "tagline": site.tagline,
+        "language": site.language,
+        "languages": list(site.languages),
+        "time_zone": site.time_zone,
+        "theme": site.theme,
+        "theme_settings": site.theme_settings,
+        "footer": site.footer,
+        "api_public": bool(api.get("public")),
+        "api_origins": list(api.get("origins", ())),
+    }
 
 
-def _items(entries: tuple[MenuItem, ...]) -> list[dict[str, Any]]:
-    return [{"title": entry.title, "target": entry.path, "items": []} for entry in entries]
+def _api(*, public: bool, origins: list[str]) -> dict[str, Any] | None:
+    opened = {"public": public, "origins": list(dict.fromkeys(origins))}
+    return opened if any(opened.values()) else None
 
 
 async def _speak(session: AsyncSession, site: Site, before: str) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import select
 
 from mosaic_cms.actions import Model, action
+from mosaic_cms.content.drafts import step_back
 from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.placing import dependents, place_page
 from mosaic_cms.content.published import PublishedPage
@@ -136,7 +137,9 @@ async def _rename(
         if page is None:
             continue
         if has_term(page.details, kind, old):
-            page.details = renamed(page.details, kind, old, new)
+            details = renamed(page.details, kind, old, new)
+            session.add(step_back(page, {"details": details}))
+            page.details = details
             page.revision += 1
             page.updated_at = write.at
         if page.live_version_id is None:

@@ -42,6 +42,9 @@ async def liked_home(visit: Visit, accepted: bytes) -> str | None:
     liked = negotiated(accepted.decode("latin-1"), languages)
     if liked == languages[0]:
         return None
+    found = dict(await visit.rows(_TRANSLATIONS, path="/"))
+    if liked in found:
+        return str(found[liked])
     root = visit.site.of(liked).root
     return root if await visit.rows(_HOME, path=root) else None
 

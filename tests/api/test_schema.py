@@ -46,7 +46,9 @@ sites = 100
 #: What fits a schema may still be wrong for what is there: no such page, no such language.
 CHECKS = """
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "304", "400", "401", "402", "403", "404", "409", "412", "422", "429"]
+expected-statuses = [
+    "2xx", "304", "400", "401", "402", "403", "404", "409", "412", "422", "428", "429",
+]
 [checks.negative_data_rejection]
 expected-statuses = ["400", "401", "402", "403", "404", "405", "406", "409", "413", "415", "422"]
 """

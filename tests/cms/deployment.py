@@ -28,6 +28,15 @@ DOMAINS = {"aurora": ("museum.example", "bücher.example"), "bread": ("[2001:db8
 #: Published pages of every tenant: path, layout.
 PAGES = {"/": "home", "/visit/": "page", "/visit/hours/": "page", "/news/": "list"}
 
+#: What shows that which another action changes, and what names it for both.
+SHOWN = {
+    "pages.edit": ("pages.show", ("path", "site")),
+    "shared.edit": ("shared.show", ("id",)),
+    "menus.set": ("menus.one", ("place", "language", "site")),
+    "sites.configure": ("sites.show", ("site",)),
+    "media.edit": ("media.show", ("media", "site")),
+    "media.configure": ("media.settings", ()),
+}
 #: What the settings of a copied deployment say of its platform database on a server.
 _ELSEWHERE = "elsewhere.json"
 #: What is asked for by tests comes at once.
@@ -83,8 +92,9 @@ class Deployment:
         return self.product.scope(self.product.platform.directory.named(slug), actor)
 
     async def do(self, name: str, slug: str = "aurora", /, **given: Any) -> Any:
-        """Performs an action for a tenant."""
-        return await self.product.actions.perform(name, self.scope(slug), given)
+        """Performs an action for a tenant. A change that does not say what it is based on is made
+        to what is there."""
+        return await perform(self.product, name, self.scope(slug), given)
 
     async def rule(self, name: str, /, **given: Any) -> Any:
         """Performs an action for the platform."""
@@ -160,6 +170,16 @@ async def ask(
     found = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
     content = b"".join(message.get("body", b"") for message in rest)
     return Answer(start["status"], found, content, received)
+
+
+async def perform(product: Product, name: str, scope: TenantScope, given: dict[str, Any]) -> Any:
+    """Performs an action as somebody who looks before they change something."""
+    if name in SHOWN and given.get("based_on") is None:
+        show, names = SHOWN[name]
+        which = {name: given[name] for name in names if name in given}
+        seen = await product.actions.perform(show, scope, which)
+        given = {**given, "based_on": seen.revision}
+    return await product.actions.perform(name, scope, given)
 
 
 @asynccontextmanager

@@ -32,8 +32,10 @@ def test_an_action_is_found_looked_at_and_run(
     assert (made["path"], made["title"]) == ("/tiles/", "1923")
     given = tmp_path / "given.json"
     given.write_text('{"path": "/tiles/", "title": "Tiles"}')
-    changed = invoke(*run, "pages.edit", *AURORA, "-i", str(given), "title=Iznik", "--json")
-    assert json.loads(changed)["title"] == "Iznik"
+    edit = (*run, "pages.edit", *AURORA, "-i", str(given), "title=Iznik", "--json")
+    told = json.loads(invoke(*edit, code=1))["error"]
+    assert (told["code"], told["revision"]) == ("precondition-required", 1)
+    assert json.loads(invoke(*edit, "based_on=1"))["title"] == "Iznik"
 
     picture = tmp_path / "note.txt"
     picture.write_text("a note")

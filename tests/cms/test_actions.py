@@ -177,9 +177,11 @@ def test_every_problem_of_the_input_is_named(deployments: Deployments) -> None:
         assert all(where in str(caught.value) for where in named)
         with pytest.raises(InvalidInput) as caught:
             await deployment.do(
-                "sites.configure", menu=[{"title": "A", "path": "/a/"}, {"title": "", "path": "b"}]
+                "sites.configure",
+                redirects=[{"source": "/a", "target": "/b"}, {"source": 1, "path": "b"}],
             )
-        assert set(dict(caught.value.problems)) == {"menu.1.title", "menu.1.path"}
+        places = {"redirects.1.source", "redirects.1.target", "redirects.1.path"}
+        assert set(dict(caught.value.problems)) == places
         with pytest.raises(InvalidInput, match=r"tenants\.create: language"):
             await deployment.rule("tenants.create", slug="x", name="X", language="no language")
 

@@ -11,7 +11,8 @@ from sqlalchemy import delete, select
 
 from mosaic_cms.blocks.stored import new_block
 from mosaic_cms.content import drafts
-from mosaic_cms.content.drafts import DraftStep, EditConflict, draft_at
+from mosaic_cms.content.conflicts import EditConflict
+from mosaic_cms.content.drafts import DraftStep, draft_at
 from mosaic_cms.content.tree import find_page, find_site
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import InvalidInput

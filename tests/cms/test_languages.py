@@ -249,3 +249,56 @@ def test_pages_with_translations_into_one_language_are_not_linked(
         assert len(await deployment.do("pages.translations", path="/visit/")) == 3
 
     deployments(scenario)
+
+
+async def language_of(deployment: Deployment, path: str) -> str:
+    page, *_ = await deployment.do("pages.translations", path=path)
+    return str(page.language)
+
+
+def test_a_translation_without_a_page_above_it_stands_below_its_language_whatever_its_slug(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("sites.configure", languages=["de", "ar"])
+        home = await deployment.do("pages.translate", path="/", language="de", slug="deutsch")
+        assert home.path == "/de/deutsch/"
+        await deployment.do("pages.publish", path=home.path)
+        below = await deployment.add("/de/deutsch/besuch/")
+        assert await language_of(deployment, below.path) == "de"
+        liked = await deployment.get("/", accept_language="de")
+        assert (liked.status_code, liked.headers["location"]) == (302, "/de/deutsch/")
+        other = await deployment.do(
+            "pages.translate", path=home.path, language="ar", slug="ar/bayt"
+        )
+        assert other.path == "/ar/bayt/"
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
+def test_what_comes_back_from_the_bin_has_a_language_of_the_site_and_of_its_address(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await translated(deployment)
+        for path in ("/de/ihr-besuch/", "/de/"):
+            await deployment.do("pages.unpublish", path=path)
+        gone = await deployment.do("pages.delete", path="/de/")
+        await deployment.do("sites.configure", languages=["ar"])
+        for page in await deployment.do("pages.restore_from_bin", id=gone.id):
+            assert await language_of(deployment, page.path) == "en", "German is spoken no more"
+            await deployment.do("pages.publish", path=page.path)
+        assert len(await deployment.do("pages.translations", path="/visit/")) == 1
+        await assert_as_made_anew(deployment)
+        for path in ("/de/ihr-besuch/", "/de/"):
+            await deployment.do("pages.unpublish", path=path)
+        gone = await deployment.do("pages.delete", path="/de/")
+        await deployment.do("sites.configure", languages=["ar", "de"])
+        for page in await deployment.do("pages.restore_from_bin", id=gone.id):
+            assert await language_of(deployment, page.path) == "de", "and now it is again"
+        await deployment.do("pages.move", path="/news/", slug="ar")
+        assert await language_of(deployment, "/ar/") == "ar"
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)

@@ -202,11 +202,13 @@ def test_a_write_whose_commit_has_begun_is_finished_first(
             await asyncio.sleep(1.5)
             await commit(session)
 
+        seen = await deployment.do("pages.show", path="/")
+        given = {"path": "/", "title": "Slow", "based_on": seen.revision}
         with monkeypatch.context() as patched:
             patched.setattr(AsyncSession, "commit", slow)
             with pytest.raises(TookTooLong):
                 await deployment.product.actions.perform(
-                    "pages.edit", deployment.scope(actor=EDDA), {"path": "/", "title": "Slow"}
+                    "pages.edit", deployment.scope(actor=EDDA), given
                 )
         assert (await deployment.do("pages.show", path="/")).title == "Slow"
 

@@ -193,7 +193,8 @@ class Run:
 
     async def menu(self, at: list[int]) -> None:
         paths = dict.fromkeys(self.model.pick(n).path for n in at)
-        await self.do("sites.configure", menu=[{"title": "To", "path": path} for path in paths])
+        items = [{"title": "To", "target": path} for path in paths]
+        await self.do("menus.set", place="header", items=items)
 
     async def site(self, what: str, first: bool) -> None:
         values = {"title": ("One", "Two"), "language": ("en", "de")}[what]

@@ -141,10 +141,11 @@ def test_menus_show_what_is_published(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         await deployment.add("/shop/", publish=False)
         menu = [
-            {"title": "To the shop", "path": "/shop"},
-            {"title": "Your visit", "path": "/visit/"},
+            {"title": "To the shop", "target": "/shop"},
+            {"title": "Your visit", "target": "/visit/"},
         ]
-        await deployment.do("sites.configure", menu=menu, footer_menu=menu[:1])
+        await deployment.do("menus.set", place="header", items=menu)
+        await deployment.do("menus.set", place="footer", items=menu[:1])
         await shows(deployment, "/", "Your visit")
         await hides(deployment, "/", "To the shop")
         await deployment.do("pages.publish", path="/shop/")

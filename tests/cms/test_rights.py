@@ -14,7 +14,7 @@ from mosaic_cms.rights import END_OWN, SELF, Permission, Role, Scopes, granted, 
 from mosaic_cms.scope import SYSTEM, Actor, PlatformScope, TenantScope
 from mosaic_core.errors import Denied, InvalidInput, TenantReadOnly
 from tests.cms.deployment import OPERATOR as AT_THE_COMMAND_LINE
-from tests.cms.deployment import Deployment, Deployments
+from tests.cms.deployment import Deployment, Deployments, perform
 
 EVERYBODY, SIGNED_IN, VIEWER, EDITOR, ADMIN, OWNER, OPERATOR = range(7)
 
@@ -51,6 +51,8 @@ TABLE = {
     "content.export_markdown": OPERATOR,
     "content.import_markdown": OPERATOR,
     "content.import_wordpress": OPERATOR,
+    "comments.delete": EDITOR,
+    "comments.list": EDITOR,
     "domains.add": ADMIN,
     "domains.list": ADMIN,
     "domains.remove": ADMIN,
@@ -329,7 +331,7 @@ def test_a_suspended_tenant_takes_nothing_from_anybody(deployments: Deployments)
 async def _edit(deployment: Deployment, role: Role, *blocks: Any, **more: Any) -> Any:
     scope = deployment.scope(actor=Actor("account", "somebody", role))
     given = {"path": "/visit/", "regions": {"main": list(blocks)}, **more}
-    return await deployment.product.actions.perform("pages.edit", scope, given)
+    return await perform(deployment.product, "pages.edit", scope, given)
 
 
 def _text(text: str) -> dict[str, Any]:

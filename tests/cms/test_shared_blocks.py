@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from mosaic_cms.content.conflicts import EditConflict
 from mosaic_cms.content.models import SharedBlock
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
@@ -77,9 +78,14 @@ def test_a_stale_edit_is_a_conflict_with_both_texts(deployments: Deployments) ->
     async def scenario(deployment: Deployment) -> None:
         block = await deployment.do("shared.create", name="Hours", blocks=[text("Nine.")])
         await deployment.do("shared.edit", id=block.id, blocks=[text("Ten.")], based_on=1)
-        with pytest.raises(Conflict, match=r"'Eleven\.' – the draft: 'Ten\.'") as caught:
+        with pytest.raises(
+            EditConflict, match=r"'Hours' was changed meanwhile.*: blocks"
+        ) as caught:
             await deployment.do("shared.edit", id=block.id, blocks=[text("Eleven.")], based_on=1)
-        assert caught.value.revision == 2  # type: ignore[attr-defined]
+        assert caught.value.revision == 2
+        (conflict,) = caught.value.conflicts
+        texts = [side[0]["data"]["text"] for side in (conflict.mine, conflict.theirs)]
+        assert texts == ["Eleven.", "Ten."]
         kept = await deployment.do("shared.show", id=block.id)
         assert (kept.blocks[0]["data"]["text"], kept.revision) == ("Ten.", 2)
         await deployment.do("shared.edit", id=block.id, blocks=[text("Eleven.")], based_on=2)

@@ -35,8 +35,6 @@ def test_a_description_is_read(tmp_path: Path) -> None:
         "theme": "iznik",
         "theme_settings": {"palette": "gold"},
         "footer": "",
-        "menu": [{"title": "Visit", "path": "/visit/"}],
-        "footer_menu": [],
         "redirects": [{"source": "/old", "target": "https://example.org/"}],
     }
 

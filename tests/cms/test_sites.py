@@ -29,7 +29,7 @@ def test_a_site_has_its_settings_checked(deployments: Deployments) -> None:
         assert await deployment.do("sites.show") == view
         with pytest.raises(InvalidInput, match="did you mean 'Europe/Berlin'"):
             await deployment.do("sites.configure", time_zone="Berlin")
-        for languages in (["de", "DE"], ["no language"], [f"aa-{n:03}" for n in range(60)]):
+        for languages in (["de", "DE"], ["EN"], ["no language"], [f"aa-{n:03}" for n in range(60)]):
             with pytest.raises(InvalidInput):
                 await deployment.do("sites.configure", languages=languages)
         assert await deployment.do("sites.show") == view
@@ -139,6 +139,11 @@ def test_sites_on_the_command_line(
     invoke("site", "set", "-s", "aurora/shop", "--languages", "de, ar", "--time-zone", "Asia/Tokyo")
     shown = json.loads(invoke("site", "show", "-s", "aurora/shop", "--json"))
     assert (shown["languages"], shown["time_zone"]) == (["de", "ar"], "Asia/Tokyo")
+    at = ("-s", "aurora/shop")
+    invoke("site", "set", *at, "--theme-setting", "palette=gold", "--theme-setting", "motif=off")
+    invoke("site", "set", *at, "--theme-setting", "palette=cobalt")
+    shown = json.loads(invoke("site", "show", *at, "--json"))
+    assert shown["theme_settings"] == {"palette": "cobalt", "motif": "off"}
     assert "0 terms" in invoke("site", "terms", "-s", "aurora")
     rendered = json.loads(invoke("render", "-s", "aurora/shop", "--json"))
     assert rendered == {"aurora": {"pages": 1, "left": 0}}

@@ -59,6 +59,23 @@ def test_a_renamed_tag_has_its_new_name_everywhere(deployments: Deployments) -> 
     deployments(scenario)
 
 
+def test_a_tag_that_is_renamed_meanwhile_is_merged_with_what_an_editor_writes(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.add("/a/", body="Old.", publish=False, **tagged("Red"))
+        seen = await deployment.do("pages.show", path="/a/")
+        await deployment.do("terms.rename", old="Red", new="Crimson")
+        saved = await deployment.do(
+            "pages.edit", path="/a/", body="New.", based_on=seen.revision, title="Tiles"
+        )
+        assert (saved.merged, saved.title) == (True, "Tiles")
+        assert saved.details["tags"] == ["Crimson"]
+        assert saved.regions["main"][0]["data"]["text"] == "New."
+
+    deployments(scenario)
+
+
 @pytest.mark.parametrize(
     ("details", "where"),
     [

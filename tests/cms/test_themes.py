@@ -386,9 +386,10 @@ def test_nothing_in_a_sites_own_words_is_taken_for_a_slot(deployments: Deploymen
             "sites.configure",
             title=words,
             tagline=words,
-            menu=[{"title": words[5:].strip("\x03 "), "path": "/visit/"}],
             footer=words,
         )
+        entry = {"title": words[5:].strip("\x03 "), "target": "/visit/"}
+        await deployment.do("menus.set", place="header", items=[entry])
         answer = await deployment.get("/visit/")
         assert answer.status_code == 200
         assert answer.text.count("the text of /visit/ at aurora.") == 1

@@ -74,9 +74,10 @@ class _Writing:
                 ".", f"the site has pages already: it is not renamed to {site.title!r}"
             )
         elif given:
-            await writer.scope.product.actions.perform(
-                "sites.configure", writer.scope, {"site": writer.site, **given}
-            )
+            perform, which = writer.scope.product.actions.perform, {"site": writer.site}
+            seen = await perform("sites.show", writer.scope, which)
+            changes = {**which, **given, "based_on": seen.revision}
+            await perform("sites.configure", writer.scope, changes)
 
     # ---- pages -------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from mosaic_cms.product import Product
 from mosaic_cms.rights import Role
 from mosaic_cms.scope import Actor
 from mosaic_core.head import Write
-from tests.cms.deployment import Deployment
+from tests.cms.deployment import Deployment, perform
 
 
 async def make_account(product: Product, name: str, *, verified: bool = True) -> UUID:
@@ -70,7 +70,7 @@ class People:
     async def do(self, name: str, action: str, /, **given: Any) -> Any:
         """Has somebody perform an action in the tenant."""
         scope = self.deployment.scope(self.slug, await self.actor(name))
-        return await self.product.actions.perform(action, scope, given)
+        return await perform(self.product, action, scope, given)
 
     async def own(self, name: str, action: str, /, **given: Any) -> Any:
         """Has somebody perform an action that is about themselves."""
@@ -82,7 +82,7 @@ class People:
         assert principal is not None
         actor = await self.identity.actor_for(principal, self.tenant_id)
         scope = self.deployment.scope(self.slug, actor)
-        return await self.product.actions.perform(action, scope, given)
+        return await perform(self.product, action, scope, given)
 
     async def role(self, name: str) -> Role | None:
         return (await self.actor(name)).role

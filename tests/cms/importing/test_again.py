@@ -136,3 +136,35 @@ def test_a_date_of_a_plain_folder_only_says_when(deployments: Deployments, tmp_p
         assert (await shown(deployment, "/fair/")).state == "published"
 
     deployments(scenario)
+
+
+def test_what_a_description_takes_the_place_of_is_in_the_report(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        folder = written(tmp_path / "in", rye="# Rye\n\nDark.\n")
+        (folder / "site.toml").write_text(
+            'title = "Bread"\nfooter = "Baked daily."\n'
+            '[[menus]]\nplace = "header"\n[[menus.entries]]\ntitle = "Rye"\ntarget = "/rye/"\n',
+            "utf-8",
+        )
+        said = ["the site is called 'Bread'"]
+        assert messages(await taken(deployment, folder), "site.toml") == said
+        assert messages(await taken(deployment, folder), "site.toml") == said
+        entries = [{"title": title, "target": "/rye/"} for title in ("Our rye", "Oven")]
+        await deployment.do("menus.set", "bread", place="header", items=entries)
+        await deployment.do("sites.configure", "bread", footer="Closed in May.", tagline="Good")
+        told = messages(await taken(deployment, folder), "site.toml")
+        assert sorted(told) == [
+            "footer: it was 'Closed in May.'",
+            "tagline: it was 'Good'",
+            "the header menu: it was 'Our rye, Oven'",
+            *said,
+        ]
+        fresh = written(tmp_path / "new", index="# Oats\n\nLight.\n")
+        (fresh / "site.toml").write_text('title = "Oats"\n', "utf-8")
+        await deployment.rule("tenants.create", slug="oats", name="Old", tier="open")
+        report = await deployment.do("content.import_markdown", "oats", folder=fresh)
+        assert messages(report, "site.toml") == ["the site is called 'Oats'"]
+
+    deployments(scenario)
