@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.models import Page, Release, Schedule, Site
 from mosaic_cms.content.publishing import Publisher, published_below
+from mosaic_cms.content.tree import UnknownSite
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
 
@@ -22,11 +23,17 @@ async def find_release(session: AsyncSession, site: Site, release_id: uuid.UUID)
 
     Raises:
         NotFound: there is none.
+        UnknownSite: it is on another site.
     """
     release = await session.get(Release, release_id)
-    if release is None or release.site_id != site.id:
+    if release is not None and release.site_id != site.id:
+        raise UnknownSite(
+            f"The release {release_id} is not on the site {site.key!r}.",
+            hint="Name the site that it is on.",
+        )
+    if release is None:
         raise NotFound(
-            f"There is no release {release_id} on the site {site.key!r}.",
+            f"There is no release {release_id}.",
             hint="'mosaic release list' shows those there are.",
         )
     return release

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import uuid
 import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
@@ -413,5 +414,23 @@ def test_what_is_not_there_is_wrong_in_a_body_and_not_found_in_an_address(
         problem(await service.get("/sites/nowhere", **key), 404)
         problem(await service.get("/pages/%2Fno%2F", **key), 404)
         problem(await service.get("/pages", params={"site": "nowhere"}, **key), 404)
+
+    services(scenario)
+
+
+def test_a_release_that_is_on_another_site_is_not_one_that_is_not_there(
+    services: Services,
+) -> None:
+    async def scenario(service: Service) -> None:
+        await service.deployment.do("sites.create", key="shop", title="Shop")
+        key = {"x_api_key": await service.key("owner")}
+        made = await service.ask("POST", "/releases", json={"title": "Spring"}, **key)
+        address = f"/releases/{made.json()['id']}/schedules"
+        given = {"at": "2050-01-01T08:00", "site": "shop"}
+        told = problem(await service.ask("POST", address, json=given, **key), 422)
+        assert told["problems"][0]["where"] == "site"
+        missing = f"/releases/{uuid.uuid4()}/schedules"
+        problem(await service.ask("POST", missing, json=given, **key), 404)
+        assert (await service.ask("POST", address, json=given | {"site": "main"}, **key)).is_success
 
     services(scenario)
