@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -55,10 +56,14 @@ class RedisServer:
             stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + 30
-        while not self._socket.exists():
+        while not self._listens():
             assert self._process.poll() is None, f"{_PROGRAM} does not start"
             assert time.monotonic() < until, f"{_PROGRAM} is not there after 30 s"
             time.sleep(0.005)
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:  # its file is there a moment before
+            return probe.connect_ex(str(self._socket)) == 0
 
     def stop(self) -> None:
         """As a machine that is switched off: nobody is told."""

@@ -32,7 +32,12 @@ def test_a_site_gets_one_of_the_themes_that_are_listed(services: Services) -> No
         assert themes["iznik"]["sites"] == ["main"]
         assert "page" in themes["folio"]["layouts"]
         name, setting = next(iter(themes["folio"]["settings"].items()))
-        given = {"theme": "folio", "theme_settings": {name: setting["choices"][-1]}}
+        seen = (await service.get("/sites/main", **admin)).json()
+        given = {
+            "theme": "folio",
+            "theme_settings": {name: setting["choices"][-1]},
+            "based_on": seen["revision"],
+        }
         changed = await service.ask("PATCH", "/sites/main", json=given, **admin)
         assert changed.status_code == 200, changed.text
         items = (await service.get("/themes", **admin)).json()["items"]

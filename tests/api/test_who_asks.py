@@ -298,7 +298,9 @@ def test_only_a_page_that_was_signed_in_writes_with_its_session(services: Servic
         session = made.said("session", "aurora")
         seen = await made.ask(**session)
         token = seen.headers["x-csrf-token"]
-        path, new = "/pages/%2Fvisit%2F", {"title": "Visit us"}
+        path = "/pages/%2Fvisit%2F"
+        page = await service.get(path, host=SHARED, **session)
+        new = {"title": "Visit us", "based_on": page.json()["revision"]}
 
         async def write(**headers: str) -> httpx.Response:
             return await service.ask("PATCH", path, host=SHARED, json=new, **session, **headers)

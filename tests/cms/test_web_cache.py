@@ -78,7 +78,7 @@ def test_a_cached_page_takes_the_short_way(
 def test_a_look_at_a_file_at_rest_takes_the_short_way_too(
     deployments: Deployments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mosaic_tenancy_sqlite.reading._SETTLED", 0)
+    monkeypatch.setattr("mosaic_core.file_databases.reading._SETTLED", 0)
 
     async def scenario(deployment: Deployment) -> None:
         first = await deployment.ask("/visit/")

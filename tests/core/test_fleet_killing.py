@@ -12,15 +12,20 @@ from mosaic_core.directory import Directory
 from mosaic_core.fleet import migrate_fleet
 from mosaic_core.head import PLATFORM, TENANT
 from mosaic_core.head.log import verify
-from tests.core.test_fleet import NEW, fleet
+from tests.core.test_fleet import NEW, Ground, fleet
 from tests.killing import nursery
+from tests.platforms import File
 
 SIZE = 3
 
 
+def _ground(root: Path) -> Ground:
+    return Ground(root, File(root))
+
+
 async def migrate(root: Path) -> None:
     """What is killed."""
-    async with fleet(root, lease=2.0) as platform:
+    async with fleet(_ground(root), lease=2.0) as platform:
 
         async def one(tenant: object, revision: str) -> None:
             await platform.migrate(tenant, actor="tester")  # type: ignore[arg-type]
@@ -31,7 +36,7 @@ async def migrate(root: Path) -> None:
 
 async def goes_on(root: Path) -> None:
     await migrate(root)
-    async with fleet(root, lease=2.0) as platform:
+    async with fleet(_ground(root), lease=2.0) as platform:
         found = await platform.directory.revisions()
         assert {revision for _, revision in found} == {NEW}
         for tenant, _ in found:
@@ -61,7 +66,7 @@ def test_a_killed_migration_is_gone_on_with(tmp_path: Path, at: tuple[int, ...] 
     made, root = tmp_path / "made", tmp_path / "fleet"
 
     async def make() -> None:
-        async with fleet(made, SIZE):
+        async with fleet(_ground(made), SIZE):
             pass
 
     def fresh() -> Path:
