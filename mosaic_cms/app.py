@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mosaic_cms.api.app import Api
 from mosaic_cms.product import Product, open_product
+from mosaic_cms.themes import THEMES_CHECKED
 from mosaic_cms.web.responses import Receive, Scope, Send
 from mosaic_cms.web.site_app import SiteApp
 from mosaic_core.settings import Settings, load_settings
@@ -53,7 +54,7 @@ class Application:
         """Opens everything."""
         self._opened = open_product(self._settings)
         self.product = await self._opened.__aenter__()
-        self.product.themes.check()
+        self.product.themes.check(self._settings.data_dir / THEMES_CHECKED)
         self.site = SiteApp(self.product)
         self.api = Api(self.product)
         self._tasks = [

@@ -8,8 +8,10 @@ import re
 import secrets
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from mosaic_core.hooks import ThemeFolder
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import problems
 
+#: The file of the data folder that says which themes were found to be whole.
+THEMES_CHECKED = "themes.checked"
 _BUILT_IN = Path(__file__).parent / "themes"
 #: Stands for the slots while a shell is made. Nobody outside can write it into a title.
 _MARK = secrets.token_hex(16)
@@ -276,11 +280,22 @@ class Themes:
             name: asset for theme in self._themes.values() for name, asset in theme.assets.items()
         }
 
-    def check(self) -> None:
-        """Checks each (see :meth:`Theme.check`), so that no visitor is the first to find a fault,
-        or to wait for a template."""
+    def check(self, noted: Path | None = None) -> None:
+        """Checks each (see :meth:`Theme.check`), so that no visitor is the first to find a fault.
+
+        Args:
+            noted: a file that says which themes were found to be whole before. The very same are
+                not checked again: their templates are compiled when they are needed.
+        """
+        versions = (version(name) for name in ("mosaic-cms", "jinja2"))
+        whole = " ".join((self.key, *versions))
+        if noted is not None and noted.is_file() and noted.read_bytes() == whole.encode():
+            return
         for theme in self._themes.values():
             theme.check()
+        if noted is not None:
+            with suppress(OSError):  # where nothing can be noted, it is checked each time
+                noted.write_bytes(whole.encode())
 
     def get(self, name: str) -> Theme:
         """The theme of this name, or the first one that ships, so that a page is always served."""

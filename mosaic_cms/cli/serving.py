@@ -144,13 +144,14 @@ async def _opens(settings: Settings) -> None:
     should be, and no worker of several would be started again and again to say the same."""
     from mosaic_cms.identity.secrets import open_secrets
     from mosaic_cms.product import open_product, platform_schema, tenant_schema
+    from mosaic_cms.themes import THEMES_CHECKED
     from mosaic_core.platform import open_platform
     from mosaic_core.plugins import Plugins
 
     open_secrets(settings)
     if settings.serve.workers > 1:
         async with open_product(settings) as product:
-            product.themes.check()
+            product.themes.check(settings.data_dir / THEMES_CHECKED)
     else:
         plugins = Plugins(settings.platform.plugins)
         schema, history = tenant_schema(plugins), platform_schema()

@@ -126,6 +126,30 @@ def test_what_themes_have_in_common_is_compiled_once(
     assert len(parsed) == len(set(parsed))
 
 
+def test_themes_that_were_found_to_be_whole_are_not_checked_again(
+    deployments: Deployments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    monkeypatch.setattr(Theme, "check", lambda self: checked.append(self.name))
+    noted = tmp_path / "themes.checked"
+
+    async def scenario(deployment: Deployment) -> None:
+        themes = deployment.product.themes
+        themes.check(noted)
+        assert checked == ["iznik", "folio", "harbour"]
+        themes.check(noted)
+        assert len(checked) == 3
+        themes.check()  # as 'mosaic doctor' does
+        assert len(checked) == 6
+        themes.key = "another"  # with any byte of any theme
+        themes.check(noted)
+        assert len(checked) == 9
+        themes.check(tmp_path / "away" / "themes.checked")  # where nothing can be written
+        assert len(checked) == 12
+
+    deployments(scenario)
+
+
 def test_a_style_sheet_holds_what_it_imports(plain: Path) -> None:
     def write(name: str, text: str) -> None:
         (plain / "assets" / name).write_text(text, "utf-8")
