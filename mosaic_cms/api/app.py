@@ -130,10 +130,9 @@ class Api:
             known = caller is None or caller.principal is not None
             response = self._refused(request, error, known)
         _tell_limits(response, request)
-        if caller is not None:
-            if caller.principal is not None and caller.principal.by == "session":
-                response.headers[CSRF_HEADER] = self._callers.csrf_token(caller.principal)
-            await self._open(request, caller, response)
+        if caller is not None and caller.principal is not None and caller.principal.by == "session":
+            response.headers[CSRF_HEADER] = self._callers.csrf_token(caller.principal)
+        await self._open(request, response)
         forget_bad(request, response)
         response.headers["content-version"] = "1"
         return _safe(response)
@@ -144,11 +143,11 @@ class Api:
         except Exception as error:  # noqa: BLE001 - the log has the cause
             return _safe(self._failed(request, error))
 
-    async def _open(self, request: Request, caller: Caller, response: Response) -> None:
+    async def _open(self, request: Request, response: Response) -> None:
         """Lets another page read an answer, where it can be known that it may; what was done is
         answered either way."""
         try:
-            await self._cors.allow(request, caller, response)
+            await self._cors.allow(request, response)
         except Exception as error:  # noqa: BLE001 - the log has the cause
             self._failed(request, error)
 

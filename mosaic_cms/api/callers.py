@@ -40,7 +40,6 @@ class Caller:
     Attributes:
         tenant: None on a shared host when nothing names one.
         site: the key of the site whose host it is; None for the tenant's first, or no host's.
-        by_host: whether it was asked at a host of the tenant's.
     """
 
     actor: Actor
@@ -48,7 +47,6 @@ class Caller:
     admission: Admission
     principal: Principal | None = None
     site: str | None = None
-    by_host: bool = False
 
 
 def scope_of(
@@ -154,7 +152,7 @@ class Callers:
                     "The request does not come from a page of this host that was signed in.",
                     hint="Send the X-CSRF-Token that the last answer had.",
                 )
-        return Caller(actor, tenant, admission, principal, site, "the host" in named)
+        return Caller(actor, tenant, admission, principal, site)
 
     def _note(self, address: str, reason: str) -> None:
         """That somebody showed what is nothing."""

@@ -6,7 +6,6 @@ from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mosaic_cms.api.callers import Caller
 from mosaic_cms.content.published import PublishedSite
 from mosaic_cms.product import Product
 from mosaic_cms.web.hosts import Hosts, SiteHandle
@@ -41,12 +40,13 @@ class Cors:
             response.headers["access-control-max-age"] = "600"
         return response
 
-    async def allow(self, request: Request, caller: Caller, response: Response) -> None:
-        """Lets the page that asked read an answer, when the site names it."""
+    async def allow(self, request: Request, response: Response) -> None:
+        """Lets the page that asked read an answer, a refusal too, when the site names it."""
         origin = request.headers.get("origin")
-        if origin is None or not caller.by_host or caller.tenant is None:
+        handle = self._handle(request)
+        if origin is None or handle is None:
             return
-        if await self._open(caller.tenant, caller.site, origin, response):
+        if await self._open(handle.tenant, handle.site, origin, response):
             response.headers["access-control-expose-headers"] = _RESPONSE_HEADERS
             response.headers["cross-origin-resource-policy"] = "cross-origin"
 

@@ -194,6 +194,10 @@ def test_other_pages_read_what_a_site_lets_them(services: Services) -> None:
         assert answer.headers["access-control-allow-origin"] == "https://app.example"
         assert "origin" in answer.headers["vary"].lower()
         assert "access-control-allow-credentials" not in answer.headers
+        for status, more in ((401, {"x_api_key": "nothing"}), (406, {"accept_version": "9"})):
+            wrong = await service.get("/content/pages", **asked, **more)
+            problem(wrong, status)
+            assert wrong.headers["access-control-allow-origin"] == "https://app.example"
         before = await service.ask("OPTIONS", "/content/pages", **asked)
         assert before.status_code == 204
         assert "GET" in before.headers["access-control-allow-methods"]
