@@ -18,11 +18,10 @@ from sqlalchemy import select
 
 from bench.deployment import Deployment, new_deployment
 from bench.progress import tell
-from mosaic_cms.product import Product, open_product, tenant_schema
+from mosaic_cms.product import Product, open_product, platform_schema, tenant_schema
 from mosaic_cms.scope import Actor
 from mosaic_core.directory import TenantRow
 from mosaic_core.head import Write
-from mosaic_core.platform import platform_history
 from mosaic_core.types import new_id
 
 _FOLDER = Path(__file__).parent / ".fleet"
@@ -40,7 +39,7 @@ def fleet(size: int) -> Deployment:
 
     A run that was stopped is continued.
     """
-    revisions = f"{platform_history().current} {tenant_schema().history.current}"
+    revisions = f"{platform_schema().current} {tenant_schema().history.current}"
     current = _FOLDER / hashlib.sha256(revisions.encode()).hexdigest()[:12]
     current.mkdir(parents=True, exist_ok=True)
     for old in _FOLDER.iterdir():
