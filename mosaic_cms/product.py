@@ -99,7 +99,8 @@ from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.database import History, TenantBase, TenantSchema
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.outbox import Message
-from mosaic_core.platform import TENANT_MIGRATIONS, Platform, open_platform, platform_history
+from mosaic_core.opening import open_platform
+from mosaic_core.platform import TENANT_MIGRATIONS, Platform, platform_history
 from mosaic_core.plugin_tables import with_plugins
 from mosaic_core.plugins import Plugins
 from mosaic_core.settings import Settings

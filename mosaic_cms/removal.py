@@ -161,7 +161,7 @@ class Remover:
         had just begun."""
         moves = await self._product.platform.moving.moves.all(tenant.tenant_id)
         last = max([tenant.epoch, *(move.to_epoch for move in moves)])
-        for name, persistence in self._product.platform.strategies().items():
+        for name, persistence in self._product.platform.strategies.items():
             for epoch in range(1, last + 2):
                 yield name, persistence, dataclasses.replace(tenant, epoch=epoch)
 
@@ -186,7 +186,7 @@ class Remover:
         tenant = deletion.tenant
         moves = await self._product.platform.moving.moves.all(tenant.tenant_id)
         tiers = {tenant.tier, *(tier for move in moves for tier in (move.from_tier, move.to_tier))}
-        for storage in self._product.platform.storages().values():
+        for storage in self._product.platform.storages.values():
             for tier in sorted(tiers):
                 await storage.drop(dataclasses.replace(tenant, tier=tier))
 

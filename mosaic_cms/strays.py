@@ -61,7 +61,7 @@ async def find(platform: Platform) -> list[Found]:
     own, and does not keep the others from being."""
     ids, now = await known(platform), await platform.directory.clock.now()
     found: list[Found] = []
-    for name, persistence in platform.strategies().items():
+    for name, persistence in platform.strategies.items():
         try:
             for stray in await persistence.strays(ids):
                 found.append(Found(name, stray, await _refusal(persistence, stray, now)))
@@ -72,7 +72,7 @@ async def find(platform: Platform) -> list[Found]:
 
 async def remove(platform: Platform, found: Found, *, actor: str) -> str:
     """Removes a stray for good, unless it is somebody's by now; returns why it stays."""
-    home, persistence = found.stray.home, platform.strategies()[found.strategy]
+    home, persistence = found.stray.home, platform.strategies[found.strategy]
     if found.refusal or home is None:
         return found.refusal
     leases = platform.directory.leases
@@ -112,4 +112,7 @@ async def _lived_in(persistence: Persistence, home: TenantContext) -> str:
     unused = head.status is HeadStatus.OPEN and head.version <= 1
     if unused or head.status is HeadStatus.FENCED:
         return ""
-    return "Somebody has written to it since it was made: platform.db may be from an older backup."
+    return (
+        "Somebody has written to it since it was made: the platform database may be from an older "
+        "backup."
+    )

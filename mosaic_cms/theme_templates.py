@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import CodeType
 
-from jinja2 import BytecodeCache, Environment, FunctionLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FunctionLoader
 from jinja2.bccache import Bucket
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mosaic_cms.pictures.tag import image, image_url
+from mosaic_cms.strict_templates import strict
 from mosaic_cms.theme_filters import FILTERS
 
 
@@ -48,15 +49,7 @@ def _equipped(
     source: Callable[[str], str | None],
     compiled: CompiledOnce | None,
 ) -> Environment:
-    made = kind(
-        loader=FunctionLoader(source),
-        bytecode_cache=compiled,
-        autoescape=True,
-        auto_reload=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = strict(FunctionLoader(source), kind, bytecode_cache=compiled)
     made.filters.update(FILTERS)
     made.globals.update(image=image, image_url=image_url)
     return made

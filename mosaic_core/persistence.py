@@ -95,7 +95,7 @@ class Stray:
         mend = (
             "A process was killed before it made the tenant known. It is never read: run "
             "'mosaic doctor --remove-strays', or, if no tenant is being made right now and "
-            f"platform.db is not from an old backup, {by_hand}"
+            f"the platform database is not from an old backup, {by_hand}"
         )
         return cls(Problem(name, f"{what}; it {_told(_age(since))}.", mend), since, home)
 

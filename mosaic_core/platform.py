@@ -1,16 +1,15 @@
-"""The lifetime of an application: everything hangs on a :class:`Platform`, opened in one place."""
+"""What an application runs on: everything hangs on a :class:`Platform`."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.cache import Cache
@@ -20,23 +19,20 @@ from mosaic_core.directory import (
     PlatformDatabase,
     PlatformFile,
     Work,
-    open_directory,
     slug_taken,
 )
-from mosaic_core.errors import ConfigurationError, InvalidMail, LeaseTaken, NotFound
+from mosaic_core.errors import ConfigurationError, LeaseTaken, NotFound
 from mosaic_core.head import Heads, Write, first_rows
 from mosaic_core.homes import Homes
-from mosaic_core.identity import IdentityProvider, ways_of
+from mosaic_core.identity import IdentityProvider
 from mosaic_core.mail import Mailbox, Mailer
 from mosaic_core.memory_cache import MemoryCache
 from mosaic_core.moves import Moving
 from mosaic_core.news import News
 from mosaic_core.persistence import Persistence, Rows
 from mosaic_core.plugins import Plugins
-from mosaic_core.provider import PlatformServices
 from mosaic_core.resolution import TenantMatch, TenantResolver
-from mosaic_core.settings import Settings, nearest, problems
-from mosaic_core.shared_cache import SharedCache
+from mosaic_core.settings import Settings
 from mosaic_core.storage import Storage
 from mosaic_core.storing import FollowingStorage
 from mosaic_core.tenants import TenantContext, Tier, check_slug
@@ -105,9 +101,11 @@ class Platform:
         self._files = FollowingStorage(
             self.homes, self._storage_at, self.persistence, self.moving.before
         )
-        self._persistence: dict[str, Persistence] = {}
-        self._storage: dict[str, Storage] = {}
-        self._resolvers: list[TenantResolver] = []
+        #: Every selected way to keep tenants, and to keep files, by name.
+        self.strategies: dict[str, Persistence] = {}
+        self.storages: dict[str, Storage] = {}
+        #: What is asked for the tenant of a host, in order.
+        self.resolvers: list[TenantResolver] = []
         #: What sends mail; None when no such plugin is selected, and then mail waits.
         self.mailer: Mailer | None = None
         #: What signs in by others' word, and which of them offers each way, by name.
@@ -124,7 +122,7 @@ class Platform:
 
     def resolve(self, host: str) -> TenantMatch | None:
         """Asks the resolvers, in order, for the tenant of a normalised host."""
-        for resolver in self._resolvers:
+        for resolver in self.resolvers:
             match = resolver.resolve(host)
             if match is not None:
                 return match
@@ -146,15 +144,7 @@ class Platform:
 
     def persistence(self, tenant: TenantContext) -> Persistence:
         """Where the tenant's rows are."""
-        return self._provider(self._persistence, tenant, self.tier(tenant).persistence)
-
-    def strategies(self) -> Mapping[str, Persistence]:
-        """Every selected way to keep tenants, by name."""
-        return self._persistence
-
-    def storages(self) -> Mapping[str, Storage]:
-        """Every selected way to keep files, by name."""
-        return self._storage
+        return self._provider(self.strategies, tenant, self.tier(tenant).persistence)
 
     def storage(self, tenant: TenantContext) -> Storage:
         """Where the tenant's files are; what is stored there is where the tenant lives, whatever
@@ -163,7 +153,7 @@ class Platform:
         return self._files
 
     def _storage_at(self, tenant: TenantContext) -> Storage:
-        return self._provider(self._storage, tenant, self.tier(tenant).storage)
+        return self._provider(self.storages, tenant, self.tier(tenant).storage)
 
     @staticmethod
     def _provider(opened: dict[str, T], tenant: TenantContext, name: str) -> T:
@@ -301,122 +291,3 @@ class Platform:
                 revision=revision,
             )
         return revision
-
-
-@asynccontextmanager
-async def open_platform(
-    settings: Settings,
-    schema: TenantSchema,
-    *,
-    plugins: Plugins | None = None,
-    history: History | None = None,
-) -> AsyncIterator[Platform]:
-    """Opens the selected providers in order and closes them in reverse.
-
-    Args:
-        history: the migrations of the platform database, when it has more than the kernel's tables.
-
-    Raises:
-        PluginError, ConfigurationError: naming the plugin and what to do.
-        DatabaseMissing, DatabaseBehind, DatabaseNewer: of the platform database.
-    """
-    plugins = plugins or Plugins(settings.platform.plugins)
-    _check_tables(settings, plugins)
-    async with AsyncExitStack() as stack:
-        common = settings.platform
-        database = platform_database(settings, history or platform_history())
-        stack.push_async_callback(database.close)
-        directory = await stack.enter_async_context(
-            open_directory(database, common.domain, common.freshness, common.lease)
-        )
-        platform = Platform(settings, plugins, schema, directory)
-        services = PlatformServices(settings.data_dir, directory, schema, settings.tiers)
-        resolvers: dict[str, TenantResolver] = {}
-        mailers: dict[str, Mailer] = {}
-        caches: dict[str, Cache] = {}
-        opened: dict[str, dict[str, Any]] = {
-            "mosaic_persistence": platform._persistence,
-            "mosaic_storage": platform._storage,
-            "mosaic_tenant_resolvers": resolvers,
-            "mosaic_mail": mailers,
-            "mosaic_identity": platform.identity,
-            "mosaic_cache": caches,
-        }
-        mailer = _chosen_mailer(settings, plugins)
-        _require_one_cache(plugins)
-        for hook, target in opened.items():
-            for name, (plugin, provider) in plugins.providers(hook).items():
-                if target is mailers and name != mailer:
-                    continue
-                given = settings.plugins.get(plugin.name, {})
-                try:
-                    own = provider.settings.model_validate(given)
-                except ValidationError as error:
-                    raise ConfigurationError(
-                        problems(error, f"[plugins.{plugin.name}]", provider.settings)
-                    ) from error
-                target[name] = await stack.enter_async_context(provider.open(own, services))
-        for name in settings.platform.resolvers:
-            if name not in resolvers:
-                raise ConfigurationError(
-                    f"There is no tenant resolver {name!r}{nearest(name, resolvers)}",
-                    hint="Select the plugin that provides it, or take it out of resolvers.",
-                )
-            platform._resolvers.append(resolvers[name])
-        platform.ways = ways_of(platform.identity)
-        if mailer is not None:
-            platform.mailer = mailers[mailer]
-            _check_sender(platform)
-        for name, cache in caches.items():
-            platform.cache = standing_in = SharedCache(name, cache)
-            platform.shared = standing_in.watched
-            platform.news = News(platform.cache, platform.heads, directory)
-            platform.writing.news = platform.news
-            directory.moved = platform.news.tell
-            await stack.enter_async_context(platform.news.telling())
-        yield platform
-
-
-def _check_sender(platform: Platform) -> None:
-    try:
-        _ = platform.sender
-    except InvalidMail as error:
-        raise ConfigurationError(
-            f"Mail cannot be sent in the platform's name: {error.message}",
-            hint="Set address and name in [mail].",
-        ) from error
-
-
-def _chosen_mailer(settings: Settings, plugins: Plugins) -> str | None:
-    """What sends mail, by name: what is configured, or the one that there is."""
-    offered, wanted = plugins.providers("mosaic_mail"), settings.mail.provider
-    if wanted is not None and wanted not in offered:
-        raise ConfigurationError(
-            f"There is no mail provider {wanted!r}{nearest(wanted, offered)}",
-            hint="Select the plugin that provides it, or take provider out of [mail].",
-        )
-    if wanted is None and len(offered) > 1:
-        raise ConfigurationError(
-            f"Several of the selected plugins send mail: {', '.join(sorted(offered))}.",
-            hint="Say which of them does, with provider in [mail].",
-        )
-    return wanted or next(iter(offered), None)
-
-
-def _require_one_cache(plugins: Plugins) -> None:
-    offered = plugins.providers("mosaic_cache")
-    if len(offered) > 1:
-        raise ConfigurationError(
-            f"Several of the selected plugins share a cache: {', '.join(sorted(offered))}.",
-            hint="Select one of them in [platform] plugins.",
-        )
-
-
-def _check_tables(settings: Settings, plugins: Plugins) -> None:
-    for name in settings.plugins:
-        if name not in plugins.names:
-            raise ConfigurationError(
-                f"There are settings for the plugin {name!r}, which is not selected"
-                f"{nearest(name, plugins.names)}",
-                hint="Add it to [platform] plugins, or remove the table.",
-            )

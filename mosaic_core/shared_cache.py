@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
@@ -18,23 +19,11 @@ _FIRST, _MOST = 0.5, 30.0
 _log = logging.getLogger("mosaic.cache")
 
 
-class WatchedCache:
-    """Implements :class:`mosaic_core.cache.Cache`. While it is away nobody waits for it.
+class _Asking(ABC):
+    """What is asked of a cache, in some way."""
 
-    One at a time asks then, ever more rarely, and for the others it raises at once. The log says
-    once that it went and once that it is back.
-    """
-
-    def __init__(self, name: str, cache: Cache) -> None:
-        self._name = name
-        self._cache = cache
-        #: Seconds between two tries; 0 while it is there.
-        self._pause = 0.0
-        self._next = 0.0
-
-    async def require(self) -> None:
-        """Raises CacheUnavailable when it is away, whatever is known of it."""
-        await self._cache.get("require")
+    @abstractmethod
+    async def _ask(self, use: Callable[[Cache], Awaitable[T]]) -> T: ...
 
     async def get(self, key: str) -> bytes | None:
         return await self._ask(lambda cache: cache.get(key))
@@ -53,6 +42,25 @@ class WatchedCache:
 
     async def publish(self, channel: str, message: str) -> None:
         await self._ask(lambda cache: cache.publish(channel, message))
+
+
+class WatchedCache(_Asking):
+    """Implements :class:`mosaic_core.cache.Cache`. While it is away nobody waits for it.
+
+    One at a time asks then, ever more rarely, and for the others it raises at once. The log says
+    once that it went and once that it is back.
+    """
+
+    def __init__(self, name: str, cache: Cache) -> None:
+        self._name = name
+        self._cache = cache
+        #: Seconds between two tries; 0 while it is there.
+        self._pause = 0.0
+        self._next = 0.0
+
+    async def require(self) -> None:
+        """Raises CacheUnavailable when it is away, whatever is known of it."""
+        await self._cache.get("require")
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[str]]:
@@ -89,7 +97,7 @@ class WatchedCache:
         self._pause = self._next = 0.0
 
 
-class SharedCache:
+class SharedCache(_Asking):
     """Implements :class:`mosaic_core.cache.Cache`, with this process's own in its place while it is
     away. Only ``subscribe`` ever raises."""
 
@@ -97,24 +105,6 @@ class SharedCache:
         #: The shared one, which says so when it is away.
         self.watched = WatchedCache(name, shared)
         self._own = MemoryCache()
-
-    async def get(self, key: str) -> bytes | None:
-        return await self._ask(lambda cache: cache.get(key))
-
-    async def set(self, key: str, value: bytes, *, seconds: float) -> None:
-        await self._ask(lambda cache: cache.set(key, value, seconds=seconds))
-
-    async def swap(self, key: str, seen: bytes | None, value: bytes, *, seconds: float) -> bool:
-        return await self._ask(lambda cache: cache.swap(key, seen, value, seconds=seconds))
-
-    async def delete(self, *keys: str) -> None:
-        await self._ask(lambda cache: cache.delete(*keys))
-
-    async def take(self, key: str, rate: Rate) -> Taken:
-        return await self._ask(lambda cache: cache.take(key, rate))
-
-    async def publish(self, channel: str, message: str) -> None:
-        await self._ask(lambda cache: cache.publish(channel, message))
 
     def subscribe(self, channel: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         return self.watched.subscribe(channel)

@@ -21,7 +21,8 @@ from mosaic_cms.product import open_product, platform_schema, tenant_schema
 from mosaic_cms.scope import Actor
 from mosaic_core.database import History, TenantSchema
 from mosaic_core.fleet import migrate_fleet
-from mosaic_core.platform import Platform, open_platform
+from mosaic_core.opening import open_platform
+from mosaic_core.platform import Platform
 from mosaic_core.settings import Settings
 from mosaic_core.tenants import TenantContext
 

@@ -20,12 +20,7 @@ from mosaic_cms.api import answers, cookies, once, problems, requests
 from mosaic_cms.api.about import JWKS, PREFIX, SAFETY, About
 from mosaic_cms.api.account_pages import AccountPages
 from mosaic_cms.api.browsers import Browsers
-from mosaic_cms.api.callers import (
-    CSRF_HEADER,
-    Caller,
-    Callers,
-    scope_of,
-)
+from mosaic_cms.api.callers import CSRF_HEADER, Caller, Callers, scope_of
 from mosaic_cms.api.cors import Cors
 from mosaic_cms.api.matching import Matching
 from mosaic_cms.api.plugin_routes import PluginRoutes

@@ -19,11 +19,7 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from mosaic_cms.api.about import PREFIX, SAFETY
-from mosaic_cms.api.callers import (
-    Caller,
-    Callers,
-    scope_of,
-)
+from mosaic_cms.api.callers import Caller, Callers, scope_of
 from mosaic_cms.api.requests import body_of
 from mosaic_cms.api.shown import forget_bad, require_good_cookie
 from mosaic_cms.product import Product

@@ -8,7 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader
+
+from mosaic_cms.strict_templates import strict
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -17,14 +19,7 @@ class Reference:
     """One page about one document."""
 
     def __init__(self, document: dict[str, Any]) -> None:
-        environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            auto_reload=False,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = strict(FileSystemLoader(_TEMPLATES))
         style = (_TEMPLATES / "reference.css").read_text("utf-8")
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         #: What the page's content security policy names its style sheet by.

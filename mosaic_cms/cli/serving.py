@@ -145,7 +145,7 @@ async def _opens(settings: Settings) -> None:
     from mosaic_cms.identity.secrets import open_secrets
     from mosaic_cms.product import open_product, platform_schema, tenant_schema
     from mosaic_cms.themes import THEMES_CHECKED
-    from mosaic_core.platform import open_platform
+    from mosaic_core.opening import open_platform
     from mosaic_core.plugins import Plugins
 
     open_secrets(settings)

@@ -159,19 +159,6 @@ class Publisher:
         await self._projection.place_site(session, site)
         await place_redirects(session, site)
 
-    async def refresh_site(self, write: Write, site: Site) -> None:
-        """Places every live page anew and has it rendered: its theme or its pictures changed."""
-        pages = await write.session.scalars(
-            select(Page).where(Page.site_id == site.id, Page.live_version_id.is_not(None))
-        )
-        ids = []
-        for page in pages:
-            version = await self._live(write, page)
-            assert version is not None
-            await place_page(write.session, page, version)
-            ids.append(page.id)
-        await self.render_later(write, ids)
-
     async def refresh_pages(self, write: Write, site: Site, pages: Sequence[Page]) -> None:
         """Places live pages anew and has them rendered, with what shows something of them: their
         pictures changed."""

@@ -121,12 +121,6 @@ class Asked:
         issue(write, self._secrets, "verify", account.id, address, token)
         return Told("verify", _about(account, address, token))
 
-    async def _is_done(
-        self, session: AsyncSession, account_id: uuid.UUID, token: uuid.UUID
-    ) -> bool:
-        row = await session.get(OneTimeToken, token)
-        return row is not None and row.account_id == account_id
-
     async def _write(
         self, fn: Callable[[Write], Awaitable[Told | None]], action: str
     ) -> Told | None:

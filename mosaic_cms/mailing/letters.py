@@ -1,7 +1,8 @@
 """Letters: mails before they have a sender, by kind.
 
 A message in an outbox names a kind and what the letter is about. What it says is made when it is
-sent: an outbox keeps nothing of what somebody wrote, and no letter tells what is not so any more.
+sent: an outbox keeps nothing that can be read of what somebody wrote, and no letter tells what is
+not so any more.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import FileSystemLoader, select_autoescape
 
+from mosaic_cms.strict_templates import strict
 from mosaic_core.errors import ConfigurationError
 from mosaic_core.head import HeadTables, Write
 from mosaic_core.head.outbox import enqueue
@@ -55,13 +57,8 @@ class Letters:
 
     def __init__(self, kinds: Mapping[str, Compose]) -> None:
         self._kinds = kinds
-        self._templates = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=select_autoescape(["html"]),
-            undefined=StrictUndefined,
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
+        self._templates = strict(
+            FileSystemLoader(_TEMPLATES), autoescape=select_autoescape(["html"])
         )
 
     async def compose(self, scope: Any, payload: Mapping[str, Any]) -> Letter | None:

@@ -5,22 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader
 from markupsafe import Markup
 
 from mosaic_cms.content.items import Item
 from mosaic_cms.pictures.tag import hasten
+from mosaic_cms.strict_templates import strict
 from mosaic_cms.web.surround import Surround
 from mosaic_cms.web.words import words
 
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    auto_reload=False,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_ENVIRONMENT = strict(FileSystemLoader(Path(__file__).parent / "templates"))
 
 
 def fragment(name: str, language: str, **context: Any) -> Markup:

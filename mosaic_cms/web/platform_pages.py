@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader
 
+from mosaic_cms.strict_templates import strict
 from mosaic_cms.web.responses import Finished, Headers, html
 
 _TEMPLATES = Path(__file__).parent.parent / "themes" / "platform"
@@ -20,14 +21,7 @@ class PlatformPages:
     """
 
     def __init__(self, platform: str) -> None:
-        environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            auto_reload=False,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = strict(FileSystemLoader(_TEMPLATES))
         environment.globals["platform"] = platform
         names = (
             *("unknown_host", "closed", "unavailable", "bad_request", "error"),

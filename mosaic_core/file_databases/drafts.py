@@ -15,9 +15,9 @@ from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
 from mosaic_core.database import sqlite
+from mosaic_core.database.prepared import Processor
 from mosaic_core.errors import InvalidInput
 from mosaic_core.file_databases import disk
-from mosaic_core.file_databases.readers import Processor
 from mosaic_core.persistence import Rows
 
 #: SQLite's own limit (sqlite.org/limits.html).

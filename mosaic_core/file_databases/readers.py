@@ -7,64 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Dialect, Select
 
 from mosaic_core.database import sqlite
 from mosaic_core.file_databases.lending import inode_of
-
-Processor = Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A query as SQLite takes it. ``convert`` has a function for each column that needs one."""
-
-    sql: str
-    names: tuple[str, ...]
-    bind: Mapping[str, Processor]
-    convert: tuple[Processor | None, ...]
-    plain: bool
-
-    @classmethod
-    def compile(cls, query: Select[Any], dialect: Dialect) -> Prepared:
-        compiled = query.compile(
-            dialect=dialect, schema_translate_map={"tenant": "main"}, render_schema_translate=True
-        )
-        sql = str(compiled)
-        columns = [
-            column.type.dialect_impl(dialect).result_processor(dialect, None)
-            for column in query.selected_columns
-        ]
-        bind: dict[str, Processor] = {}
-        for name, parameter in compiled.binds.items():
-            processor = parameter.type.dialect_impl(dialect).bind_processor(dialect)
-            if processor is not None:
-                bind[name] = processor
-        names = tuple(compiled.positiontup or ())
-        return cls(sql, names, bind, tuple(columns), not any(columns))
-
-    def run(
-        self, connection: sqlite3.Connection, parameters: Mapping[str, Any]
-    ) -> list[tuple[Any, ...]]:
-        values = [
-            self.bind[name](parameters[name]) if name in self.bind else parameters[name]
-            for name in self.names
-        ]
-        rows: list[tuple[Any, ...]] = connection.execute(self.sql, values).fetchall()
-        if self.plain:
-            return rows
-        return [
-            tuple(
-                value if process is None else process(value)
-                for process, value in zip(self.convert, row, strict=True)
-            )
-            for row in rows
-        ]
 
 
 class Readers:

@@ -22,10 +22,11 @@ from sqlalchemy import Select
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
 from mosaic_core.database import TenantSchema, sqlite
+from mosaic_core.database.prepared import Prepared
 from mosaic_core.errors import DatabaseBusy, DatabaseDamaged, DatabaseError, DatabaseMissing
 from mosaic_core.file_databases import disk
 from mosaic_core.file_databases.naming import Names
-from mosaic_core.file_databases.readers import Prepared, Readers
+from mosaic_core.file_databases.readers import Readers
 from mosaic_core.persistence import HeadState, HeadStatus
 from mosaic_core.tenants import TenantContext
 
@@ -94,11 +95,12 @@ class Reading:
         """The rows of a query that is compiled once."""
         prepared = self._prepared.get(query)
         if prepared is None:
-            prepared = self._prepared[query] = Prepared.compile(query, self._dialect)
+            prepared = self._prepared[query] = Prepared.compile(query, self._dialect, "main")
         reader = await self._reader(tenant, path)
         try:
             with sqlite.translating(subject_of(tenant)):
-                return prepared.run(reader, parameters)
+                found = reader.execute(prepared.sql, prepared.values(parameters)).fetchall()
+                return prepared.rows(found)
         except DatabaseError:
             self._readers.close(path)
             raise

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_core.database import TenantSchema
+from mosaic_core.database.prepared import Prepared
 from mosaic_core.errors import (
     ConfigurationError,
     Conflict,
@@ -34,7 +35,6 @@ from mosaic_core.server_databases import looking
 from mosaic_core.server_databases.backend import Backend, Statements, Transaction
 from mosaic_core.server_databases.connections import Connections
 from mosaic_core.server_databases.naming import MARK, Home
-from mosaic_core.server_databases.prepared import Prepared
 from mosaic_core.server_databases.quota import Quota
 from mosaic_core.server_databases.search import Searches
 from mosaic_core.server_databases.whole import whole
@@ -193,7 +193,8 @@ class ServerDatabase:
         await self._prove(home)
         prepared = self._prepared.get(query)
         if prepared is None:
-            prepared = self._prepared[query] = Prepared.compile(query, self._connections.dialect)
+            dialect = self._connections.dialect
+            prepared = self._prepared[query] = Prepared.compile(query, dialect, MARK)
         sql = prepared.sql.replace(MARK, home.name)
         return prepared.rows(await self._fetch(home, sql, *prepared.values(parameters)))
 

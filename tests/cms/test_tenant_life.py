@@ -569,7 +569,7 @@ def test_a_removal_that_fails_goes_on_later(
     async def scenario(deployment: Deployment) -> None:
         product = deployment.product
         tenant = product.platform.directory.named("steel")
-        storage = type(product.platform.storages()["storage_local"])
+        storage = type(product.platform.storages["storage_local"])
 
         async def refuse(*args: Any) -> None:
             raise OSError("no")

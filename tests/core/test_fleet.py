@@ -14,7 +14,8 @@ from mosaic_core.directory import Work
 from mosaic_core.directory.rollouts import anything_left
 from mosaic_core.errors import DatabaseDamaged, LeaseTaken, RolloutPaused
 from mosaic_core.fleet import Rollout, correct_revisions, migrate_fleet
-from mosaic_core.platform import Platform, open_platform, platform_database, platform_history
+from mosaic_core.opening import open_platform
+from mosaic_core.platform import Platform, platform_database, platform_history
 from mosaic_core.settings import make_settings
 from mosaic_core.tenants import TenantContext, TenantStatus
 from mosaic_core.testing.tables import toy_schema

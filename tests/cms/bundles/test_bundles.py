@@ -476,7 +476,7 @@ async def strays(deployment: Deployment) -> list[Any]:
     """Databases of tenants that nobody knows."""
     platform = deployment.product.platform
     known = [record.tenant.tenant_id for record in await platform.directory.records()]
-    return [x for one in platform.strategies().values() for x in await one.strays(known)]
+    return [x for one in platform.strategies.values() for x in await one.strays(known)]
 
 
 def rewrite(source: Path, target: Path, **facts: Any) -> None:

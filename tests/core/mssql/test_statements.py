@@ -19,6 +19,7 @@ from mosaic_core import types
 from mosaic_core.database import TenantSchema
 from mosaic_core.database.migrations import NAMES
 from mosaic_core.database.mssql import creation
+from mosaic_core.database.prepared import Prepared
 from mosaic_core.head import TENANT
 from mosaic_core.moves.rows import _among
 from mosaic_core.server_databases.backend import Transaction
@@ -27,7 +28,6 @@ from mosaic_core.server_databases.mssql.backend import SQLServer
 from mosaic_core.server_databases.mssql.making import Making
 from mosaic_core.server_databases.mssql.search_index import DROP, Index
 from mosaic_core.server_databases.naming import MARK
-from mosaic_core.server_databases.prepared import Prepared
 from mosaic_core.server_databases.tables import tables_of
 from mosaic_core.testing.tables import SHELF_AT, toy_schema
 from mosaic_core.types import new_id
@@ -140,11 +140,11 @@ def test_visitors_reads_are_compiled_with_their_parameters_in_order() -> None:
     found = dict(_queries())
     assert len(found) > 5
     for name, query in found.items():
-        prepared = Prepared.compile(query, _DIALECT)
+        prepared = Prepared.compile(query, _DIALECT, MARK)
         assert prepared.sql.count("?") == len(prepared.names), name
         assert f"[{MARK}]." in prepared.sql, name
         assert "POSTCOMPILE" not in prepared.sql, name
-    shelf = Prepared.compile(SHELF_AT, _DIALECT)
+    shelf = Prepared.compile(SHELF_AT, _DIALECT, MARK)
     assert shelf.values({"path": "a"}) == ["a"]
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Dialect, Select
 
 from mosaic_core.errors import InvalidInput
-from mosaic_core.server_databases.naming import MARK
 
 Processor = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query with a mark for the schema. ``convert`` has a function for each column that needs
-    one."""
+    """A query on a tenant's tables. ``convert`` has a function for each column that needs one."""
 
     sql: str
     names: tuple[str, ...]
@@ -27,9 +25,10 @@ class Prepared:
     plain: bool
 
     @classmethod
-    def compile(cls, query: Select[Any], dialect: Dialect) -> Prepared:
+    def compile(cls, query: Select[Any], dialect: Dialect, schema: str) -> Prepared:
+        """A query as a dialect has it, with the tables in this schema."""
         compiled = query.compile(
-            dialect=dialect, schema_translate_map={"tenant": MARK}, render_schema_translate=True
+            dialect=dialect, schema_translate_map={"tenant": schema}, render_schema_translate=True
         )
         columns = tuple(
             column.type.dialect_impl(dialect).result_processor(dialect, None)
@@ -55,7 +54,7 @@ class Prepared:
         except ValueError as error:
             raise InvalidInput(f"A query does not take a value: {error}.") from error
 
-    def rows(self, found: list[Any]) -> list[tuple[Any, ...]]:
+    def rows(self, found: Sequence[Any]) -> list[tuple[Any, ...]]:
         """What the driver found, as the columns' types have it."""
         if self.plain:
             return [tuple(row) for row in found]
