@@ -281,19 +281,19 @@ async def migrate(writer: Writer, tables: HeadTables, schema: TenantSchema, subj
         new = await content_of(write.session, schema.metadata)
         write.extra.append(chain.Change(chain.MIGRATE, "", "", {"from": before, "to": after}))
         left = schema.history.strangers(before)
-        write.extra += _differences(_without(old, left), new)
+        write.extra += _differences(_without(old, left, logged_tables(schema.metadata)), new)
         return after
 
     return await writer.write(upgrade, actor="system", action="schema.migrate", reserve=True)
 
 
-def _without(content: Content, plugins: Collection[str]) -> Content:
+def _without(content: Content, plugins: Collection[str], known: Collection[str]) -> Content:
     """Without the rows of plugins that this code does not have: they are left alone, and known to
-    be there."""
+    be there. A table that is known is none of theirs, whatever it is called."""
     return {
         entity: rows
         for entity, rows in content.items()
-        if not any(belongs_to(entity, plugin) for plugin in plugins)
+        if entity in known or not any(belongs_to(entity, plugin) for plugin in plugins)
     }
 
 

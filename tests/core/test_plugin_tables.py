@@ -17,7 +17,7 @@ from mosaic_core import types
 from mosaic_core.database import TenantSchema, TenantTables, derived, kernel_table, tenant_metadata
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer, PluginConflict, PluginInvalid
 from mosaic_core.head import TENANT, Write
-from mosaic_core.head.log import content_of, rebuild, verify
+from mosaic_core.head.log import _without, content_of, rebuild, verify
 from mosaic_core.plugin_tables import table_faults, with_plugins
 from mosaic_core.search import Searchable, searched
 from mosaic_core.testing.persistence.tools import add_toy, names_of, write
@@ -240,3 +240,10 @@ def test_migrations_that_are_no_branch_of_their_own_are_refused(
     schema = schema_with(monkeypatch, notes=tables(folder, "notes"))
     with pytest.raises(PluginInvalid, match=fault):
         _ = schema.history.current
+
+
+def test_a_plugin_that_is_gone_takes_no_other_s_rows_for_its_own() -> None:
+    rows: Any = {"1": {"text": "kept"}}
+    content = {"notes": rows, "notes_old": rows, "notes_more": rows, "pages": rows}
+    left = _without(content, ["notes"], ["notes_more", "pages"])
+    assert left.keys() == {"notes_more", "pages"}
