@@ -203,7 +203,10 @@ class Theme:
 
     def _compiled(self, name: str) -> Template:
         try:
-            return self._environment.get_template(f"{name}.html")
+            template = self._environment.get_template(f"{name}.html")
+            # Jinja looks through two layers for each of them, each time; these do not change.
+            template.globals = dict(template.globals)
+            return template
         except TemplateNotFound as error:
             raise ConfigurationError(
                 f"The theme {self.name!r} has no templates/{error.name}.",

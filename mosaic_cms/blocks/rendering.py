@@ -36,7 +36,7 @@ _FLOW_ALONE = nh3.Cleaner(
     link_rel=None,
 )
 _PICTURE = re.compile(r'<img(?: alt="([^"]*)")?>')
-_TAG = re.compile(r"</?[a-z0-9]+>")
+_TAGS = re.compile(r"(?:</?[a-z0-9]+>\s*+)++")
 
 
 class Templates(Protocol):
@@ -153,6 +153,6 @@ class _Rendering:
 
 def words_of(html: str) -> str:
     """The words of rendered HTML, a line for each piece of flow content, for search."""
-    text = _TAG.sub("\n", _PICTURE.sub(r" \1 ", _FLOW_ALONE.clean(html)))
+    text = _TAGS.sub("\n", _PICTURE.sub(r" \1 ", _FLOW_ALONE.clean(html)))
     lines = (" ".join(line.split()) for line in unescape(text).split("\n"))
     return "\n".join(line for line in lines if line)

@@ -32,6 +32,16 @@ class Ids:
         self._texts += 1
         return "" if self._texts == 1 else f"{self._texts}."
 
+    def copy(self) -> Ids:
+        """The same, for a trial."""
+        tried = Ids()
+        tried._taken, tried._texts = self._taken.copy(), self._texts
+        return tried
+
+    def become(self, tried: Ids) -> None:
+        """Takes what a trial gave out."""
+        self._taken, self._texts = tried._taken, tried._texts
+
 
 def heading_id(text: str) -> str:
     """A heading's fragment: lower case, letters and digits, a hyphen for each space."""

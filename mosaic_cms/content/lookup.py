@@ -20,7 +20,7 @@ from mosaic_cms.blocks.stored import Stored, blocks_in
 from mosaic_cms.content.items import Item, listed
 from mosaic_cms.content.models import SharedBlock
 from mosaic_cms.content.published import PublishedPage
-from mosaic_cms.content.references import REFERENCE, Targets, find_media
+from mosaic_cms.content.references import Targets, find_media, references_in
 from mosaic_cms.content.sharing import MOST_SHOWN, shown_blocks
 from mosaic_cms.content.slugs import slugify
 from mosaic_cms.pictures.picture import ROOM
@@ -61,7 +61,7 @@ async def look_up(
     """Finds what the blocks of a placed page refer to; ``room`` is how wide pictures are in it."""
     text = canonical_json(regions)
     found = Lookup(Targets({}, {}), size=len(text))
-    references = set(REFERENCE.findall(text))
+    references = references_in(text)
     wanted = _shared(references)
     for _ in range(_LEVELS):
         missing = wanted - found.shared.keys()
@@ -71,7 +71,7 @@ async def look_up(
             more = canonical_json(blocks)
             found.shared[key] = blocks
             found.size += len(more)
-            references |= set(REFERENCE.findall(more))
+            references |= references_in(more)
         found.shared |= {key: [] for key in missing - found.shared.keys()}
         wanted = _shared(references)
     if shown_blocks(regions, found.shared) > MOST_SHOWN:

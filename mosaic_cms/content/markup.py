@@ -7,6 +7,7 @@ What comes out passes through an explicit allow-list, whatever went in.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -14,11 +15,13 @@ from typing import Protocol
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.footnote.index import footnote_ref
 
 from mosaic_cms.blocks.sanitise import RAW
+from mosaic_cms.content.asked import Asked, Asking
 from mosaic_cms.content.element_ids import Ids
 from mosaic_cms.content.html import HtmlWriter
 from mosaic_cms.content.safe_addresses import URL_SCHEMES
@@ -28,9 +31,9 @@ from mosaic_cms.pictures.tag import SIZES, SRCSET
 #: Longer footnote labels are none; without a bound, hostile text is searched again and again.
 _MAX_FOOTNOTE_LABEL = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
-#: Parsed texts that are kept, and characters of the longest of them: an editor who publishes a page
-#: again has changed one of its texts, and parsing is a third of what a page costs. A parsed text
-#: takes some thirty times its length.
+#: Texts that are kept with what they became, and characters of the longest of them: an editor who
+#: publishes a page again has changed one of its texts, and Markdown is half of what a page costs.
+#: A parsed text takes some thirty times its length.
 _KEPT, _SHORT = 256, 2_000
 
 _FLOW = "p h2 h3 h4 h5 h6 blockquote ul ol li dl dt dd pre hr div section"
@@ -107,13 +110,27 @@ class Rendered:
     targets: tuple[str, ...]
 
 
+class _Text:
+    """A text that is kept: parsed, and as it was written last, with what that asked for."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = tokens
+        self.written: tuple[Asked, Rendered] | None = None
+
+    def again(self, resolver: Resolver, ids: Ids) -> Rendered | None:
+        """As it was written last, where that is how it would be written now."""
+        if self.written is None or not self.written[0].again(resolver, ids):
+            return None
+        return self.written[1]
+
+
 class Markup:
     """A configured parser and cleaner. What it makes of a text depends on nothing that it rendered
     before: share it freely, also among threads."""
 
     def __init__(self) -> None:
         self._parse = make_parser().parse
-        self._kept = lru_cache(_KEPT)(self._parse)
+        self._kept = lru_cache(_KEPT)(lambda text: _Text(self._parse(text)))
         self._cleaner = nh3.Cleaner(
             tags=_TAGS,
             clean_content_tags={"script", "style"},
@@ -132,8 +149,22 @@ class Markup:
         ``h1``. Texts of one page share their ``ids``.
         """
         text = _SURROGATE.sub("\ufffd", text)
+        ids = Ids() if ids is None else ids
+        if len(text) > _SHORT:
+            return self._written(text, self._parse(text), resolver, ids)
+        kept = self._kept(text)
+        rendered = kept.again(resolver, ids)
+        if rendered is None:
+            asking = Asking(resolver, ids)
+            rendered = self._written(text, kept.tokens, asking, asking)
+            kept.written = asking.asked, rendered
+        return rendered
+
+    def _written(
+        self, text: str, tokens: Sequence[Token], resolver: Resolver, ids: Ids
+    ) -> Rendered:
         writer = HtmlWriter(resolver, size=len(text), ids=ids)
-        writer.write(self._kept(text) if len(text) <= _SHORT else self._parse(text))
+        writer.write(tokens)
         return Rendered(
             html=self.clean("".join(writer.html)),
             text=writer.plain_text(),

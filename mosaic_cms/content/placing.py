@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select, union
+from sqlalchemy import bindparam, literal_column, or_, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.items import DATED, Facts, card_of, date_of, neighbours, posts_below
@@ -37,14 +37,33 @@ _BESIDE = {
     table: select(table).where(table.page_id.in_(bindparam("pages", expanding=True)))
     for table in (PublishedDependency, PublishedForm, PublishedTerm)
 }
+#: The targets and the forms that pages show. A target has no definition: JSON's null.
+_SHOWN = union_all(
+    *(
+        select(table.page_id, key, definition).where(
+            table.page_id.in_(bindparam("pages", expanding=True))
+        )
+        for table, key, definition in (
+            (PublishedForm, PublishedForm.form_id, PublishedForm.definition),
+            (PublishedDependency, PublishedDependency.target, literal_column("'null'")),
+        )
+    )
+)
 
 
 async def place_page(
-    session: AsyncSession, page: Page, version: PageVersion, *, first: bool = False
+    session: AsyncSession,
+    page: Page,
+    version: PageVersion,
+    *,
+    first: bool = False,
+    again: bool = False,
 ) -> PublishedPage:
-    """Puts a live version's facts into its row; ``first`` saves looking for one."""
+    """Puts a live version's facts into its row; ``first`` saves looking for one. ``again`` puts
+    everything in its place, as a rebuild does, and does not count on what was placed before."""
     media = await find_media(session, [version.details.get("image") or ""])
     row = None if first else await session.get(PublishedPage, page.id)
+    before = None if row is None or again else _terms(row)
     if row is None:
         row = PublishedPage(
             page_id=page.id, html=None, head="", text="", theme="", theme_revision=""
@@ -61,17 +80,19 @@ async def place_page(
     row.summary = version.summary
     row.card = card_of(version, media)
     row.dated = date_of(row.card)
-    await _place_terms(session, row, first=first)
+    if before != _terms(row):
+        await _place_terms(session, row, first=first)
     return row
 
 
-async def _place_terms(session: AsyncSession, row: PublishedPage, *, first: bool) -> None:
+def _terms(row: PublishedPage) -> tuple[str, dict[tuple[str, str], str]]:
+    """The language of a row's terms, and their titles by kind and slug."""
     named = (
         ("tag", row.card["tags"]),
         ("category", row.card["categories"]),
         ("author", [row.card["author"]]),
     )
-    wanted = {
+    terms = {
         (kind, slugify(title)[:_TERM]): title[:_TERM]
         for kind, titles in named
         for title in titles
@@ -80,14 +101,19 @@ async def _place_terms(session: AsyncSession, row: PublishedPage, *, first: bool
     date = date_of(row.card)
     if date is not None:  # of the month that its readers see
         month = f"{date.year:04}-{date.month:02}"
-        wanted[("archive", month)] = month
+        terms[("archive", month)] = month
+    return row.language, terms
+
+
+async def _place_terms(session: AsyncSession, row: PublishedPage, *, first: bool) -> None:
+    language, wanted = _terms(row)
     placed = [] if first else await _rows_of(session, PublishedTerm, [row.page_id])
     for term in placed:
         title = wanted.pop((term.kind, term.slug), None)
         if title is None:
             await session.delete(term)
         else:
-            term.title, term.language = title, row.language
+            term.title, term.language = title, language
     for (kind, slug), title in wanted.items():
         session.add(
             PublishedTerm(
@@ -95,7 +121,7 @@ async def _place_terms(session: AsyncSession, row: PublishedPage, *, first: bool
                 kind=kind,
                 slug=slug,
                 site_id=row.site_id,
-                language=row.language,
+                language=language,
                 title=title,
             )
         )
@@ -112,40 +138,37 @@ async def remove_page(session: AsyncSession, page_id: uuid.UUID) -> None:
     await session.flush()
 
 
-async def place_dependencies(
-    session: AsyncSession, shown: Mapping[uuid.UUID, Collection[str]]
+async def place_shown(
+    session: AsyncSession,
+    targets: Mapping[uuid.UUID, Collection[str]],
+    forms: Mapping[uuid.UUID, Mapping[str, dict[str, Any]]],
 ) -> None:
-    """Records what pages, by their ids, show something of."""
-    known = {
-        (row.page_id, row.target): row
-        for row in await _rows_of(session, PublishedDependency, shown)
-    }
-    wanted = {(page_id, target) for page_id, targets in shown.items() for target in targets}
-    for key in known.keys() - wanted:
-        await session.delete(known[key])
-    for page_id, target in sorted(wanted - known.keys()):
+    """Records what pages, by their ids, show something of, and the forms that they show: the data
+    of each block, by its id."""
+    known_targets: set[tuple[uuid.UUID, str]] = set()
+    known_forms: dict[tuple[uuid.UUID, str], Any] = {}
+    for ids in in_chunks(targets.keys() | forms.keys()):
+        for page_id, key, definition in await session.execute(_SHOWN, {"pages": ids}):
+            if definition is None:
+                known_targets.add((page_id, key))
+            else:
+                known_forms[page_id, key] = definition
+    wanted = {(page_id, target) for page_id, found in targets.items() for target in found}
+    for key in sorted(known_targets - wanted):
+        await session.delete(await session.get_one(PublishedDependency, key))
+    for page_id, target in sorted(wanted - known_targets):
         session.add(PublishedDependency(page_id=page_id, target=target))
-
-
-async def place_forms(
-    session: AsyncSession, shown: Mapping[uuid.UUID, Mapping[str, dict[str, Any]]]
-) -> None:
-    """Records the forms that pages, by their ids, show: the data of each block, by its id."""
-    known = {
-        (row.page_id, row.form_id): row for row in await _rows_of(session, PublishedForm, shown)
+    shown = {
+        (page_id, key): data for page_id, found in forms.items() for key, data in found.items()
     }
-    wanted = {
-        (page_id, form_id): definition
-        for page_id, forms in shown.items()
-        for form_id, definition in forms.items()
-    }
-    for key in known.keys() - wanted.keys():
-        await session.delete(known[key])
-    for (page_id, form_id), definition in wanted.items():
-        if (page_id, form_id) in known:
-            known[page_id, form_id].definition = definition
-        else:
+    for key in sorted(known_forms.keys() - shown.keys()):
+        await session.delete(await session.get_one(PublishedForm, key))
+    for key, definition in shown.items():
+        if key not in known_forms:
+            page_id, form_id = key
             session.add(PublishedForm(page_id=page_id, form_id=form_id, definition=definition))
+        elif known_forms[key] != definition:
+            (await session.get_one(PublishedForm, key)).definition = definition
 
 
 async def place_site(

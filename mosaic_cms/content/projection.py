@@ -33,7 +33,7 @@ from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.references import in_chunks
-from mosaic_cms.content.surroundings import Surroundings, surroundings, trail_of
+from mosaic_cms.content.surroundings import Surroundings, surroundings
 from mosaic_cms.pictures.tag import hasten
 from mosaic_cms.themes import Theme, Themes
 from mosaic_core.errors import ConfigurationError, InvalidInput
@@ -119,10 +119,7 @@ class Projection:
         alone: bool = False,
     ) -> RenderedPage:
         """Renders a row that was placed from ``version``; ``alone`` on its site, it lists none."""
-        if alone:
-            around = await trail_of(session, row)
-        else:
-            around = (await surroundings(session, [row]))[row.page_id]
+        around = Surroundings() if alone else (await surroundings(session, [row]))[row.page_id]
         return await self._render(session, site, version, row, around)
 
     async def _render(
@@ -180,8 +177,7 @@ class Projection:
                 forms[row.page_id] = made.forms
             for name, value in made.values.items():
                 setattr(row, name, value)
-        await placing.place_dependencies(session, shown)
-        await placing.place_forms(session, forms)
+        await placing.place_shown(session, shown, forms)
 
     def _forms(self, version: PageVersion, found: Lookup) -> dict[str, dict[str, Any]]:
         """The forms among the blocks that a page shows; one that does not fit its type is none."""

@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.registry import BlockTypes
@@ -31,6 +31,11 @@ from mosaic_core.head.outbox import enqueue
 RENDER = "projection.render"
 #: Pages in one message.
 BATCH = 25
+_LIVE = (
+    select(PageVersion, PublishedPage)
+    .outerjoin(PublishedPage, PublishedPage.page_id == PageVersion.page_id)
+    .where(PageVersion.id == bindparam("version"))
+)
 
 
 class Publisher:
@@ -43,10 +48,9 @@ class Publisher:
     async def publish(self, write: Write, site: Site, page: Page) -> PageVersion:
         """Makes the draft live. The page shows at once; what depends on it follows by a job."""
         session = write.session
-        placed = None
-        if page.live_version_id is not None:
-            placed = await session.get(PublishedPage, page.id)
-        known = None if placed is None else Facts.of(placed)
+        # Held, so that the session finds them from here on without asking.
+        live = await _live_and_placed(session, page)
+        known = None if live is None or live[1] is None else Facts.of(live[1])
         touched: set[uuid.UUID] = set()
         with session.no_autoflush:  # so that a new row is written once, with its page in it
             version, row = await self._go_live(write, site, page)
@@ -236,6 +240,16 @@ class Publisher:
         if page.live_version_id is None:
             return None
         return await write.session.get(PageVersion, page.live_version_id)
+
+
+async def _live_and_placed(
+    session: AsyncSession, page: Page
+) -> tuple[PageVersion, PublishedPage | None] | None:
+    """A page's live version, and its row in the projection."""
+    if page.live_version_id is None:
+        return None
+    version, row = (await session.execute(_LIVE, {"version": page.live_version_id})).one()
+    return version, row
 
 
 async def published_below(

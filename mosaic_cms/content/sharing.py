@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.stored import MAX_BLOCKS, Stored, blocks_in
 from mosaic_cms.content.models import SharedBlock
-from mosaic_cms.content.references import REFERENCE
+from mosaic_cms.content.references import references_in
 from mosaic_core.errors import InvalidInput
 from mosaic_core.types import canonical_json
 
@@ -21,7 +21,7 @@ MOST_SHOWN = 5_000
 
 def shared_in(value: Any) -> set[str]:
     """The ids of the shared blocks that a JSON value names."""
-    found = REFERENCE.findall(canonical_json(value))
+    found = references_in(canonical_json(value))
     return {key for kind, key in found if kind == "shared"}
 
 

@@ -1,6 +1,6 @@
 """What stands around placed pages: their trails, what is right below, and their translations.
 
-Asked for many pages at once, since a job renders many: three questions, however many they are.
+Asked for many pages at once, since a job renders many: one question, however many they are.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.items import (
@@ -24,25 +26,23 @@ from mosaic_cms.content.items import (
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.references import in_chunks
 
-_PLACED_AT = select(*COLUMNS).where(
-    PublishedPage.site_id == bindparam("site"),
-    PublishedPage.language == bindparam("language"),
-    PublishedPage.path.in_(bindparam("paths", expanding=True)),
-)
-_BELOW = (
-    select(PublishedPage.parent_id, *COLUMNS)
-    .where(PublishedPage.parent_id.in_(bindparam("parents", expanding=True)))
-    .order_by(PublishedPage.position, PublishedPage.path)
-)
-_SAYING = (
-    select(
-        PublishedPage.translation_id,
-        PublishedPage.language,
-        PublishedPage.path,
-        PublishedPage.page_id,
+_PLACE = (PublishedPage.parent_id, PublishedPage.translation_id, PublishedPage.language)
+_TRAIL, _BELOW, _SAYING = "trail", "below", "saying"
+_WHERE = {
+    _TRAIL: (
+        PublishedPage.site_id == bindparam("site"),
+        PublishedPage.language == bindparam("language"),
+        PublishedPage.path.in_(bindparam("paths", expanding=True)),
+    ),
+    _BELOW: (PublishedPage.parent_id.in_(bindparam("pages", expanding=True)),),
+    _SAYING: (PublishedPage.translation_id.in_(bindparam("translations", expanding=True)),),
+}
+#: One question for all three: each part has an index of its own.
+_AROUND = union_all(
+    *(
+        select(literal(kind).label("kind"), PublishedPage.position, *_PLACE, *COLUMNS).where(*where)
+        for kind, where in _WHERE.items()
     )
-    .where(PublishedPage.translation_id.in_(bindparam("translations", expanding=True)))
-    .order_by(PublishedPage.language)
 )
 
 
@@ -69,67 +69,66 @@ async def surroundings(
     session: AsyncSession, rows: Sequence[PublishedPage]
 ) -> dict[uuid.UUID, Surroundings]:
     """What stands around each of some placed pages, by its id."""
-    found = {row.page_id: Surroundings() for row in rows}
-    await _trails(session, rows, found)
-    await _children(session, found)
-    await _translations(session, rows, found)
+    trees: defaultdict[tuple[uuid.UUID, str], list[PublishedPage]] = defaultdict(list)
+    for row in rows:
+        trees[row.site_id, row.language].append(row)
+    found: dict[uuid.UUID, Surroundings] = {}
+    for (site_id, language), tree in trees.items():
+        around = await _around(session, site_id, language, tree)
+        found |= {row.page_id: _surroundings(row, around) for row in tree}
     for row in rows:
         if row.layout == DATED:
-            around = found[row.page_id]
-            around.previous, around.following = await neighbours(session, row)
+            beside = found[row.page_id]
+            beside.previous, beside.following = await neighbours(session, row)
     return found
 
 
-async def trail_of(session: AsyncSession, row: PublishedPage) -> Surroundings:
-    """What stands around a page that is alone on its site, so far: its trail."""
-    found = {row.page_id: Surroundings()}
-    await _trails(session, [row], found)
-    return found[row.page_id]
+@dataclass(slots=True)
+class _Around:
+    """What was found around some pages of a site, in one language."""
+
+    placed: dict[str, Item] = field(default_factory=dict)
+    below: defaultdict[uuid.UUID, list[Row[Any]]] = field(default_factory=lambda: defaultdict(list))
+    saying: defaultdict[uuid.UUID, list[Row[Any]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
 
-async def _trails(
-    session: AsyncSession, rows: Sequence[PublishedPage], found: dict[uuid.UUID, Surroundings]
-) -> None:
-    trees: defaultdict[tuple[uuid.UUID, str], list[PublishedPage]] = defaultdict(list)
-    for row in rows:
-        if row.path != "/":
-            trees[row.site_id, row.language].append(row)
-    for (site_id, language), below in trees.items():
-        items: dict[str, Item] = {}
-        for paths in in_chunks({path for row in below for path in _above(row.path)}):
-            asked = {"site": site_id, "language": language, "paths": paths}
-            placed = await session.execute(_PLACED_AT, asked)
-            items |= {item.url: item for item in map(item_of, placed)}
-        for row in below:
-            found[row.page_id].trail = [items[path] for path in _above(row.path) if path in items]
+async def _around(
+    session: AsyncSession, site_id: uuid.UUID, language: str, rows: Sequence[PublishedPage]
+) -> _Around:
+    around = _Around()
+    paths = in_chunks({path for row in rows for path in _above(row.path)})
+    pages = in_chunks({row.page_id for row in rows})
+    translations = in_chunks({row.translation_id for row in rows})
+    for some in zip_longest(paths, pages, translations, fillvalue=()):
+        asked = dict(zip(("paths", "pages", "translations"), some, strict=True))
+        for row in await session.execute(_AROUND, {"site": site_id, "language": language, **asked}):
+            if row.kind == _TRAIL:
+                around.placed[row.path] = item_of(row)
+            elif row.kind == _BELOW:
+                around.below[row.parent_id].append(row)
+            else:
+                around.saying[row.translation_id].append(row)
+    return around
+
+
+def _surroundings(row: PublishedPage, around: _Around) -> Surroundings:
+    below = sorted(around.below[row.page_id], key=lambda child: (child.position, child.path))
+    children = [item_of(child) for child in below]
+    if any(child.date for child in children):
+        children.sort(key=newest_first)
+    saying = [one for one in around.saying[row.translation_id] if one.page_id != row.page_id]
+    return Surroundings(
+        trail=[around.placed[path] for path in _above(row.path) if path in around.placed],
+        children=children,
+        translations=sorted((one.language, one.path) for one in saying),
+    )
 
 
 def _above(path: str) -> list[str]:
     """The addresses above one, from the first on: of ``/a/b/``, ``/`` and ``/a/``."""
+    if path == "/":
+        return []
     segments = path.strip("/").split("/")
     return ["/"] + ["/" + "/".join(segments[:n]) + "/" for n in range(1, len(segments))]
-
-
-async def _children(session: AsyncSession, found: dict[uuid.UUID, Surroundings]) -> None:
-    for ids in in_chunks(found):
-        for row in await session.execute(_BELOW, {"parents": ids}):
-            found[row.parent_id].children.append(item_of(row))
-    for around in found.values():
-        if any(child.date for child in around.children):
-            around.children.sort(key=newest_first)
-
-
-async def _translations(
-    session: AsyncSession, rows: Sequence[PublishedPage], found: dict[uuid.UUID, Surroundings]
-) -> None:
-    said: defaultdict[uuid.UUID, list[tuple[str, str, uuid.UUID]]] = defaultdict(list)
-    for ids in in_chunks({row.translation_id for row in rows}):
-        others = await session.execute(_SAYING, {"translations": ids})
-        for translation_id, language, path, page_id in others:
-            said[translation_id].append((language, path, page_id))
-    for row in rows:
-        found[row.page_id].translations = [
-            (language, path)
-            for language, path, page_id in said[row.translation_id]
-            if page_id != row.page_id
-        ]

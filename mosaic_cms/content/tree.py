@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.stored import new_block, regions_of
@@ -28,6 +28,12 @@ _SITE = select(Site).where(Site.key == bindparam("key"))
 _PAGES = select(Page).where(Page.site_id == bindparam("site"), Page.binned_at.is_(None))
 _PAGE_AT = _PAGES.where(Page.path == bindparam("path"))
 _PAGE_NAMED = _PAGES.where(Page.id == bindparam("page"))
+_BOTH = select(Site, Page).outerjoin(
+    Page,
+    and_(Page.site_id == Site.id, Page.path == bindparam("path"), Page.binned_at.is_(None)),
+)
+_BOTH_FIRST = _BOTH.order_by(Site.position).limit(1)
+_BOTH_NAMED = _BOTH.where(Site.key == bindparam("key"))
 
 
 class UnknownSite(NotFound):
@@ -76,6 +82,22 @@ async def find_page(session: AsyncSession, site: Site, path: str) -> Page:
             hint="'mosaic page list' shows those there are.",
         )
     return page
+
+
+async def find_site_and_page(
+    session: AsyncSession, key: str | None, path: str
+) -> tuple[Site, Page]:
+    """What :func:`find_site` and :func:`find_page` find, mostly with one question.
+
+    Raises:
+        UnknownSite, UnknownPage: there is none.
+    """
+    asked = {"path": path} if key is None else {"path": path, "key": key}
+    both = (await session.execute(_BOTH_FIRST if key is None else _BOTH_NAMED, asked)).first()
+    if both is not None and both.Page is not None:
+        return both.Site, both.Page
+    site = await find_site(session, key)
+    return site, await find_page(session, site, path)
 
 
 async def get_page(session: AsyncSession, page_id: uuid.UUID) -> Page:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from mosaic_cms.content.models import Menu, Page, PageVersion, SharedBlock
 from mosaic_cms.content.published import ContentReference
-from mosaic_cms.content.references import REFERENCE, in_chunks
+from mosaic_cms.content.references import in_chunks, references_in
 from mosaic_core.types import canonical_json
 
 State = Literal["draft", "live", "both"]
@@ -83,8 +83,9 @@ async def note_references(session: AsyncSession, touched: Touched) -> None:
     """Brings the table of references to what the touched sources refer to now."""
     ends: dict[str, Ends] = {}
     for source, row in touched.rows.items():
-        live = await _live(session, row) if source in touched.live else set()
-        ends[source] = references_in(_draft(row)), live
+        draft = named_in(_draft(row))
+        live = await _live(session, row, draft) if source in touched.live else set()
+        ends[source] = draft, live
     there: dict[str, dict[str, ContentReference]] = {}
     for row in await _noted(session, (ends.keys() - touched.new) | touched.gone):
         there.setdefault(row.source, {})[row.target] = row
@@ -115,11 +116,11 @@ async def forget_gone(session: AsyncSession) -> None:
         await session.execute(delete(ContentReference).where(ContentReference.source.in_(chunk)))
 
 
-def references_in(value: Any) -> set[str]:
+def named_in(value: Any) -> set[str]:
     """All that a JSON value refers to, as ``page:<id>``, ``media:<id>`` and ``shared:<id>``."""
     if not value:
         return set()
-    return {f"{kind}:{key}" for kind, key in REFERENCE.findall(canonical_json(value))}
+    return {f"{kind}:{key}" for kind, key in references_in(canonical_json(value))}
 
 
 def _source(row: Any) -> str:
@@ -137,15 +138,17 @@ def _draft(row: Any) -> Any:
     return row.blocks if isinstance(row, SharedBlock) else row.items
 
 
-async def _live(session: AsyncSession, row: Any) -> set[str]:
+async def _live(session: AsyncSession, row: Any, draft: set[str]) -> set[str]:
+    """What is live of a source refers to; the draft's references are known."""
     if isinstance(row, Menu):
-        return references_in(row.items)
+        return named_in(row.items)
     if isinstance(row, SharedBlock):
-        return references_in(row.live)
+        return named_in(row.live)
     if row.live_version_id is None:
         return set()
     version = await session.get_one(PageVersion, row.live_version_id)
-    return references_in([version.regions, version.details])
+    live = [version.regions, version.details]
+    return set(draft) if live == _draft(row) else named_in(live)
 
 
 def _states(ends: Ends) -> dict[str, State]:

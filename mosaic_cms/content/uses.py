@@ -14,7 +14,7 @@ from mosaic_cms.blocks.stored import is_block
 from mosaic_cms.content.models import Media, Menu, Page, PageVersion, SharedBlock
 from mosaic_cms.content.published import ContentReference
 from mosaic_cms.content.references import in_chunks
-from mosaic_cms.content.usage import references_in
+from mosaic_cms.content.usage import named_in
 from mosaic_core.errors import Conflict
 
 #: Uses that a refusal names.
@@ -164,11 +164,11 @@ def _within(value: Any, target: str, kind: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _within(item, target, kind)
-    elif isinstance(value, str) and kind and target in references_in(value):
+    elif isinstance(value, str) and kind and target in named_in(value):
         yield kind
 
 
 def _fields(details: dict[str, Any], target: str) -> Iterator[str]:
     for name, value in details.items():
-        if target in references_in(value):
+        if target in named_in(value):
             yield f"details.{name}"

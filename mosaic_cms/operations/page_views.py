@@ -10,7 +10,7 @@ from mosaic_cms.actions import Model
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.paths import path_of
-from mosaic_cms.content.tree import find_page, find_site
+from mosaic_cms.content.tree import find_site_and_page
 from mosaic_cms.content.versions import is_draft
 from mosaic_core.head import Write
 
@@ -71,8 +71,7 @@ class NamesPage(Protocol):
 
 async def found(write: Write, command: NamesPage) -> tuple[Site, Page]:
     """The page that a command names, with its site."""
-    site = await find_site(write.session, command.site)
-    return site, await find_page(write.session, site, path_of(command.path))
+    return await find_site_and_page(write.session, command.site, path_of(command.path))
 
 
 async def seen(write: Write, page: Page) -> PageView:

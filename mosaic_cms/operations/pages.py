@@ -12,7 +12,14 @@ from mosaic_cms.content.drafts import changed_draft, content_of, forget_steps
 from mosaic_cms.content.models import Page, PageVersion
 from mosaic_cms.content.outline import PageContent
 from mosaic_cms.content.paths import path_of
-from mosaic_cms.content.tree import add_page, find_page, find_site, set_content, with_body
+from mosaic_cms.content.tree import (
+    add_page,
+    find_page,
+    find_site,
+    find_site_and_page,
+    set_content,
+    with_body,
+)
 from mosaic_cms.operations.page_views import (
     Notice,
     PageAt,
@@ -112,8 +119,7 @@ async def list_pages(scope: TenantScope, command: ListPages) -> list[PageView]:
 async def show_page(scope: TenantScope, command: PageAt) -> PageDetail:
     """A page's draft."""
     async with scope.read() as session:
-        site = await find_site(session, command.site)
-        page = await find_page(session, site, path_of(command.path))
+        _, page = await find_site_and_page(session, command.site, path_of(command.path))
         live = (
             await session.get(PageVersion, page.live_version_id) if page.live_version_id else None
         )

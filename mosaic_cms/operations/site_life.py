@@ -214,7 +214,7 @@ async def _place(scope: TenantScope, write: Write, ids: list[uuid.UUID]) -> int:
     placed = []
     for page in pages:
         if page.live_version_id is not None:
-            await place_page(session, page, versions[page.live_version_id])
+            await place_page(session, page, versions[page.live_version_id], again=True)
             placed.append(page.id)
     await note_again(session, pages)
     await scope.product.publisher.render_later(write, placed)

@@ -15,7 +15,6 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from mosaic_core.database.inline import InlineConnection
 from mosaic_core.errors import (
     Conflict,
     DatabaseBusy,
@@ -29,6 +28,7 @@ from mosaic_core.errors import (
 )
 
 PAGE_SIZE = 4096
+_MOST_PAGES = 2**32 - 2
 #: Seconds to wait for a lock that something else than MOSAIC holds.
 BUSY_TIMEOUT = 5.0
 #: The same in the event loop's thread, where waiting would stop everything else.
@@ -47,18 +47,11 @@ class Full(DiskFull):
     """SQLite has one word for a full disk and for a file with as many pages as it may have."""
 
 
-def pragmas(
-    *,
-    writable: bool,
-    pages: int | None = None,
-    cache_kib: int = 512,
-    timeout: float = BUSY_TIMEOUT,
-) -> list[str]:
+def pragmas(*, writable: bool, cache_kib: int = 512, timeout: float = BUSY_TIMEOUT) -> list[str]:
     """What every connection to a file of ours is told first.
 
     Args:
         writable: False makes the connection refuse to change anything.
-        pages: the most pages the file may have.
         cache_kib: memory for its pages.
         timeout: seconds to wait for a lock.
     """
@@ -70,8 +63,6 @@ def pragmas(
         f"PRAGMA cache_size = -{cache_kib}",
         "PRAGMA journal_size_limit = 4194304",
     ]
-    if pages is not None:
-        told.append(f"PRAGMA max_page_count = {pages}")
     if not writable:
         told.append("PRAGMA query_only = ON")
     return told
@@ -111,21 +102,8 @@ def connect(
     return connection
 
 
-async def connect_inline(
-    path: Path,
-    *,
-    writable: bool,
-    pages: int | None = None,
-    mode: str = "rw",
-) -> InlineConnection:
-    """A connection for SQLAlchemy's engine, in the event loop's thread."""
-    return InlineConnection(open_inline(path, writable=writable, pages=pages, mode=mode))
-
-
-def open_inline(
-    path: Path, *, writable: bool, pages: int | None = None, mode: str = "rw"
-) -> sqlite3.Connection:
-    """What an :class:`InlineConnection` is made of."""
+def open_inline(path: Path, *, writable: bool, mode: str = "rw") -> sqlite3.Connection:
+    """What an :class:`~mosaic_core.database.inline.InlineConnection` is made of."""
     connection = sqlite3.connect(
         uri(path, mode=mode),
         uri=True,
@@ -134,12 +112,18 @@ def open_inline(
         check_same_thread=False,  # a durable commit runs in another thread, and nothing beside it
     )
     try:
-        for pragma in pragmas(writable=writable, pages=pages, timeout=INLINE_TIMEOUT):
+        for pragma in pragmas(writable=writable, timeout=INLINE_TIMEOUT):
             connection.execute(pragma)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def limit(connection: sqlite3.Connection, pages: int | None) -> None:
+    """Says how many pages the file of an open connection may have; None for as many as SQLite can
+    count."""
+    connection.execute(f"PRAGMA max_page_count = {_MOST_PAGES if pages is None else pages}").close()
 
 
 def explicit_transactions(engine: Engine) -> None:

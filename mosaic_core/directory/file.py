@@ -38,7 +38,7 @@ class PlatformFile(PlatformDatabase):
         install_guard(self._engine.sync_engine)
 
     async def _connect(self) -> InlineConnection:
-        return await sqlite.connect_inline(self.path, writable=True, mode="rwc")
+        return InlineConnection(sqlite.open_inline(self.path, writable=True, mode="rwc"))
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -1,9 +1,8 @@
 """One folder of databases, one file for each home.
 
 Two ways lead to a file. Editing sessions and writes go through one SQLAlchemy engine for all files
-(so that statements are compiled once): a write opens the file for as long as it lasts, and a
-session that only reads borrows a connection. Visitors' reads go through kept synchronous
-connections of their own (:mod:`.reading`).
+(so that statements are compiled once), on connections that are lent to one after the other.
+Visitors' reads go through kept synchronous connections of their own (:mod:`.reading`).
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ from mosaic_core.tenants import TenantContext, Tier
 
 #: A migration may have a hundred megabytes to go through.
 _MIGRATING = WriteLimits(function=1800.0)
-#: Files that are kept open for sessions that only read.
-_KEPT = 32
+#: Files that are kept open for sessions that only read, and for those that write.
+_KEPT, _KEPT_WRITING = 32, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,6 @@ class _Target:
     """The file that the engine's next connection opens."""
 
     path: Path
-    writable: bool
-    pages: int | None = None
     #: Foreign keys are looked at when the transaction ends.
     deferred: bool = False
     #: A connection to it that is open already.
@@ -102,8 +99,10 @@ class FileDatabases:
         self._reading = Reading(options.max_open, schema, names)
         self._room = Room(tiers, options.reserve, self._reading)
         self._searches = Searches(schema)
-        # Sessions that only read come one after another: to open the file costs as much as a query.
+        # Sessions come one after another: to open the file costs as much as a query, and on a new
+        # connection each statement is prepared anew.
         self._lending = Lending(_KEPT, partial(sqlite.open_inline, writable=False))
+        self._lending_to_write = Lending(_KEPT_WRITING, _open_to_write)
         # Set around a connect and nowhere else: one engine serves every file, so that compiled
         # statements and the guard are shared, and this says which file the pool is to open.
         self._target: ContextVar[_Target] = ContextVar("target")
@@ -148,6 +147,7 @@ class FileDatabases:
         self._drafts.close()
         await self._searches.close_all()
         self._lending.close_all()
+        self._lending_to_write.close_all()
         await self._engine.dispose()
 
     # Sessions
@@ -158,8 +158,7 @@ class FileDatabases:
         async with self._sessions:
             await self._reading.prove(tenant, path)
             with sqlite.translating(subject_of(tenant)), self._lending.lend(path) as lent:
-                target = _Target(path, writable=False, lent=lent)
-                async with self._connected(tenant, target) as session:
+                async with self._connected(tenant, _Target(path, lent=lent)) as session:
                     yield session
 
     @asynccontextmanager
@@ -169,10 +168,11 @@ class FileDatabases:
         path = self._path(tenant)
         async with self._turns.take(path.with_suffix(".lock")), self._writes:
             await self._reading.prove(tenant, path)
-            pages = self._room.pages(tenant, reserve=reserve)
-            target = _Target(path, writable=True, pages=pages, deferred=deferred)
-            async with self._connected(tenant, target) as session:
-                yield session
+            with sqlite.translating(subject_of(tenant)), self._lending_to_write.lend(path) as lent:
+                sqlite.limit(lent, self._room.pages(tenant, reserve=reserve))
+                target = _Target(path, deferred=deferred, lent=lent)
+                async with self._connected(tenant, target) as session:
+                    yield session
 
     @asynccontextmanager
     async def _connected(
@@ -193,13 +193,10 @@ class FileDatabases:
 
     async def _connect(self) -> InlineConnection:
         target = self._target.get()
-        if target.lent is not None:
-            return InlineConnection(target.lent, lent=True)
-        connection = await sqlite.connect_inline(
-            target.path, writable=target.writable, pages=target.pages
-        )
-        if target.writable:
-            await connection.cursor().execute(TRUSTING)
+        if target.lent is None:
+            connection = InlineConnection(_open_to_write(target.path))
+        else:
+            connection = InlineConnection(target.lent, lent=True)
         if target.deferred:  # it is forgotten when a transaction ends, so it is said last
             await connection.cursor().execute("PRAGMA defer_foreign_keys = ON")
         return connection
@@ -283,7 +280,7 @@ class FileDatabases:
         @asynccontextmanager
         async def begin(*, reserve: bool) -> AsyncIterator[AsyncSession]:
             # Without the tier's limit: while tables are made anew, their rows are there twice.
-            async with self._connected(tenant, _Target(path, writable=True)) as session:
+            async with self._connected(tenant, _Target(path)) as session:
                 yield session
 
         async with self._turns.take(path.with_suffix(".lock")):
@@ -340,7 +337,14 @@ class FileDatabases:
     def _close(self, path: Path) -> None:
         self._reading.close(path)
         self._lending.close(path)
+        self._lending_to_write.close(path)
         self._searches.close(path)
 
     def _path(self, tenant: TenantContext) -> Path:
         return self._folder / f"{self._names.of(tenant)}.db"
+
+
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    connection = sqlite.open_inline(path, writable=True)
+    connection.execute(TRUSTING)
+    return connection

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mosaic_cms.content.element_ids import Ids
 from mosaic_cms.content.markup import Markup, Picture, Rendered
 
 VOID = {"br", "hr", "img"}
@@ -277,6 +278,20 @@ def test_a_resolver_cannot_put_a_forbidden_scheme_into_a_page() -> None:
     assert MARKUP.render("[a](/b) ![c](/d)", Careless()).html == "<p>a c</p>\n"
 
 
+def test_a_text_follows_what_its_targets_lead_to_now_and_the_ids_that_its_page_has_left() -> None:
+    text = "# Hours\n\n[in](page:1) ![A lens](media:1) note[^n]\n\n[^n]: Here."
+    shared = Markup()
+    first = shared.render(text, Site()).html
+    assert shared.render(text, Everything()).html != first
+    page = Ids()
+    twice = [shared.render(text, Site(), page).html for _ in range(2)]
+    assert twice[0] == first
+    assert 'id="hours-1"' in twice[1]
+    assert 'id="fnref:2.1"' in twice[1]
+    assert shared.render("# Hours", Site(), page).headings == ((2, "hours-2", "Hours"),)
+    assert shared.render(text, Site()).html == first
+
+
 # ---- any text -----------------------------------------------------------------------------------
 
 PIECES = st.sampled_from(
@@ -288,6 +303,17 @@ PIECES = st.sampled_from(
     ]
 )
 TEXTS = st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=200)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4), st.lists(st.integers(0, 7), max_size=12))
+@settings(max_examples=200, deadline=None)
+def test_what_was_rendered_before_changes_nothing(texts: list[str], turns: list[int]) -> None:
+    """Two pages of two sites, of the same few texts in any order."""
+    shared, pages = Markup(), [(Ids(), Ids()), (Ids(), Ids())]
+    for turn in turns:
+        site, (ours, theirs) = ((Site, Everything)[turn % 2](), pages[turn // 2 % 2])
+        text = texts[turn % len(texts)]
+        assert shared.render(text, site, ours) == Markup().render(text, site, theirs)
 
 
 @given(TEXTS)

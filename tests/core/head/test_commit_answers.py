@@ -14,6 +14,7 @@ import pytest
 
 from mosaic_core.directory import PlatformFile, open_directory
 from mosaic_core.errors import DatabaseError, DiskFull, QuotaExceeded, WriteTimeout
+from mosaic_core.file_databases import databases
 from mosaic_core.head import Write, WriteLimits
 from mosaic_core.platform import platform_history
 from tests.core.head.toys import Box, Shown, Toys, a_box, nothing_leaks, toy, toy_tenant
@@ -144,8 +145,9 @@ def test_an_error_before_the_commit_happened_runs_the_write_again(
 
 
 def test_an_error_while_closing_after_the_commit_changes_nothing(
-    tmp_path: Path, faults: Faults
+    tmp_path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(databases, "_KEPT_WRITING", 0)
     faults.closes = [before(_io_error())]
     _applied_once(tmp_path, faults, runs=1)
 
