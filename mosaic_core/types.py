@@ -26,6 +26,10 @@ _MSSQL_MOST = 4000
 #: An escaped NUL whose backslash is not itself escaped.
 _JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 
 def new_id() -> uuid.UUID:
     """A UUIDv7: made by the application, ordered by time (RFC 9562, section 5.7)."""
@@ -45,9 +49,7 @@ def made_at(identity: str) -> datetime | None:
 
 def canonical_json(value: Any) -> str:
     """One text for one value: sorted keys, no spaces, no NaN (in the manner of RFC 8785)."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _CANONICAL.encode(value)
 
 
 def to_image(value: Any) -> Any:
