@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import Row, bindparam, literal, select, union_all
+from sqlalchemy import Row, bindparam, literal_column, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.items import (
@@ -40,10 +40,18 @@ _WHERE = {
 #: One question for all three: each part has an index of its own.
 _AROUND = union_all(
     *(
-        select(literal(kind).label("kind"), PublishedPage.position, *_PLACE, *COLUMNS).where(*where)
+        select(
+            literal_column(f"'{kind}'").label("kind"), PublishedPage.position, *_PLACE, *COLUMNS
+        ).where(*where)
         for kind, where in _WHERE.items()
     )
 )
+#: What stands for no value at all: SQL Server takes an empty list for one of numbers.
+_NONE: dict[str, list[Any]] = {
+    "paths": [""],
+    "pages": [uuid.UUID(int=0)],
+    "translations": [uuid.UUID(int=0)],
+}
 
 
 @dataclass(slots=True)
@@ -101,8 +109,9 @@ async def _around(
     paths = in_chunks({path for row in rows for path in _above(row.path)})
     pages = in_chunks({row.page_id for row in rows})
     translations = in_chunks({row.translation_id for row in rows})
-    for some in zip_longest(paths, pages, translations, fillvalue=()):
-        asked = dict(zip(("paths", "pages", "translations"), some, strict=True))
+    for some in zip_longest(paths, pages, translations):
+        parts = zip(_NONE.items(), some, strict=True)
+        asked = {name: values or none for (name, none), values in parts}
         for row in await session.execute(_AROUND, {"site": site_id, "language": language, **asked}):
             if row.kind == _TRAIL:
                 around.placed[row.path] = item_of(row)
