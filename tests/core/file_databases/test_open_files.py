@@ -107,6 +107,7 @@ def test_a_tenant_made_anew_is_noticed_by_an_instance_that_had_the_old_one_open(
             theirs = Toys(others, old.tenant)
             assert await shown(theirs) == "shown of 1"
             assert (await theirs.head()).version == 1
+            await theirs.count_up()  # it keeps open what it wrote to
             await mine.drop(old.tenant)
             with pytest.raises(DatabaseMissing):
                 await theirs.head()
