@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from pydantic import ValidationError
@@ -85,9 +86,56 @@ def changed(value: Any, change: Callable[[Stored], Stored]) -> Any:
     return value
 
 
+def recognised(given: Any, before: Any) -> Any:
+    """Content in which a block that is given without an id is the one that was at its place, where
+    that is of its type and is nowhere else in what is given.
+
+    Args:
+        given: regions or blocks from outside, whatever they are; :func:`regions_of` checks them.
+        before: those that were changed.
+    """
+    known = {block["id"]: block for block in blocks_in(before)}
+    return _recognised(given, before, known, _ids_in(given))
+
+
 def new_block(kind: str, data: dict[str, Any], *, version: int = 1) -> Stored:
     """A stored block with an id of its own."""
     return {"id": str(new_id()), "type": kind, "version": version, "data": data}
+
+
+def _is_given(value: Any) -> bool:
+    """Whether a value has the shape of a block from outside, which may lack an id or a version."""
+    return isinstance(value, dict) and {"type", "data"} <= value.keys() <= _KEYS
+
+
+def _ids_in(given: Any) -> set[str]:
+    ids: set[str] = set()
+    waiting = [given]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if _is_given(value) and isinstance(value.get("id"), str):
+                ids.add(value["id"])
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+    return ids
+
+
+def _recognised(given: Any, before: Any, known: dict[str, Stored], ids: set[str]) -> Any:
+    if _is_given(given):
+        if "id" in given:
+            before = known.get(given["id"]) if isinstance(given["id"], str) else None
+        elif is_block(before) and before["type"] == given["type"] and before["id"] not in ids:
+            given = {**given, "id": before["id"]}
+        else:
+            before = None
+    if isinstance(given, dict) and isinstance(before, dict):
+        return {key: _recognised(x, before.get(key), known, ids) for key, x in given.items()}
+    if isinstance(given, list | tuple) and isinstance(before, list):
+        pairs = zip_longest(given, before[: len(given)])
+        return [_recognised(x, there, known, ids) for x, there in pairs]
+    return given
 
 
 def _blocks(given: Any, where: str, seen: set[str], level: int) -> list[Stored]:

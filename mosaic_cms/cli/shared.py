@@ -80,8 +80,8 @@ def edit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Save a shared block's draft; what visitors see stays. What others saved since is shown with
-    yours."""
+    """Save a shared block's draft; what visitors see stays. What others saved since in other blocks
+    is merged, and in the same ones is shown with yours."""
     with reporting(as_json=as_json):
         blocks, revision = _content(file, markdown)
     based_on = revision if based_on is None else based_on
@@ -89,6 +89,8 @@ def edit(
     seen = ("shared.show", {"id": shared_id}) if blocks is None else None
     saved = perform_at("shared.edit", site, given, as_json=as_json, named=False, seen=seen)
     _shown(saved, as_json=as_json)
+    if saved.merged and not as_json:
+        say("  It is merged with what others saved meanwhile.")
 
 
 @app.command("publish")

@@ -9,10 +9,10 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.content.drafts import DraftStep
+from mosaic_cms.content.drafts import forget_drafts
 from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.models import (
     Comment,
@@ -155,7 +155,7 @@ async def delete_page(write: Write, page: Page) -> None:
     for release in await session.scalars(select(Release).where(Release.site_id == page.site_id)):
         if str(page.id) in release.pages:
             release.pages = {k: what for k, what in release.pages.items() if k != str(page.id)}
-    await session.execute(delete(DraftStep).where(DraftStep.page_id == page.id))
+    await forget_drafts(session, [page.id])
     await session.flush()  # they point to their page
     await delete_for_good(write, [page])
     await session.flush()

@@ -1,9 +1,13 @@
-"""Saving a draft on top of what others saved meanwhile, and the steps back that this needs."""
+"""Saving a draft on top of what others saved meanwhile, and the steps back that this needs.
+
+Pages and shared blocks have drafts. That of a shared block is taken as a page that has its name as
+the title, and its blocks in one region.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -14,8 +18,9 @@ from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.stored import Regions, regions_of
 from mosaic_cms.content.conflicts import Difference, EditConflict
 from mosaic_cms.content.merge import merge
-from mosaic_cms.content.models import Page, PageVersion
+from mosaic_cms.content.models import Page, PageVersion, SharedBlock
 from mosaic_cms.content.outline import MISSING, Outline, PageContent, same
+from mosaic_cms.content.references import in_chunks
 from mosaic_core import types
 from mosaic_core.database import TenantBase, derived
 from mosaic_core.errors import InvalidInput
@@ -30,8 +35,12 @@ _FORGET_EVERY = 50
 _LARGE = 100_000
 
 
+#: The region that a shared block's blocks are in.
+SHARED = "blocks"
+
+
 class DraftStep(TenantBase):
-    """What brings a page's draft from the save after ``revision`` back to ``revision``.
+    """What brings a draft from the save after ``revision`` back to ``revision``.
 
     Nothing but the means to merge is lost with it: a change that is based on a save to which no
     steps lead is shown to be at odds with the draft, never put over it.
@@ -40,7 +49,8 @@ class DraftStep(TenantBase):
     __tablename__ = "draft_steps"
     __table_args__ = ({"sqlite_strict": True, "info": derived()},)
 
-    page_id: Mapped[uuid.UUID] = mapped_column(types.Uuid(), primary_key=True)
+    #: Of the page, or of the shared block.
+    draft_id: Mapped[uuid.UUID] = mapped_column("page_id", types.Uuid(), primary_key=True)
     revision: Mapped[int] = mapped_column(types.Integer(), primary_key=True)
     #: Characters of ``step``.
     size: Mapped[int] = mapped_column(types.Integer())
@@ -48,8 +58,10 @@ class DraftStep(TenantBase):
     step: Mapped[dict[str, Any]] = mapped_column(types.Json())
 
 
-def content_of(row: Page | PageVersion) -> PageContent:
+def content_of(row: Page | PageVersion | SharedBlock) -> PageContent:
     """A draft's or a version's content."""
+    if isinstance(row, SharedBlock):
+        return PageContent.model_construct(title=row.name, layout="", regions={SHARED: row.blocks})
     return PageContent.model_construct(
         title=row.title,
         summary=row.summary,
@@ -59,9 +71,10 @@ def content_of(row: Page | PageVersion) -> PageContent:
     )
 
 
-def step_back(page: Page, changes: dict[str, Any]) -> DraftStep:
+def step_back(draft: Page | SharedBlock, changes: dict[str, Any]) -> DraftStep:
     """The step from a draft with ``changes`` back to what it is now."""
-    step = {name: getattr(page, name) for name in changes}
+    now = content_of(draft)
+    step = {name: getattr(now, name) for name in changes}
     if "regions" in step:
         later = {block["id"]: block for blocks in changes["regions"].values() for block in blocks}
         step["regions"] = {
@@ -69,21 +82,23 @@ def step_back(page: Page, changes: dict[str, Any]) -> DraftStep:
                 block["id"] if same(later.get(block["id"], MISSING), block) else block
                 for block in blocks
             ]
-            for region, blocks in page.regions.items()
+            for region, blocks in now.regions.items()
         }
     size = len(canonical_json(step))
-    return DraftStep(page_id=page.id, revision=page.revision, size=size, step=step)
+    return DraftStep(draft_id=draft.id, revision=draft.revision, size=size, step=step)
 
 
-async def draft_at(session: AsyncSession, page: Page, revision: int) -> PageContent | None:
-    """A page's draft as it was at a save; None when that is not known any more."""
+async def draft_at(
+    session: AsyncSession, draft: Page | SharedBlock, revision: int
+) -> PageContent | None:
+    """A draft as it was at a save; None when that is not known any more."""
     steps = await session.execute(
         select(DraftStep.revision, DraftStep.step)
-        .where(DraftStep.page_id == page.id, DraftStep.revision >= revision)
+        .where(DraftStep.draft_id == draft.id, DraftStep.revision >= revision)
         .order_by(DraftStep.revision.desc())
     )
-    content = dict(content_of(page))
-    reached = page.revision
+    content = dict(content_of(draft))
+    reached = draft.revision
     for at, step in steps:
         if at != reached - 1:
             return None
@@ -102,15 +117,15 @@ def _undone(later: Regions, step: dict[str, list[Any]]) -> Regions:
     }
 
 
-async def forget_steps(session: AsyncSession, page: Page) -> None:
+async def forget_steps(session: AsyncSession, draft: Page | SharedBlock) -> None:
     """Keeps the newest steps back, as many as there may be."""
-    if page.revision % _FORGET_EVERY:
-        newest = await session.get(DraftStep, (page.id, page.revision - 1))
+    if draft.revision % _FORGET_EVERY:
+        newest = await session.get(DraftStep, (draft.id, draft.revision - 1))
         if newest is None or newest.size < _LARGE:
             return
     rows = await session.execute(
         select(DraftStep.revision, DraftStep.size)
-        .where(DraftStep.page_id == page.id)
+        .where(DraftStep.draft_id == draft.id)
         .order_by(DraftStep.revision.desc())
     )
     total = 0
@@ -119,15 +134,22 @@ async def forget_steps(session: AsyncSession, page: Page) -> None:
         if number >= MOST_STEPS or total > MOST_IN_STEPS:
             await session.execute(
                 delete(DraftStep).where(
-                    DraftStep.page_id == page.id, DraftStep.revision <= revision
+                    DraftStep.draft_id == draft.id, DraftStep.revision <= revision
                 )
             )
             return
 
 
+async def forget_drafts(session: AsyncSession, ids: Sequence[uuid.UUID]) -> None:
+    """Forgets what pages and shared blocks were like that are deleted for good."""
+    for some in in_chunks(ids):
+        await session.execute(delete(DraftStep).where(DraftStep.draft_id.in_(some)))
+
+
 async def changed_draft(
     write: Write,
-    page: Page,
+    draft: Page | SharedBlock,
+    what: str,
     types: BlockTypes,
     given: Callable[[PageContent], dict[str, Any]],
     based_on: int,
@@ -135,6 +157,7 @@ async def changed_draft(
     """What a change that is based on an older save makes of the draft: both in one.
 
     Args:
+        what: it is: ``the page '/visit/'``.
         given: says what is different, from the content that the change is based on.
         based_on: the draft's revision then.
 
@@ -142,13 +165,14 @@ async def changed_draft(
         EditConflict: with all that is at odds.
         InvalidInput: there never was such a save, or the change does not fit.
     """
-    if not 0 <= based_on < page.revision:
+    if not 0 <= based_on < draft.revision:
         raise InvalidInput(
-            f"The page {page.path!r} has no revision {based_on}; its draft is {page.revision}.",
-            hint="Read the page again, and base the change on what it is now.",
+            f"{what[:1].upper()}{what[1:]} has no revision {based_on}; its draft is "
+            f"{draft.revision}.",
+            hint="Read it again, and base the change on what it is now.",
         )
-    theirs = content_of(page)
-    base = await draft_at(write.session, page, based_on)
+    theirs = content_of(draft)
+    base = await draft_at(write.session, draft, based_on)
     changes = given(base or theirs)
     if "regions" in changes:
         changes["regions"] = regions_of(changes["regions"])
@@ -161,8 +185,16 @@ async def changed_draft(
         result = merge(_forward(types, base), mine, theirs)
         merged, conflicts = result.content, result.conflicts
     if conflicts or merged is None:
-        raise EditConflict(f"the page {page.path!r}", page.revision, conflicts)
+        if isinstance(draft, SharedBlock):
+            conflicts = tuple(map(_of_shared, conflicts))
+        raise EditConflict(what, draft.revision, conflicts)
     return dict(merged)
+
+
+def _of_shared(conflict: Difference) -> Difference:
+    if conflict.where == "title":
+        return conflict.model_copy(update={"where": "name"})
+    return conflict
 
 
 def _forward(types: BlockTypes, content: PageContent) -> PageContent:

@@ -1,4 +1,4 @@
-"""Shared blocks among one another: which show which, and how much that is in all."""
+"""Shared blocks: their drafts, and which show which, and how much that is in all."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mosaic_cms.blocks.stored import MAX_BLOCKS, Stored, blocks_in
+from mosaic_cms.blocks.stored import MAX_BLOCKS, Stored, blocks_in, regions_of
+from mosaic_cms.content.drafts import SHARED, content_of, step_back
 from mosaic_cms.content.models import SharedBlock
 from mosaic_cms.content.references import references_in
 from mosaic_core.errors import InvalidInput
+from mosaic_core.head import Write
 from mosaic_core.types import canonical_json
 
 #: Blocks that a page may show, those of shared ones counted wherever they are shown.
@@ -42,6 +44,29 @@ def shown_blocks(
             known[key] = shown_blocks(list(shared.get(key, ())), shared, known)
         count += known[key]
     return count
+
+
+def set_shared(write: Write, block: SharedBlock, content: dict[str, Any]) -> bool:
+    """Gives a draft the ``title`` (its name) and the ``regions`` of a content (see
+    :func:`content_of`); returns whether anything became different.
+
+    Raises:
+        InvalidInput: that is more than fits; it names the place.
+    """
+    content = {name: value for name, value in content.items() if name in ("title", "regions")}
+    if "regions" in content:
+        content["regions"] = regions_of(content["regions"])
+    now = content_of(block)
+    different = {name: value for name, value in content.items() if getattr(now, name) != value}
+    if not different:
+        return False
+    write.session.add(step_back(block, different))
+    block.name = different.get("title", block.name)
+    if "regions" in different:
+        block.blocks = different["regions"][SHARED]
+    block.revision += 1
+    block.updated_at = write.at
+    return True
 
 
 async def require_no_ring(session: AsyncSession, block: SharedBlock) -> None:

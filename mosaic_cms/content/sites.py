@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.content.drafts import forget_drafts
 from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.models import (
     Media,
@@ -95,6 +96,8 @@ async def close_site(write: Write, site: Site) -> list[uuid.UUID]:
     around: tuple[Any, ...] = (PublishedPage, PublishedRedirect, PublishedSite)
     for table in around:
         await session.execute(delete(table).where(table.site_id == site.id))
+    shared = await _of(session, SharedBlock, site)
+    await forget_drafts(session, [block.id for block in shared])
     for kind in (Schedule, Release, Menu, Redirect, SharedBlock):
         await delete_for_good(write, await _of(session, kind, site))
         await session.flush()

@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.stored import Stored, blocks_in
+from mosaic_cms.content.drafts import SHARED
 from mosaic_cms.content.models import Page, PageVersion, SharedBlock
+from mosaic_cms.content.sharing import set_shared
 from mosaic_cms.content.tree import set_content
 from mosaic_cms.content.versions import is_draft, version_of_draft
 from mosaic_core.head import Write
@@ -56,9 +58,8 @@ async def upgrade(write: Write, types: BlockTypes, kind: Any, ids: Sequence[uuid
     for row in await write.session.scalars(select(kind).where(kind.id.in_(ids))):
         if isinstance(row, Page):
             done += await _upgrade_page(write, types, row)
-        elif (blocks := _forward(types, row.blocks)) != row.blocks:
-            row.blocks, row.live = blocks, row.live and _forward(types, row.live)
-            row.revision += 1
+        elif set_shared(write, row, {"regions": types.forward({SHARED: row.blocks})}):
+            row.live = row.live and _forward(types, row.live)
             done += 1
     return done
 
@@ -78,7 +79,7 @@ async def _upgrade_page(write: Write, types: BlockTypes, page: Page) -> bool:
 def _forward(types: BlockTypes, content: Any) -> Any:
     if isinstance(content, dict):
         return types.forward(content)
-    return types.forward({"blocks": content})["blocks"]
+    return types.forward({SHARED: content})[SHARED]
 
 
 def _stuck(types: BlockTypes, content: Any) -> Iterator[Stored]:

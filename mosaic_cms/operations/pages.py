@@ -8,6 +8,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from mosaic_cms.actions import Model, Part, action
+from mosaic_cms.blocks.stored import recognised
 from mosaic_cms.content.drafts import changed_draft, content_of, forget_steps
 from mosaic_cms.content.models import Page, PageVersion
 from mosaic_cms.content.outline import PageContent
@@ -165,16 +166,18 @@ async def edit_page(scope: TenantScope, command: EditPage) -> SavedPage:
         )
         regions = _regions(command, base.regions)
         if regions is not None:
+            regions = recognised(regions, base.regions)
             content["regions"] = scope.product.blocks.kept(regions)
         return content
 
     async def fn(write: Write) -> SavedPage:
         _, page = await found(write, command)
-        based_on = scope.base(command.based_on, page.revision, f"the page {page.path!r}")
+        what = f"the page {page.path!r}"
+        based_on = scope.base(command.based_on, page.revision, what)
         merging = based_on != page.revision
         if merging:
             types = scope.product.blocks
-            content = await changed_draft(write, page, types, given, based_on)
+            content = await changed_draft(write, page, what, types, given, based_on)
         else:
             content = given(content_of(page))
         if "regions" in content:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,14 +11,15 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, action
-from mosaic_cms.blocks.stored import Stored
-from mosaic_cms.content.conflicts import Difference, EditConflict
+from mosaic_cms.blocks.stored import recognised
+from mosaic_cms.content.drafts import SHARED, changed_draft, content_of, forget_drafts, forget_steps
 from mosaic_cms.content.erasing import delete_for_good
 from mosaic_cms.content.models import SharedBlock
+from mosaic_cms.content.outline import PageContent
 from mosaic_cms.content.placing import depending_on
 from mosaic_cms.content.published import ContentReference
 from mosaic_cms.content.references import described_in
-from mosaic_cms.content.sharing import require_no_ring
+from mosaic_cms.content.sharing import require_no_ring, set_shared
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.content.uses import require_unused
 from mosaic_cms.rights import Permission
@@ -88,6 +88,12 @@ class SharedDetail(SharedView):
     live: list[dict[str, Any]] | None
 
 
+class SavedShared(SharedDetail):
+    """A draft as it was saved; ``merged`` with what others had saved meanwhile."""
+
+    merged: bool
+
+
 @action("shared.list", needs=Permission("read", "content"), effect="read", http="GET /shared")
 async def list_shared(scope: TenantScope, command: OfSite) -> list[SharedView]:
     """The shared blocks of a site, by name."""
@@ -124,7 +130,7 @@ async def create_shared(scope: TenantScope, command: CreateShared) -> SharedDeta
             id=new_id(),
             site_id=site.id,
             name=_name(command.name),
-            blocks=_blocks(scope, command.blocks, []),
+            blocks=scope.kept({SHARED: command.blocks}, before=[])[SHARED],
             live=None,
             revision=1,
             updated_at=write.at,
@@ -138,24 +144,39 @@ async def create_shared(scope: TenantScope, command: CreateShared) -> SharedDeta
 @action(
     "shared.edit", needs=Permission("update", "content"), http="PATCH /shared/{id}", of=SharedBlock
 )
-async def edit_shared(scope: TenantScope, command: EditShared) -> SharedDetail:
-    """Saves a draft; what visitors see stays. One that was changed meanwhile is left alone."""
+async def edit_shared(scope: TenantScope, command: EditShared) -> SavedShared:
+    """Saves a draft; what visitors see stays.
 
-    async def fn(write: Write) -> SharedDetail:
-        row = await _found(write.session, command.id)
-        name = row.name if command.name is None else _name(command.name)
-        blocks = row.blocks
+    A change that is based on an older draft is merged into what others saved since, or refused
+    with all that is at odds.
+    """
+    types = scope.product.blocks
+
+    def given(base: PageContent) -> dict[str, Any]:
+        content: dict[str, Any] = {}
+        if command.name is not None:
+            content["title"] = _name(command.name)
         if command.blocks is not None:
-            blocks = _blocks(scope, command.blocks, row.blocks)
+            blocks = recognised(command.blocks, base.regions[SHARED])
+            content["regions"] = types.kept({SHARED: blocks})
+        return content
+
+    async def fn(write: Write) -> SavedShared:
+        row = await _found(write.session, command.id)
         what = f"the shared block {row.name!r}"
         based_on = scope.base(command.based_on, row.revision, what)
-        if (name, blocks) != (row.name, row.blocks):
-            if based_on != row.revision:
-                raise EditConflict(what, row.revision, tuple(_differences(row, name, blocks)))
-            row.name, row.blocks = name, blocks
-            row.revision += 1
-            row.updated_at = write.at
-        return await _detail(write.session, row)
+        merging = based_on != row.revision
+        if merging:
+            content = await changed_draft(write, row, what, types, given, based_on)
+        else:
+            content = given(content_of(row))
+        if "regions" in content:
+            scope.require_permitted(content["regions"], before=row.blocks)
+        if set_shared(write, row, content):
+            await write.session.flush()
+            await forget_steps(write.session, row)
+        detail = await _detail(write.session, row)
+        return SavedShared(**detail.model_dump(), merged=merging)
 
     return await scope.write(fn, coalesce=True)
 
@@ -200,6 +221,7 @@ async def delete_shared(scope: TenantScope, command: DeleteShared) -> SharedView
         )
         view = SharedView(**await _facts(write.session, row))
         await _follow(scope, write, row)
+        await forget_drafts(write.session, [row.id])
         await delete_for_good(write, [row])
         return view
 
@@ -242,10 +264,6 @@ def _name(name: str) -> str:
     return line
 
 
-def _blocks(scope: TenantScope, given: list[dict[str, Any]], before: list[Stored]) -> list[Stored]:
-    return scope.kept({"blocks": given}, before=before)["blocks"]
-
-
 async def _facts(session: AsyncSession, row: SharedBlock) -> dict[str, Any]:
     uses = await session.scalar(
         select(func.count())
@@ -265,18 +283,3 @@ async def _facts(session: AsyncSession, row: SharedBlock) -> dict[str, Any]:
 
 async def _detail(session: AsyncSession, row: SharedBlock) -> SharedDetail:
     return SharedDetail(**await _facts(session, row), blocks=row.blocks, live=row.live)
-
-
-def _differences(row: SharedBlock, name: str, blocks: list[Stored]) -> Iterator[Difference]:
-    """What a change has that the draft has not; what it began with is not known any more."""
-    for where, mine, theirs in (("name", name, row.name), ("blocks", blocks, row.blocks)):
-        if mine != theirs:
-            yield Difference(
-                kind="field",
-                where=where,
-                block_id=None,
-                what="it differs, and what it was is not known any more",
-                base=None,
-                mine=mine,
-                theirs=theirs,
-            )

@@ -95,6 +95,29 @@ def test_two_edits_of_one_block_are_a_conflict_with_both_texts_and_nothing_is_sa
     deployments(scenario)
 
 
+def test_two_edits_whose_blocks_are_given_without_ids_are_a_conflict(
+    deployments: Deployments,
+) -> None:
+    def unnamed(regions: Regions) -> Regions:
+        main = [{"type": each["type"], "data": each["data"]} for each in regions["main"]]
+        return {"main": main}
+
+    async def scenario(deployment: Deployment) -> None:
+        seen = await begin(deployment)
+        ids = [block["id"] for block in seen.regions["main"]]
+        theirs = unnamed(with_text(seen.regions, 1, "theirs"))
+        first = await save(deployment, seen.revision, regions=theirs)
+        assert [block["id"] for block in first.regions["main"]] == ids
+        mine = unnamed(with_text(seen.regions, 1, "mine"))
+        with pytest.raises(EditConflict, match=r"main\[1\]"):
+            await save(deployment, seen.revision, regions=mine)
+        other = unnamed(with_text(seen.regions, 2, "mine"))
+        merged = await save(deployment, seen.revision, regions=other)
+        assert texts(merged.regions) == ["one", "theirs", "mine"]
+
+    deployments(scenario)
+
+
 def test_a_save_on_the_newest_draft_is_saved_as_it_is(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         seen = await begin(deployment)
@@ -242,7 +265,7 @@ def test_only_so_many_steps_back_are_kept(
         async with deployment.scope().read() as session:
             kept = list(
                 await session.scalars(
-                    select(DraftStep.revision).where(DraftStep.page_id == seen.id)
+                    select(DraftStep.revision).where(DraftStep.draft_id == seen.id)
                 )
             )
         assert 5 <= len(kept) <= 5 + 4

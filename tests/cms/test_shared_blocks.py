@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from mosaic_cms.blocks.stored import blocks_in, new_block
 from mosaic_cms.content.conflicts import EditConflict
+from mosaic_cms.content.drafts import DraftStep
 from mosaic_cms.content.models import SharedBlock
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import Write
@@ -74,21 +76,107 @@ def test_publishing_renders_what_shows_it_and_only_that(deployments: Deployments
     deployments(scenario)
 
 
-def test_a_stale_edit_is_a_conflict_with_both_texts(deployments: Deployments) -> None:
+def columns(*lists: list[dict[str, Any]]) -> dict[str, Any]:
+    return new_block("columns", {"shape": "6-6", "columns": [{"blocks": each} for each in lists]})
+
+
+def words_of(blocks: list[dict[str, Any]]) -> list[str]:
+    return [block["data"]["text"] for block in blocks_in(blocks) if block["type"] == "markdown"]
+
+
+def with_words(blocks: list[dict[str, Any]], old: str, new: str) -> list[dict[str, Any]]:
+    """The same blocks with another text in one of them."""
+    found: list[dict[str, Any]] = json.loads(json.dumps(blocks))
+    (block,) = [block for block in blocks_in(found) if block["data"].get("text") == old]
+    block["data"]["text"] = new
+    return found
+
+
+def test_two_edits_of_different_blocks_of_a_shared_one_are_merged(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        inside = columns([text("Nine.")], [text("Five.")])
+        seen = await deployment.do("shared.create", name="Hours", blocks=[text("Open"), inside])
+        based_on = {"id": seen.id, "based_on": seen.revision}
+        theirs = with_words(seen.blocks, "Five.", "Six.")
+        first = await deployment.do("shared.edit", **based_on, blocks=theirs)
+        assert (first.revision, first.merged) == (2, False)
+        mine = [*with_words(seen.blocks, "Nine.", "Eight."), text("Come in")]
+        second = await deployment.do("shared.edit", **based_on, blocks=mine)
+        assert (second.revision, second.merged) == (3, True)
+        assert words_of(second.blocks) == ["Open", "Eight.", "Six.", "Come in"]
+        third = await deployment.do("shared.edit", **based_on, name="Opening hours")
+        assert (third.name, third.blocks, third.merged) == ("Opening hours", second.blocks, True)
+        kept = await deployment.do("shared.show", id=seen.id)
+        assert (kept.name, kept.blocks, kept.revision) == ("Opening hours", second.blocks, 4)
+
+    deployments(scenario)
+
+
+def test_two_edits_of_one_block_of_a_shared_one_are_a_conflict_with_both_texts(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        inside = columns([text("Nine.")], [text("Five.")])
+        seen = await deployment.do("shared.create", name="Hours", blocks=[text("Open"), inside])
+        based_on = {"id": seen.id, "based_on": seen.revision}
+        theirs = with_words(seen.blocks, "Five.", "Six.")
+        await deployment.do("shared.edit", **based_on, name="Theirs", blocks=theirs)
+        mine = with_words(with_words(seen.blocks, "Five.", "Four."), "Open", "Closed")
+        with pytest.raises(EditConflict, match=r"'Theirs' was changed meanwhile") as caught:
+            await deployment.do("shared.edit", **based_on, name="Mine", blocks=mine)
+        assert caught.value.revision == 2
+        found = {
+            conflict.where: [
+                side["data"]["text"] if isinstance(side, dict) else side
+                for side in (conflict.base, conflict.mine, conflict.theirs)
+            ]
+            for conflict in caught.value.conflicts
+        }
+        assert found == {
+            "name": ["Hours", "Mine", "Theirs"],
+            "blocks[1].columns[1].blocks[0]": ["Five.", "Four.", "Six."],
+        }
+        kept = await deployment.do("shared.show", id=seen.id)
+        assert (kept.name, words_of(kept.blocks)) == ("Theirs", ["Open", "Nine.", "Six."])
+        await deployment.do("shared.edit", id=seen.id, blocks=mine, based_on=2)
+
+    deployments(scenario)
+
+
+def test_edits_whose_blocks_are_given_without_ids_are_of_the_same_blocks(
+    deployments: Deployments,
+) -> None:
     async def scenario(deployment: Deployment) -> None:
         block = await deployment.do("shared.create", name="Hours", blocks=[text("Nine.")])
         await deployment.do("shared.edit", id=block.id, blocks=[text("Ten.")], based_on=1)
         with pytest.raises(
-            EditConflict, match=r"'Hours' was changed meanwhile.*: blocks"
+            EditConflict, match=r"'Hours' was changed meanwhile.*: blocks\[0\]"
         ) as caught:
             await deployment.do("shared.edit", id=block.id, blocks=[text("Eleven.")], based_on=1)
-        assert caught.value.revision == 2
         (conflict,) = caught.value.conflicts
-        texts = [side[0]["data"]["text"] for side in (conflict.mine, conflict.theirs)]
+        texts = [side["data"]["text"] for side in (conflict.mine, conflict.theirs)]
         assert texts == ["Eleven.", "Ten."]
         kept = await deployment.do("shared.show", id=block.id)
         assert (kept.blocks[0]["data"]["text"], kept.revision) == ("Ten.", 2)
         await deployment.do("shared.edit", id=block.id, blocks=[text("Eleven.")], based_on=2)
+        with pytest.raises(InvalidInput, match="no revision 9"):
+            await deployment.do("shared.edit", id=block.id, name="Never", based_on=9)
+
+    deployments(scenario)
+
+
+def test_a_deleted_shared_block_leaves_nothing_of_its_drafts(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        block = await deployment.do("shared.create", name="Hours", blocks=[text("Nine.")])
+        await deployment.do("shared.edit", id=block.id, blocks=[text("Ten.")])
+        wanted = select(DraftStep).where(DraftStep.draft_id == block.id)
+        async with deployment.scope().read() as session:
+            assert len(list(await session.scalars(wanted))) == 1
+        await deployment.do("shared.delete", id=block.id)
+        async with deployment.scope().read() as session:
+            assert list(await session.scalars(wanted)) == []
 
     deployments(scenario)
 

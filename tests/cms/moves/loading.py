@@ -138,7 +138,7 @@ async def grow(deployment: Deployment, rows: int, files: int) -> None:
             for number in range(first, first + count):
                 again = {"id": new_id(), "number": 1000 + number}
                 write.session.add(PageVersion(**like | again))
-                step = {"page_id": new_id(), "revision": number, "size": 2, "step": {}}
+                step = {"draft_id": new_id(), "revision": number, "size": 2, "step": {}}
                 write.session.add(DraftStep(**step))
 
         return fn
