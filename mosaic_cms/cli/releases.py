@@ -85,6 +85,16 @@ def publish(release: ReleaseId, site: SiteOption, as_json: AsJson = False) -> No
     _shown(view, as_json=as_json)
 
 
+@app.command("delete")
+def delete(release: ReleaseId, site: SiteOption, as_json: AsJson = False) -> None:
+    """Delete a release, and what was to happen to it; its pages stay as they are."""
+    view = perform_at("releases.delete", site, {"id": release}, as_json=as_json)
+    if as_json:
+        print_json(view)
+    else:
+        say(f"[green]✓[/] The release {view.title!r} is deleted; its pages are as they were.")
+
+
 @app.command("schedule")
 def schedule(
     release: ReleaseId,

@@ -129,9 +129,19 @@ async def publish_release(write: Write, publisher: Publisher, site: Site, releas
     live = [page for page in going["unpublish"] if page.live_version_id is not None]
     await publisher.release(write, site, going["publish"], live)
     release.released_at = write.at
-    for row in await write.session.scalars(
-        select(Schedule).where(Schedule.release_id == release.id)
-    ):
+    await _unschedule(write, release)
+
+
+async def delete_release(write: Write, release: Release) -> None:
+    """Deletes a release with what was to happen to it; its pages stay as they are, live or not."""
+    await _unschedule(write, release)
+    await write.session.flush()  # they point to it
+    await write.session.delete(release)
+
+
+async def _unschedule(write: Write, release: Release) -> None:
+    wanted = select(Schedule).where(Schedule.release_id == release.id)
+    for row in await write.session.scalars(wanted):
         await write.session.delete(row)
 
 

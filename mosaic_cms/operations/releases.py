@@ -15,6 +15,7 @@ from mosaic_cms.content.models import Release, Site
 from mosaic_cms.content.paths import path_of
 from mosaic_cms.content.publishing import Publisher
 from mosaic_cms.content.releases import (
+    delete_release,
     find_release,
     pages_of,
     problems_of,
@@ -220,6 +221,25 @@ async def schedule(scope: TenantScope, command: ScheduleRelease) -> ScheduleView
         return await scheduled(scope, write, site, release, "publish", at, zone, command.which)
 
     return await scope.write(fn)
+
+
+@action(
+    "releases.delete",
+    needs=Permission("delete", "content"),
+    http="DELETE /releases/{id}",
+    of=Release,
+)
+async def delete(scope: TenantScope, command: ReleaseAt) -> ReleaseView:
+    """Deletes a release, whether it was published or not. What was to happen to it does not happen
+    any more; its pages stay as they are."""
+
+    async def fn(write: Write) -> ReleaseView:
+        _, release = await _found(write.session, command)
+        view = _view(release)
+        await delete_release(write, release)
+        return view
+
+    return await scope.write(fn, reserve=True)
 
 
 async def _found(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from mosaic_cms.content import releases
 from mosaic_cms.timekeeper import Timekeeper
 from mosaic_core.errors import Conflict, InvalidInput, NotFound
 from mosaic_core.head import TENANT
+from tests.cms.commands import command_line, invoke
 from tests.cms.deployment import Deployment, Deployments
 from tests.cms.projection import projected, rebuilt
 
@@ -188,3 +190,45 @@ def test_a_release_is_published_at_its_time(
         await assert_as_made_anew(deployment)
 
     deployments(scenario)
+
+
+def test_a_deleted_release_is_gone_with_its_schedules_and_its_pages_stay(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        start = datetime(2031, 1, 15, 8, 0, tzinfo=UTC)
+        now = [start]
+        monkeypatch.setattr(Timekeeper, "now", lambda self: now[0])
+        key = await release_of(deployment, unpublish=("/news/",))
+        other = await release_of(deployment, unpublish=("/visit/hours/",))
+        for release in (key, other):
+            await deployment.do("releases.schedule", id=release, at="2031-01-15 09:00")
+        before = await states(deployment)
+        deleted = await deployment.do("releases.delete", id=key)
+        assert (deleted.id, deleted.title, deleted.pages) == (key, "Spring", 1)
+        assert await states(deployment) == before
+        for name in ("releases.show", "releases.delete", "releases.publish"):
+            with pytest.raises(NotFound, match="no release"):
+                await deployment.do(name, id=key)
+        (planned,) = await deployment.do("pages.schedules")
+        assert planned.release_id == other
+        now[0] = start + timedelta(hours=1)
+        assert await deployment.product.timekeeper.keep() == 1
+        assert await states(deployment) == before | {"/visit/hours/": "draft"}
+        events = await deployment.do("audit.list")
+        assert "releases.delete" in [event.action for event in events]
+        assert (await deployment.do("releases.delete", id=other)).released_at is not None
+        assert await deployment.do("releases.list") == []
+        assert (await states(deployment))["/visit/hours/"] == "draft", "what it did stays done"
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
+def test_a_release_is_deleted_at_the_command_line(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command_line(deployments, monkeypatch)
+    made = json.loads(invoke("release", "create", "Spring", "-s", "aurora", "--json"))
+    assert "'Spring' is deleted" in invoke("release", "delete", made["id"], "-s", "aurora")
+    assert json.loads(invoke("release", "list", "-s", "aurora", "--json")) == []

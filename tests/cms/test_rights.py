@@ -157,6 +157,7 @@ TABLE = {
     "references.of": VIEWER,
     "releases.add": EDITOR,
     "releases.create": EDITOR,
+    "releases.delete": EDITOR,
     "releases.list": VIEWER,
     "releases.publish": EDITOR,
     "releases.remove": EDITOR,
