@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.content.models import Menu, Page, Site
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.references import page_ids
-from mosaic_core.errors import InvalidInput
+from mosaic_core.errors import Conflict, InvalidInput
 
 #: Where a theme shows a menu.
 MENUS = ("header", "footer", "side")
@@ -99,6 +99,46 @@ async def set_menu(
         await session.delete(menu)
         menu = None
     return menu
+
+
+async def menus_in(session: AsyncSession, site: Site, language: str) -> bool:
+    """Whether a site has menus in a language, be it one that it has not any more."""
+    wanted = select(Menu.id).where(Menu.site_id == site.id, Menu.language == language)
+    return await session.scalar(wanted.limit(1)) is not None
+
+
+async def unite_menus(session: AsyncSession, site: Site, old: str, new: str) -> None:
+    """Makes room for a site's menus in a language that is to be called by another tag: those that
+    are there have other places, or the same entries and go.
+
+    Raises:
+        Conflict: the entries of a place are different ones; it names them.
+    """
+    rows = await session.scalars(
+        select(Menu).where(Menu.site_id == site.id, Menu.language.in_([old, new]))
+    )
+    menus = {(menu.place, menu.language): menu for menu in rows}
+    for (place, language), menu in menus.items():
+        other = menus.get((place, old))
+        if language != new or other is None:
+            continue
+        if menu.items != other.items:
+            told = " and ".join(
+                f"{_titles(one.items)} in {one.language!r}" for one in (other, menu)
+            )
+            raise Conflict(
+                f"The site {site.key!r} has two {place} menus that would be one in {new!r}: "
+                f"{told}.",
+                hint="Nothing was changed. Put what is to stay of both into one of them, and take "
+                "all entries out of the other ('mosaic menu remove').",
+            )
+        await session.delete(menu)
+    await session.flush()
+
+
+def _titles(items: list[dict[str, Any]]) -> str:
+    more = f" and {len(items) - 10} more" if len(items) > 10 else ""
+    return ", ".join(repr(item["title"]) for item in items[:10]) + more
 
 
 async def _checked(

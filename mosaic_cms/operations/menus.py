@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.conflicts import Revision, revision_of, settled
-from mosaic_cms.content.menus import MENUS, menu_of, places_of, set_menu
+from mosaic_cms.content.menus import MENUS, menu_of, menus_in, places_of, set_menu
 from mosaic_cms.content.models import Menu, Page, Site
 from mosaic_cms.content.placing import shown_paths
 from mosaic_cms.content.references import page_ids
@@ -184,7 +184,7 @@ async def _found(
     site = await find_site(session, command.site)
     language = command.language or site.language
     known = [site.language, *site.languages]
-    if language not in known:
+    if language not in known and not await menus_in(session, site, language):
         raise InvalidInput(
             f"The site {site.key!r} has no language {language[:35]!r}; it has {', '.join(known)}.",
             hint="Add it with 'mosaic site set --languages'.",

@@ -13,6 +13,7 @@ from mosaic_cms.actions import Model, action
 from mosaic_cms.content.conflicts import Revision, revision_of, settled
 from mosaic_cms.content.due import find_zone
 from mosaic_cms.content.languages import check_languages
+from mosaic_cms.content.menus import unite_menus
 from mosaic_cms.content.models import Menu, Page, Site
 from mosaic_cms.content.published import PublishedPage, PublishedTerm
 from mosaic_cms.content.redirects import Redirects, check_source, check_target
@@ -160,12 +161,13 @@ def _api(*, public: bool, origins: list[str]) -> dict[str, Any] | None:
 
 async def _speak(session: AsyncSession, site: Site, before: str) -> None:
     """Gives what was in a site's language the one that it has now; until the pages are rendered
-    again, the words on them stay as they were."""
-    # Where it was another of the site's languages until now, no page is in that.
-    ours = select(Menu).where(Menu.site_id == site.id, Menu.language == site.language)
-    for menu in await session.scalars(ours):
-        await session.delete(menu)
-    await session.flush()
+    again, the words on them stay as they were.
+
+    Raises:
+        Conflict: there are two menus for one place then.
+    """
+    # Where it was another of the site's languages until now, no page is in that, but menus may be.
+    await unite_menus(session, site, before, site.language)
     kinds: tuple[Any, ...] = (Page, PublishedPage, PublishedTerm, Menu)
     for kind in kinds:
         rows = await session.scalars(

@@ -167,3 +167,42 @@ def test_a_site_takes_one_of_its_other_languages_as_its_own(deployments: Deploym
             await deployment.do("sites.configure", language="tr")
 
     deployments(scenario)
+
+
+def test_no_menu_is_lost_when_a_language_becomes_the_sites_own(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        async def menus() -> dict[tuple[str, str], list[str]]:
+            found = await deployment.do("menus.show")
+            return {(m.place, m.language): [entry.title for entry in m.items] for m in found}
+
+        async def put(place: str, language: str, *titles: str) -> None:
+            items = [{"title": title, "target": "/visit/"} for title in titles]
+            await deployment.do("menus.set", place=place, language=language, items=items)
+
+        await deployment.do("sites.configure", languages=["de"])
+        await put("header", "en", "Visit", "News")
+        await put("header", "de", "Besuch")
+        await put("footer", "de", "Impressum")
+        await put("side", "en", "Same")
+        await put("side", "de", "Same")
+        before = await menus(), await projected(deployment, "aurora")
+        with pytest.raises(
+            Conflict, match=r"two header menus .*'de': 'Visit', 'News' in 'en' and 'Besuch' in 'de'"
+        ):
+            await deployment.do("sites.configure", language="de", title="Neu")
+        assert before == (await menus(), await projected(deployment, "aurora"))
+        await deployment.do("sites.configure", languages=[])
+        assert await menus() == before[0], "without the language its menus are kept, but not shown"
+        with pytest.raises(Conflict, match="two header menus"):
+            await deployment.do("sites.configure", language="de")
+        await deployment.do("menus.remove", place="header", title="Besuch", language="de")
+        await deployment.do("sites.configure", language="de")
+        assert await menus() == {
+            ("header", "de"): ["Visit", "News"],
+            ("footer", "de"): ["Impressum"],
+            ("side", "de"): ["Same"],
+        }
+        assert "Impressum" in (await deployment.get("/visit/")).text
+        assert await projected(deployment, "aurora") == await rebuilt(deployment, "aurora")
+
+    deployments(scenario)
