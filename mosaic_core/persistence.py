@@ -21,6 +21,10 @@ from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.tenants import TenantContext
 from mosaic_core.types import made_at
 
+#: In the ``info`` of a write's session: it erases what is to be found nowhere in the database any
+#: more, its files included, where they are ours.
+ERASED = "mosaic_erased"
+
 
 class HeadStatus(enum.StrEnum):
     """Whether this home takes writes: yes, not now (a move is ending), or never again.

@@ -26,6 +26,7 @@ from mosaic_core.database.inline import InlineConnection
 from mosaic_core.errors import Conflict, DatabaseError, DatabaseMissing
 from mosaic_core.file_databases import disk
 from mosaic_core.file_databases.drafts import Drafts
+from mosaic_core.file_databases.erased import Emptying
 from mosaic_core.file_databases.lending import Lending
 from mosaic_core.file_databases.naming import Names
 from mosaic_core.file_databases.reading import Reading, subject_of
@@ -93,6 +94,7 @@ class FileDatabases:
         self._schema = schema
         self._drafts = Drafts(template)
         self._turns = sqlite.Turns()
+        self._emptying = Emptying()
         self._sessions = asyncio.Semaphore(options.max_sessions)
         # Of their own: a write may read beside itself, and must not wait for other such writes.
         self._writes = asyncio.Semaphore(options.max_sessions)
@@ -173,6 +175,7 @@ class FileDatabases:
                 target = _Target(path, deferred=deferred, lent=lent)
                 async with self._connected(tenant, target) as session:
                     yield session
+            await self._emptying.after(session, path)
 
     @asynccontextmanager
     async def _connected(

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_core.head import chain
 from mosaic_core.head.tables import HeadTables
 from mosaic_core.head.write import Write
+from mosaic_core.persistence import ERASED
 
 #: Ids in one statement; SQL Server takes 2,100 values.
 _TOGETHER = 500
@@ -66,5 +67,7 @@ async def erase(write: Write, tables: HeadTables, entity: str, ids: Sequence[str
                 )
                 .values(image=None, salt=None)
             )
+    if ids:
+        write.session.info[ERASED] = True
     if ids and write.permit.followed:  # a move has copied some of it
         write.permit.touched.setdefault(log.name, set()).add("")

@@ -7,8 +7,9 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import func, select
 
-from mosaic_cms.content.models import Comment
+from mosaic_cms.content.models import Comment, Page
 from mosaic_cms.rights import Role
 from mosaic_core.errors import Denied, NotFound
 from mosaic_core.head import Write
@@ -121,6 +122,66 @@ def test_a_file_a_shared_block_and_a_site_leave_nothing_either(deployments: Depl
         await deployment.do("sites.delete", site="shop")
         assert await told(deployment, *words) == set()
         await assert_whole(deployment, "aurora")
+
+    deployments(scenario)
+
+
+def bytes_of(deployment: Deployment) -> bytes:
+    """All that is on the disk of databases, with their write-ahead logs."""
+    folder = deployment.product.platform.settings.data_dir
+    return b"".join(file.read_bytes() for file in sorted(folder.rglob("*.db*")))
+
+
+async def grow(deployment: Deployment, secret: str) -> None:
+    """A page that was saved, published, edited and named with a secret in it, among other work, and
+    a form's submission with it."""
+    await add_form(deployment)
+    await post(deployment, name=secret, mail="ada@example.org")
+    await deployment.add("/secret/", body=f"{secret} begins. " * 400, title=secret)
+    for number in range(12):
+        body = f"{number} {secret} goes on. " * (20 * number + 1)
+        await deployment.do("pages.edit", path="/secret/", body=body)
+        if number % 5 == 0:
+            await deployment.do("pages.publish", path="/secret/")
+            await deployment.do("pages.name_version", path="/secret/", name=f"With {secret}")
+        harmless = f"{number} harmless words " * (15 * number + 3)
+        await deployment.do("pages.edit", path="/visit/", body=harmless)
+
+
+async def purge(deployment: Deployment) -> None:
+    (submission,) = await stored(deployment)
+    await deployment.do("pages.delete", path="/secret/")
+    await deployment.do("pages.empty_bin")
+    await deployment.do("forms.delete_submission", id=submission.id)
+
+
+def test_no_byte_of_it_is_left_in_the_file_or_its_write_ahead_log(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await grow(deployment, "Zephyrine Quux")
+        assert b"Zephyrine Quux" in bytes_of(deployment)
+        await purge(deployment)
+        left = bytes_of(deployment)
+        assert b"Zephyrine Quux" not in left
+        assert b"zephyrine" not in left.lower(), "the words of the search among them"
+        assert b"harmless words" in left
+        await assert_whole(deployment, "aurora")
+
+    deployments(scenario)
+
+
+def test_while_somebody_reads_the_bytes_stay_until_the_next_write(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await grow(deployment, "Zephyrine Quux")
+        async with deployment.scope().read() as reading:
+            assert await reading.scalar(select(func.count()).select_from(Page))
+            await purge(deployment)
+            assert b"Zephyrine Quux" in bytes_of(deployment), "who reads still sees it"
+        await deployment.do("pages.edit", path="/visit/", body="Something else.")
+        assert b"Zephyrine Quux" not in bytes_of(deployment)
 
     deployments(scenario)
 
