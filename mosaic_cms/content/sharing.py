@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.blocks.stored import MAX_BLOCKS, Stored, blocks_in, regions_of
 from mosaic_cms.content.drafts import SHARED, content_of, step_back
 from mosaic_cms.content.models import SharedBlock
+from mosaic_cms.content.outline import same
 from mosaic_cms.content.references import references_in
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
@@ -57,7 +58,9 @@ def set_shared(write: Write, block: SharedBlock, content: dict[str, Any]) -> boo
     if "regions" in content:
         content["regions"] = regions_of(content["regions"])
     now = content_of(block)
-    different = {name: value for name, value in content.items() if getattr(now, name) != value}
+    different = {
+        name: value for name, value in content.items() if not same(getattr(now, name), value)
+    }
     if not different:
         return False
     write.session.add(step_back(block, different))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mosaic_cms.blocks.stored import new_block, regions_of
 from mosaic_cms.content.drafts import step_back
 from mosaic_cms.content.models import MAX_TITLE, Page, Site
+from mosaic_cms.content.outline import same
 from mosaic_cms.content.page_language import language_at, language_of_new, speak
 from mosaic_cms.content.paths import ID, check_slug, join
 from mosaic_cms.content.references import in_chunks
@@ -200,7 +201,9 @@ def set_content(write: Write, page: Page, **content: Any) -> bool:
         )
     if "regions" in content:
         content["regions"] = regions_of(content["regions"])
-    different = {name: value for name, value in content.items() if getattr(page, name) != value}
+    different = {
+        name: value for name, value in content.items() if not same(getattr(page, name), value)
+    }
     if different and page in write.session:
         write.session.add(step_back(page, different))
     for name, value in different.items():

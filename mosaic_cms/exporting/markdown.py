@@ -81,19 +81,24 @@ async def _take(session: AsyncSession, site: Site) -> _Site:
     ids = select(Page.live_version_id).where(Page.site_id == site.id)
     versions = await session.scalars(select(PageVersion).where(PageVersion.id.in_(ids)))
     own = select(Page.id).where(Page.site_id == site.id)
+    menus: list[Menu] = await all_of(Menu)
+    languages = (site.language, *site.languages)
     comments = await session.scalars(select(Comment.id).where(Comment.page_id.in_(own)))
     return _Site(
         site=site,
         pages=[page for page in pages if page.binned_at is None],
         live={version.page_id: version for version in versions},
         media=[row for row in media if row.binned_at is None],
-        menus=await all_of(Menu),
+        menus=[menu for menu in menus if menu.language in languages],
         redirects=await all_of(Redirect),
         shared={str(block.id): block for block in await all_of(SharedBlock)},
         left_out={
             "pages in the bin": sum(page.binned_at is not None for page in pages),
             "files in the bin": sum(row.binned_at is not None for row in media),
             "comments": len(list(comments)),
+            "menus in languages that the site does not have": sum(
+                menu.language not in languages for menu in menus
+            ),
         },
     )
 

@@ -149,8 +149,9 @@ class Addresses:
                 yield source, found
 
     def named_page(self, source: str, name: str) -> str | None:
-        """The page that a page names, beside it or from the top of the folder."""
-        for base in (posixpath.dirname(source), ""):
+        """The page that a page names, beside it or from the top of the folder; with a ``/`` before
+        it, from there alone."""
+        for base in ("",) if name.startswith("/") else (posixpath.dirname(source), ""):
             path = posixpath.normpath(posixpath.join(base, name.strip("/"))).removeprefix("./")
             path = "" if path == "." else path
             for candidate in (path, f"{path}.md", f"{path}.markdown"):

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.models import Page, Redirect, Site
 from mosaic_cms.content.placing import place_redirects
-from mosaic_cms.content.published import PublishedRedirect
+from mosaic_cms.content.published import PublishedPage, PublishedRedirect
 from mosaic_cms.content.redirects import Redirects, check_source, check_target, split_target
 from mosaic_cms.content.references import in_chunks, page_ids
 from mosaic_cms.content.tree import find_site
@@ -27,11 +27,12 @@ _BATCH = 1_000
 
 
 class RedirectView(Model):
-    """A redirect, and where it leads now; visitors follow it while that is ``shown``."""
+    """A redirect, and where it leads now; visitors follow it while it is ``shown``: while something
+    is there, and no page has the address that it leads from."""
 
     source: str
     target: str
-    #: The page's path, for one to a page.
+    #: The page's path, for one to a page; of one in the bin, that which it had.
     leads_to: str
     #: It came about when a page got another address.
     automatic: bool
@@ -205,7 +206,8 @@ async def _views(session: AsyncSession, site: Site, rows: Sequence[Redirect]) ->
     places = {split_target(row.target)[0] for row in rows}
     paths: dict[str, str] = {}
     for ids in in_chunks(page_ids(places)):
-        pages = await session.execute(select(Page.id, Page.path).where(Page.id.in_(ids)))
+        named = func.coalesce(Page.binned_path, Page.path)
+        pages = await session.execute(select(Page.id, named).where(Page.id.in_(ids)))
         paths |= {f"page:{page_id}": path for page_id, path in pages}
     shown: set[str] = set()
     for sources in in_chunks([row.source for row in rows]):
@@ -213,6 +215,10 @@ async def _views(session: AsyncSession, site: Site, rows: Sequence[Redirect]) ->
             PublishedRedirect.site_id == site.id, PublishedRedirect.source.in_(sources)
         )
         shown |= set(await session.scalars(placed))
+        taken = select(PublishedPage.path).where(
+            PublishedPage.site_id == site.id, PublishedPage.path.in_(sources)
+        )
+        shown -= set(await session.scalars(taken))
     views = []
     for row in rows:
         place, rest = split_target(row.target)

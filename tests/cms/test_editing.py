@@ -193,6 +193,15 @@ def test_without_what_a_change_is_based_on_every_difference_is_a_conflict(
     deployments(scenario)
 
 
+def test_a_number_that_becomes_a_truth_is_saved(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("pages.edit", path=PATH, details={"rank": 1})
+        saved = await deployment.do("pages.edit", path=PATH, details={"rank": True})
+        assert saved.details["rank"] is True
+
+    deployments(scenario)
+
+
 def test_a_revision_that_never_was_is_refused(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         seen = await begin(deployment)

@@ -236,3 +236,24 @@ def test_redirects_on_the_command_line(
     invoke("redirect", "remove", "/old/", "-s", "aurora")
     invoke("redirect", "remove", "/older/", "-s", "aurora")
     assert "0 redirects" in invoke("redirect", "list", "-s", "aurora")
+
+
+def test_a_redirect_from_where_a_page_is_now_is_not_said_to_be_followed(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("redirects.set", source="/open/", target="/news/")
+
+        async def shown() -> list[bool]:
+            listed = await deployment.do("redirects.list")
+            return [view.shown for view in listed if view.source == "/open/"]
+
+        assert await shown() == [True]
+        await deployment.do("pages.move", path="/visit/hours/", parent="/", slug="open")
+        assert (await deployment.get("/open/")).status_code == 200
+        assert await shown() == [False]
+        await deployment.do("pages.move", path="/open/", slug="hours")
+        listed = {view.source: view for view in await deployment.do("redirects.list")}
+        assert listed["/open/"].shown
+
+    deployments(scenario)

@@ -77,7 +77,7 @@ def test_publishing_renders_what_shows_it_and_only_that(deployments: Deployments
 
 
 def columns(*lists: list[dict[str, Any]]) -> dict[str, Any]:
-    return new_block("columns", {"shape": "6-6", "columns": [{"blocks": each} for each in lists]})
+    return new_block("columns", {"layout": "6-6", "columns": list(lists)})
 
 
 def words_of(blocks: list[dict[str, Any]]) -> list[str]:
@@ -136,7 +136,7 @@ def test_two_edits_of_one_block_of_a_shared_one_are_a_conflict_with_both_texts(
         }
         assert found == {
             "name": ["Hours", "Mine", "Theirs"],
-            "blocks[1].columns[1].blocks[0]": ["Five.", "Four.", "Six."],
+            "blocks[1].columns[1][0]": ["Five.", "Four.", "Six."],
         }
         kept = await deployment.do("shared.show", id=seen.id)
         assert (kept.name, words_of(kept.blocks)) == ("Theirs", ["Open", "Nine.", "Six."])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 import httpx
@@ -333,5 +334,28 @@ def test_who_sent_it_is_in_the_log(deployments: Deployments) -> None:
                 select(log.c.actor, log.c.action).where(log.c.entity == "submissions")
             )
             assert list(found) == [("visitor", "forms.submit")]
+
+    deployments(scenario)
+
+
+def test_a_form_that_a_page_shows_twice_has_elements_of_its_own_each_time(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        form = {"id": "f1", "type": "form", "data": FORM}
+        shared = await deployment.do("shared.create", name="Form", blocks=[form])
+        await deployment.do("shared.publish", id=shared.id)
+        block = {"type": "shared", "data": {"reference": f"shared:{shared.id}"}}
+        await deployment.add("/contact/", regions={"main": [block, block]})
+        html = (await deployment.get("/contact/")).text
+        assert html.count("<form method") == 2
+        ids = re.findall(r' id="([^"]+)"', html)
+        assert len(ids) == len(set(ids))
+        assert set(re.findall(r' (?:for|aria-labelledby)="([^"]+)"', html)) <= set(ids)
+        refused = await post(deployment, mail="none")
+        assert refused.status_code == 422
+        assert refused.text.count('role="alert"') == 1
+        assert (await post(deployment)).status_code == 303
+        assert len(await stored(deployment)) == 1
 
     deployments(scenario)

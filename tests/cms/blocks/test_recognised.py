@@ -17,7 +17,7 @@ def text(words: str, id: str | None = None, type: str = "markdown") -> dict[str,
 
 
 def columns(*lists: list[Any], id: str | None = None) -> dict[str, Any]:
-    block = {"type": "columns", "data": {"columns": [{"blocks": blocks} for blocks in lists]}}
+    block = {"type": "columns", "data": {"columns": list(lists)}}
     return block if id is None else {**block, "id": id, "version": 1}
 
 

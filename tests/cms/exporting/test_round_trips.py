@@ -109,6 +109,31 @@ def test_a_demo_site_comes_back_equal(deployments: Deployments, tmp_path: Path, 
     deployments(scenario)
 
 
+def test_translations_with_the_names_of_what_they_translate_come_back_linked(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("sites.configure", languages=["de", "ar"])
+        for path in ("/", "/visit/", "/visit/hours/"):
+            made = await deployment.do("pages.translate", path=path, language="de")
+            assert made.path == f"/de{path}"
+            await deployment.do("pages.publish", path=made.path)
+        entries = [{"title": "Gone", "target": "/visit/"}]
+        await deployment.do("menus.set", place="side", language="ar", items=entries)
+        await deployment.do("sites.configure", languages=["de"])
+        report = await there_and_back(deployment, "aurora", tmp_path / "out", "back")
+        assert [line.message for line in report.lines] == [
+            "1 menus in languages that the site does not have are not in it; the JSON export has "
+            "them"
+        ]
+        before = await taken(deployment, "aurora")
+        assert before["pages"]["/"]["translations"] == ["/", "/de/"]
+        before["menus"].clear()
+        assert_same(before, await taken(deployment, "back"))
+
+    deployments(scenario)
+
+
 # ---- random sites ------------------------------------------------------------------------------
 
 TEXT = st.text(
