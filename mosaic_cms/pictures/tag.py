@@ -116,7 +116,8 @@ def in_text(picture: Picture) -> dict[str, str]:
 def hasten(html: str) -> str:
     """The same page, with the first of its pictures loaded at once unless one is already: what a
     visitor sees first does not wait."""
-    return html if _AT_ONCE in html else _WAITING.sub(rf"\1{_AT_ONCE}", html, count=1)
+    # Plain: of markup, re.sub would put the pieces together again escaped.
+    return html if _AT_ONCE in html else _WAITING.sub(rf"\1{_AT_ONCE}", str(html), count=1)
 
 
 def _asked(size: str) -> tuple[int | None, int | None]:

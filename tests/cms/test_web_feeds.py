@@ -82,6 +82,23 @@ def test_a_feed_has_the_whole_content_with_whole_addresses_and_nothing_of_the_la
     deployments(scenario)
 
 
+def test_content_that_begins_with_a_picture_is_in_feeds_and_read_over_the_api(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        body = "Look: ![A tile](https://example.org/tile.png) and ![another](/two.png)."
+        details = {"date": "2025-05-01"}
+        await deployment.add("/news/one/", layout="post", body=body, details=details)
+        (item,) = (await feed(deployment, "/feed.json"))["items"]
+        assert "Look: <img" in item["content_html"]
+        assert item["content_html"].count("<img") == 2
+        page = await deployment.do("content.page", path="/news/one/")
+        assert "Look: <img" in page.html
+        assert page.html in (await deployment.get("/news/one/")).text
+
+    deployments(scenario)
+
+
 def test_forms_and_scripts_stay_out_of_feeds(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         form = {
