@@ -10,7 +10,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mosaic_core import types
@@ -118,6 +119,16 @@ class Page(TenantBase):
     binned_at: Mapped[datetime | None] = mapped_column(types.UTCDateTime())
     binned_path: Mapped[str | None] = mapped_column(types.Text(MAX_PATH))
     binned_source: Mapped[str | None] = mapped_column(types.Text(MAX_PATH))
+
+    @hybrid_property
+    def known_path(self) -> str:
+        """The path by which people know it: in the bin, the one that it had."""
+        return self.path if self.binned_path is None else self.binned_path
+
+    @known_path.inplace.expression
+    @classmethod
+    def _known_path(cls) -> ColumnElement[str]:
+        return func.coalesce(cls.binned_path, cls.path)
 
 
 class PageVersion(TenantBase):

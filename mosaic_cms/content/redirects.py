@@ -219,7 +219,7 @@ async def leave_redirects(
 async def forget_page(session: AsyncSession, page: Page) -> None:
     """Prepares the redirects to a page for its deletion: those that came about by themselves go;
     one that an editor wrote leads to the address that the page had, in case another gets it."""
-    path = page.binned_path or page.path
+    path = page.known_path
     rows = await session.scalars(
         select(Redirect).where(
             Redirect.site_id == page.site_id, Redirect.target.startswith(f"page:{page.id}")

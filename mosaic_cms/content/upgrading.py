@@ -32,7 +32,7 @@ async def outdated(
     """Which of the next rows have older blocks, the blocks that cannot be brought forward, each
     with whose it is, and the last row; None when there are no more."""
     content = dict(KINDS)[kind]
-    named = Page.path if kind is Page else SharedBlock.name
+    named = Page.known_path if kind is Page else SharedBlock.name
     query = select(kind.id, named, content).order_by(kind.id).limit(most)
     rows = list(await session.execute(query if after is None else query.where(kind.id > after)))
     old: list[uuid.UUID] = []

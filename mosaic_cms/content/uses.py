@@ -135,8 +135,7 @@ async def _use(session: AsyncSession, row: ContentReference) -> Use | None:
             for place in (*_within(regions, row.target), *_fields(details, row.target))
         )
         binned = page.binned_at is not None
-        path = page.binned_path if binned else page.path
-        return Use(row.source, page.title, path, row.state, within, page.site_id, binned)
+        return Use(row.source, page.title, page.known_path, row.state, within, page.site_id, binned)
     if kind == "shared":
         shared = await session.get(SharedBlock, source_id)
         if shared is None:

@@ -59,7 +59,7 @@ async def list_comments(scope: TenantScope, command: ListComments) -> list[Comme
     async with scope.read() as session:
         site = await find_site(session, command.site)
         query = (
-            select(Comment, Page.path)
+            select(Comment, Page.known_path)
             .join(Page, Page.id == Comment.page_id)
             .where(Page.site_id == site.id)
             .order_by(Comment.id)
@@ -89,7 +89,7 @@ async def delete_comment(scope: TenantScope, command: CommentAt) -> CommentView:
             raise NotFound(
                 f"There is no comment {command.id}.", hint="'mosaic comment list' shows them."
             )
-        view = _view(row, (await session.get_one(Page, row.page_id)).path)
+        view = _view(row, (await session.get_one(Page, row.page_id)).known_path)
         for answer in await session.scalars(select(Comment).where(Comment.parent_id == row.id)):
             answer.parent_id = row.parent_id
         await delete_for_good(write, [row])

@@ -161,7 +161,7 @@ async def delete_submission(scope: TenantScope, command: SubmissionAt) -> Submis
         if row is None:
             raise NotFound(f"There is no submission {command.id}.")
         page = await write.session.get_one(Page, row.page_id)
-        view = _view(row, page.path)
+        view = _view(row, page.known_path)
         await delete_for_good(write, [row])
         return view
 
@@ -171,7 +171,7 @@ async def delete_submission(scope: TenantScope, command: SubmissionAt) -> Submis
 async def _query(session: AsyncSession, command: WhichSubmissions) -> Any:
     site = await find_site(session, command.site)
     query = (
-        select(Submission, Page.path)
+        select(Submission, Page.known_path)
         .join(Page, Page.id == Submission.page_id)
         .where(Page.site_id == site.id)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, action
@@ -223,8 +223,7 @@ def _empty(place: str, language: str) -> MenuView:
 
 async def _view(session: AsyncSession, menu: Menu) -> MenuView:
     places = places_of(menu.items)
-    named = func.coalesce(Page.binned_path, Page.path)  # in the bin, it has none that leads there
-    kept = select(Page.id, named).where(Page.id.in_(page_ids(places)))
+    kept = select(Page.id, Page.known_path).where(Page.id.in_(page_ids(places)))
     where = {f"page:{page_id}": path for page_id, path in await session.execute(kept)}
     shown = await shown_paths(session, await session.get_one(Site, menu.site_id), places)
     made = {place: path for place, path in shown.items() if place.startswith("/")}

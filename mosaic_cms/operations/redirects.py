@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, action
@@ -206,8 +206,7 @@ async def _views(session: AsyncSession, site: Site, rows: Sequence[Redirect]) ->
     places = {split_target(row.target)[0] for row in rows}
     paths: dict[str, str] = {}
     for ids in in_chunks(page_ids(places)):
-        named = func.coalesce(Page.binned_path, Page.path)
-        pages = await session.execute(select(Page.id, named).where(Page.id.in_(ids)))
+        pages = await session.execute(select(Page.id, Page.known_path).where(Page.id.in_(ids)))
         paths |= {f"page:{page_id}": path for page_id, path in pages}
     shown: set[str] = set()
     for sources in in_chunks([row.source for row in rows]):

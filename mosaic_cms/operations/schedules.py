@@ -150,7 +150,7 @@ async def scheduled(
 
 def view(row: Schedule, about: Page | Release | None) -> ScheduleView:
     """A schedule with what it is about."""
-    path = (about.binned_path or about.path) if isinstance(about, Page) else None
+    path = about.known_path if isinstance(about, Page) else None
     return ScheduleView(
         id=row.id,
         path=path,

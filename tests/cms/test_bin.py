@@ -16,6 +16,7 @@ from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import Write
 from tests.cms.deployment import Deployment, Deployments
 from tests.cms.projection import projected, rebuilt
+from tests.cms.test_web_forms import add_form, post
 
 
 async def paths(deployment: Deployment) -> list[str]:
@@ -215,5 +216,23 @@ def test_an_import_makes_a_page_anew_that_is_in_the_bin(
         (newer,) = await deployment.do("pages.bin")
         await deployment.do("pages.restore_from_bin", id=newer.id)
         assert (await run()).created == 0, "it is known by its source again"
+
+    deployments(scenario)
+
+
+def test_a_page_in_the_bin_goes_by_the_address_that_it_had(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await add_form(deployment)
+        await post(deployment)
+        await deployment.do("menus.add", place="header", title="Ask", target="/contact/")
+        await deployment.do("redirects.set", source="/ask/", target="/contact/#form")
+        await deployment.do("pages.delete", path="/contact/", force=True)
+        (menu,) = await deployment.do("menus.show")
+        assert [(entry.path, entry.shown) for entry in menu.items] == [("/contact/", False)]
+        redirects = {view.source: view for view in await deployment.do("redirects.list")}
+        assert (redirects["/ask/"].leads_to, redirects["/ask/"].shown) == ("/contact/#form", False)
+        (sent,) = await deployment.do("forms.submissions")
+        assert sent.path == "/contact/"
+        assert (await deployment.do("forms.delete_submission", id=sent.id)).path == "/contact/"
 
     deployments(scenario)
