@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.content.lines import is_line
 from mosaic_cms.content.models import Menu, Page, Site
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.references import page_ids
@@ -172,7 +173,7 @@ def _normal(
     for number, item in enumerate(items):
         place = f"{where}[{number}]"
         title = " ".join(item["title"].split())
-        if not title or len(title) > _MOST_TITLE or not title.isprintable():
+        if len(title) > _MOST_TITLE or not is_line(title):
             problems.append((f"{place}.title", f"it must be a line of 1 to {_MOST_TITLE} letters"))
         try:
             target = _target(item["target"], known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from mosaic_cms.content.lines import is_line
 from mosaic_cms.content.slugs import slugify
 
 Kind = Literal["tag", "category"]
@@ -25,7 +26,7 @@ def term_problems(details: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if len(terms) > MOST_TERMS:
             yield f"details.{name}", f"it has {len(terms)} {name}; {MOST_TERMS} fit."
         for number, term in enumerate(terms):
-            if not term.strip() or len(term) > MOST_LETTERS or not term.isprintable():
+            if len(term) > MOST_LETTERS or not is_line(term):
                 yield (
                     f"details.{name}[{number}]",
                     f"{term[:40]!r} is none: write 1 to {MOST_LETTERS} letters on a line.",

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.content.drafts import content_of
+from mosaic_cms.content.lines import is_line
 from mosaic_cms.content.models import Page, PageVersion
 from mosaic_cms.content.outline import PageContent
 from mosaic_cms.content.tree import set_content
@@ -76,7 +77,7 @@ async def name_version(write: Write, page: Page, name: str, number: int | None) 
         NotFound: there is no such version.
         InvalidInput: the name does not fit.
     """
-    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+    if len(name) > MAX_NAME or not is_line(name):
         raise InvalidInput(
             f"{name[:80]!r} is no name of a version.",
             hint=f"Use 1 to {MAX_NAME} characters on one line.",

@@ -14,6 +14,7 @@ from mosaic_cms.actions import Model, action
 from mosaic_cms.blocks.stored import recognised
 from mosaic_cms.content.drafts import SHARED, changed_draft, content_of, forget_drafts, forget_steps
 from mosaic_cms.content.erasing import delete_for_good
+from mosaic_cms.content.lines import is_line
 from mosaic_cms.content.models import SharedBlock
 from mosaic_cms.content.outline import PageContent
 from mosaic_cms.content.placing import depending_on
@@ -259,7 +260,7 @@ async def _found(session: AsyncSession, shared_id: uuid.UUID) -> SharedBlock:
 
 def _name(name: str) -> str:
     line = " ".join(name.split())
-    if not line or not line.isprintable():
+    if not is_line(line):
         raise InvalidInput(f"{name[:80]!r} is no name.", hint="Write a line of words.")
     return line
 

@@ -17,7 +17,7 @@ from mosaic_cms.content.publishing import RENDER
 from mosaic_cms.content.sites import add_site, close_site, drop_site
 from mosaic_cms.content.tree import find_site, first_page, with_body
 from mosaic_cms.content.usage import forget_gone, note_again
-from mosaic_cms.operations.sites import Language, SiteView, site_view
+from mosaic_cms.operations.sites import Language, SiteTitle, SiteView, site_view
 from mosaic_cms.rights import READ_TENANT, Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Conflict, InvalidInput
@@ -42,7 +42,7 @@ class CreateSite(Model):
     """A new site. ``key`` names it in domains and on the command line."""
 
     key: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-    title: Annotated[str, Field(min_length=1, max_length=300)]
+    title: SiteTitle
     language: Language = "en"
     theme: str = "iznik"
     time_zone: str = "UTC"

@@ -77,7 +77,10 @@ class _Writing:
             perform, which = writer.scope.product.actions.perform, {"site": writer.site}
             seen = await perform("sites.show", writer.scope, which)
             changes = {**which, **given, "based_on": seen.revision}
-            await perform("sites.configure", writer.scope, changes)
+            try:
+                await perform("sites.configure", writer.scope, changes)
+            except InvalidInput as error:
+                writer.report.problem(".", f"the site keeps its name and language: {error.message}")
 
     # ---- pages -------------------------------------------------------------------------------
 

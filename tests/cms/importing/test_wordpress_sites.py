@@ -128,3 +128,19 @@ def test_a_site_that_has_pages_keeps_its_name_and_its_menu(
         await assert_as_made_anew(deployment)
 
     deployments(scenario)
+
+
+def test_a_title_that_no_site_may_have_keeps_nothing_else_from_coming(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await new_tenant(deployment, "harbour")
+        file = wxr.write(tmp_path, wxr.item(1, "Welcome", "<p>Hello.</p>", kind="page"))
+        text = file.read_text().replace("The Harbour Post", "\u202eThe Harbour Post")
+        file.write_text(text)
+        report = await deployment.do("content.import_wordpress", "harbour", file=file)
+        told = [line.message for line in report.lines if line.level == "problem"]
+        assert any("the site keeps its name and language: " in line for line in told), told
+        assert (await deployment.do("pages.show", "harbour", path="/welcome/")).title == "Welcome"
+
+    deployments(scenario)
