@@ -19,6 +19,7 @@ from sqlalchemy import Table, func, insert, select, update
 from mosaic_core.bundle.checking import NO_ROW, Counted, values_of
 from mosaic_core.bundle.form import MANIFEST, Manifest, Progress, Seal
 from mosaic_core.bundle.reading import Bundle, Member, damaged, open_bundle
+from mosaic_core.database.ordering import ROWS
 from mosaic_core.database.schema import TenantSchema, logged_tables
 from mosaic_core.errors import (
     BundleNewer,
@@ -203,7 +204,7 @@ class _Loading:
         if there >= len(rows):  # a part is put in whole or not at all
             return
         try:
-            values = [values_of(table, row) for row in rows]
+            values = await asyncio.to_thread(_values, table, rows)
         except NO_ROW as error:
             raise damaged(member.name, f"a row does not fit its table ({error!r})") from error
         await self._put(table, values)
@@ -220,7 +221,11 @@ class _Loading:
                 if table is None:
                     await connection.execute(update(head).values(**values))
                 else:
-                    await connection.execute(insert(table), values)
+                    for start in range(0, len(values), ROWS):
+                        await connection.execute(insert(table), values[start : start + ROWS])
+                        # A file takes them without waiting: meanwhile nothing else gets a turn,
+                        # not even what renews the import's lease.
+                        await asyncio.sleep(0)
             permit.committing = True
             await session.commit()
 
@@ -240,6 +245,10 @@ class _Loading:
         """Puts what the head of the rows says into that of the tenant, which takes writes then."""
         said = {name: head[name] for name in ("version", "published", "digest", "base_version")}
         await self._put(None, said | {"status": HeadStatus.OPEN})
+
+
+def _values(table: Table, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [values_of(table, row) for row in rows]
 
 
 async def _chunks(member: Member) -> AsyncIterator[bytes]:

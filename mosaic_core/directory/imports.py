@@ -86,10 +86,10 @@ class Imports:
 
     async def require(self, lease: Lease) -> None:
         """Raises LeaseLost when somebody ended it, or took the lease; asked before each effect."""
-        held = await self._directory.leases.of(lease.tenant.tenant_id)
+        await self._directory.leases.require(lease)
         async with self._directory.database.session() as session:
             row = await session.get(ImportRow, lease.tenant.tenant_id)
-        if held is None or held.token != lease.token or row is None or row.given_up:
+        if row is None or row.given_up:
             raise lost(lease)
 
     async def end(self, write: Write, lease: Lease) -> None:

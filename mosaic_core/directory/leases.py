@@ -201,6 +201,19 @@ class Leases:
 
         await self._writer.write(fn, actor="system", action="leases.renew")
 
+    async def require(self, lease: Lease) -> None:
+        """Before something is changed elsewhere than in the platform database: nobody else has
+        taken the lease. One that ran out because its process was held up is renewed first.
+
+        Raises:
+            LeaseLost: somebody has, or it was given up.
+        """
+        held = await self.of(lease.tenant.tenant_id)
+        if held is None:
+            await self.renew(lease)
+        elif held.token != lease.token:
+            raise lost(lease)
+
     async def release(self, lease: Lease) -> None:
         """Gives a lease back; one that is not held any more is left to whoever has it."""
 

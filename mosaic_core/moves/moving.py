@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 
 from mosaic_core.database import TenantSchema
 from mosaic_core.directory import Directory, Lease, Work
-from mosaic_core.directory.leases import lost
 from mosaic_core.errors import Conflict, LeaseTaken, MosaicError
 from mosaic_core.head import Heads
 from mosaic_core.moves.files import place_of
@@ -258,13 +257,8 @@ class Moving:
     def _home(self, move: Move, lease: Lease, tier: str, epoch: int) -> Home:
         known = self._directory.tenant(move.tenant_id) or lease.tenant
         tenant = dataclasses.replace(known, tier=tier, epoch=epoch)
-
-        async def require() -> None:
-            held = await self._directory.leases.of(tenant.tenant_id)
-            if held is None or held.token != lease.token:
-                raise lost(lease)
-
-        return Home(tenant, self._persistence(tenant), self._storage(tenant), require)
+        persistence, storage = self._persistence(tenant), self._storage(tenant)
+        return Home(tenant, persistence, storage, lambda: self._directory.leases.require(lease))
 
     # What moves left
 

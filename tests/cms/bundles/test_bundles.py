@@ -37,6 +37,7 @@ from mosaic_core.errors import (
 from mosaic_core.head import TENANT
 from mosaic_core.head.log import Content, content_of, rebuild, verify
 from tests.cms.deployment import Deployment, Deployments, opened
+from tests.cms.moves.loading import grow
 from tests.cms.test_web_files import store
 
 PATHS = ("/", "/visit/", "/visit/hours/", "/deep/", "/deep/b/", "/deep/b/c/", "/deep/a/")
@@ -373,6 +374,59 @@ def test_the_same_bundle_is_another_tenant_in_each_installation(
             assert views[0].tenant_id != views[1].tenant_id
 
     asyncio.run(scenario())
+
+
+@in_its_loop
+async def test_an_import_whose_lease_ran_out_goes_on_while_nobody_takes_it(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is on a machine that is too busy to renew it in time."""
+    deployment, file, _ = made
+    original = loading._Loading._put
+
+    async def run_out(write: Any) -> None:
+        await write.session.execute(update(LeaseRow).values(renewed=0))
+
+    async def put(self: Any, *given: Any) -> None:
+        await deployment.product.platform.directory.note(run_out, actor="t", action="t")
+        await original(self, *given)
+
+    monkeypatch.setattr(loading._Loading, "_put", put)
+    await deployment.rule("tenants.import", file=file, slug="slow")
+    assert (await state(deployment, "slow"))[0] == (await state(deployment, "aurora"))[0]
+
+
+def test_others_have_their_turn_while_many_rows_are_put_in(
+    deployments: Deployments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among them what renews the import's lease, in a file that takes rows without waiting."""
+    file, original = tmp_path / "much.mosaic", loading._Loading._put
+    turns, seen = 0, list[tuple[int, int]]()
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def put(self: Any, table: Any, values: Any) -> None:
+        before = turns
+        await original(self, table, values)
+        seen.append((len(values), turns - before))
+
+    async def scenario(deployment: Deployment) -> None:
+        await fill(deployment)
+        await grow(deployment, rows=3000, files=0)
+        await deployment.do("tenants.export", file=file)
+        monkeypatch.setattr(loading._Loading, "_put", put)
+        counting = asyncio.create_task(count_turns())
+        await deployment.rule("tenants.import", file=file, slug="much")
+        counting.cancel()
+
+    deployments(scenario)
+    rows, had = max(seen)
+    assert rows >= 1000
+    assert had >= rows / 200
 
 
 @pytest.mark.parametrize("then", ["goes on", "fails"])

@@ -229,6 +229,27 @@ def test_a_lease_that_ran_out_is_still_ones_own_while_nobody_takes_it(place: Pla
     run(place, scenario)
 
 
+def test_whoever_changes_something_elsewhere_holds_it_or_is_stopped(place: Place) -> None:
+    async def scenario(directory: Directory) -> None:
+        lease = await moving(directory.leases)
+        await directory.leases.require(lease)
+        await shift(directory, seconds=2 * LASTS)
+        await directory.leases.require(lease)  # it ran out, and nobody took it
+        with pytest.raises(LeaseTaken):
+            await moving(directory.leases)
+        await shift(directory, seconds=2 * LASTS)
+        other = await directory.leases.take(ONE, Work.IMPORT, holder="another")
+        for seconds in (0, 2 * LASTS):
+            await shift(directory, seconds=seconds)
+            with pytest.raises(LeaseLost):
+                await directory.leases.require(lease)
+        await directory.leases.release(other)
+        with pytest.raises(LeaseLost):
+            await directory.leases.require(lease)
+
+    run(place, scenario)
+
+
 def test_who_was_held_up_goes_on_when_nobody_took_it(place: Place) -> None:
     async def scenario(directory: Directory) -> None:
         async with directory.leases.held(ONE, Work.MOVE, holder="the mover") as lease:
