@@ -19,7 +19,7 @@ from sqlalchemy import delete, func, select, update
 
 from mosaic_cms.identity.tables import ApiKey, Invitation, KeyUse, SessionRow
 from mosaic_cms.scope import SYSTEM
-from mosaic_cms.unfinished import remove_left
+from mosaic_cms.unfinished import clear_scratch, remove_left
 from mosaic_core.directory import Lease, Work
 from mosaic_core.directory.deletions import Deletion
 from mosaic_core.errors import (
@@ -65,6 +65,7 @@ class Remover:
                 await self.remove_due()
                 if time.monotonic() - looked > _PAUSE:
                     looked = time.monotonic()
+                    await clear_scratch(platform)
                     await remove_left(platform, await platform.directory.clock.now())
             except Exception:  # noqa: BLE001 - whatever it is, the next look tries again
                 _log.exception("deleted tenants could not be looked for; trying again")

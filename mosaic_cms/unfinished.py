@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +14,13 @@ from mosaic_cms.scope import SYSTEM
 from mosaic_core.directory import Lease, Work
 from mosaic_core.errors import DatabaseMissing, LeaseLost, LeaseTaken, MosaicError
 from mosaic_core.persistence import HeadStatus
+from mosaic_core.tenants import TenantContext
 
 if TYPE_CHECKING:
     from mosaic_core.platform import Platform
-    from mosaic_core.tenants import TenantContext
 
+#: What a folder of :func:`scratch_of` is called.
+_ID = re.compile(r"[0-9a-f]{32}\Z")
 _log = logging.getLogger("mosaic.imports")
 
 
@@ -66,7 +69,30 @@ async def _may_go(platform: Platform, tenant: TenantContext) -> bool:
 
 def scratch_of(platform: Platform, tenant: TenantContext) -> Path:
     """The folder in which an import works on this machine."""
-    return platform.settings.data_dir / "imports" / tenant.tenant_id
+    return _scratch(platform) / tenant.tenant_id
+
+
+def _scratch(platform: Platform) -> Path:
+    return platform.settings.data_dir / "imports"
+
+
+async def clear_scratch(platform: Platform) -> int:
+    """Removes what killed imports left of their folders on this machine, which may have the rows
+    of an encrypted bundle; of how many. Whoever goes on with such an import begins its own anew."""
+    folder, cleared = _scratch(platform), 0
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not _ID.match(path.name):
+            continue
+        whose = TenantContext(path.name, path.name, path.name, "")
+        leases = platform.directory.leases
+        try:
+            # Patient: who was killed just now seems to be at work for as long as a lease lasts.
+            async with leases.held(whose, Work.IMPORT, holder=str(SYSTEM), patient=True):
+                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+                cleared += 1
+        except (LeaseTaken, LeaseLost):
+            continue
+    return cleared
 
 
 async def _remove(platform: Platform, tenant: TenantContext) -> None:

@@ -159,7 +159,7 @@ def _made(
 ) -> tuple[Connection, dict[str, Table]]:
     """An empty database at a revision, in a transaction."""
     clear(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, mode=0o700)  # the bundle may be encrypted, and this is not
     path = folder / f"{tenant.tenant_id}.db"
 
     def connect() -> sqlite3.Connection:

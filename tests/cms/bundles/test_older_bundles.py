@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mosaic_cms.unfinished import clear_scratch
 from mosaic_core.bundle import past
 from mosaic_core.errors import BundleDamaged, BundleNewer
 from mosaic_core.head import TENANT
@@ -106,6 +107,49 @@ def test_when_it_is_broken_off_the_next_import_begins_its_rows_anew(
         assert scratch(deployment) == []
 
     deployments(scenario)
+
+
+def test_nobody_else_reads_its_rows_or_removes_them_while_it_is_imported(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, seen = past.Present.head, list[tuple[int, int]]()
+
+    async def scenario(deployment: Deployment) -> None:
+        async def looked(self: Any) -> Any:
+            cleared = await clear_scratch(deployment.product.platform)
+            (folder,) = scratch(deployment)
+            seen.append((cleared, folder.stat().st_mode & 0o777))
+            return await head(self)
+
+        monkeypatch.setattr(past.Present, "head", looked)
+        await deployment.rule("tenants.import", file=MADE / "c0005.mosaic", slug="clone")
+        await whole(deployment, "clone")
+
+    deployments(scenario)
+    assert seen == [(0, 0o700)]
+
+
+def test_the_rows_of_one_that_was_killed_are_gone_soon_after_the_next_start(
+    deployments: Deployments,
+) -> None:
+    """Those of an encrypted bundle, too, lie there as they are."""
+    root = deployments.copy()
+
+    async def next_start(deployment: Deployment) -> None:
+        platform = deployment.product.platform
+        left, other = scratch(deployment), platform.settings.data_dir / "imports" / "notes"
+        other.mkdir()
+        assert [path.suffix for path in left[0].iterdir()]
+        removing = asyncio.create_task(deployment.product.remover.run())
+        async with asyncio.timeout(30):
+            while left[0].exists():
+                await asyncio.sleep(0.05)
+        removing.cancel()
+        assert scratch(deployment) == [other], "which is not an import's"
+
+    with nursery(__name__, "bring") as processes:
+        assert processes.died(root, 12)
+    in_deployment(root, next_start)
 
 
 def test_a_damaged_one_leaves_nothing(deployments: Deployments, tmp_path: Path) -> None:
