@@ -20,8 +20,9 @@ from mosaic_core.moves.states import Step
 from mosaic_core.persistence import HeadStatus, Rows
 from mosaic_core.search import SearchQuery, searched_table
 
-#: Nearly level: so few versions behind, or so often tried.
-_NEAR, _PASSES = 3, 50
+#: Nearly level: so few versions behind, or so often tried, or no longer in so much less time than
+#: before.
+_NEAR, _PASSES, _SHORTER = 3, 50, 0.8
 _TAKES_WRITES = (HeadStatus.OPEN, HeadStatus.FOLLOWED)
 
 
@@ -129,10 +130,16 @@ class Effects:
         await self._fit.require(self._source.tenant, self._target.tenant.tier)
         before = (*_TAKES_WRITES, HeadStatus.FENCED)
         await self._source.set_status(HeadStatus.FOLLOWED, before=before)
+        before_that = float("inf")
         for _ in range(_PASSES):
+            began = time.monotonic()
             files = await self._files.level(self._progress)
-            if await catch_up(self._source, self._target, self._schema) + files <= _NEAR:
+            behind = await catch_up(self._source, self._target, self._schema) + files
+            took = time.monotonic() - began
+            # Where so much is written that there is always more, the next will take as long.
+            if behind <= _NEAR or took > _SHORTER * before_that:
                 return
+            before_that = took
 
     async def _fence(self) -> None:
         before = (HeadStatus.FOLLOWED, HeadStatus.OPEN, HeadStatus.FENCED)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from mosaic_core.errors import FileMissing
 from mosaic_core.moves.home import Home
 from mosaic_core.moves.progress import Progress
+
+#: Files that are copied at a time: a cloud takes its time for each, however small.
+_TOGETHER = 4
 
 
 @dataclass(slots=True)
@@ -40,12 +44,22 @@ class FileCopies:
         there, total = self.there, await self.source.storage.usage(self.source.tenant)
         seen: set[str] = set()
         size, changed = 0, 0
-        async for info in self.source.storage.list(self.source.tenant):
-            seen.add(info.key)
-            if there.get(info.key) != info.digest and await self._copy(info.key):
-                changed += 1
-            size += info.size
-            await progress("bytes of files", size, max(size, total))
+        going: set[asyncio.Task[bool]] = set()
+        try:
+            async for info in self.source.storage.list(self.source.tenant):
+                seen.add(info.key)
+                if there.get(info.key) != info.digest:
+                    if len(going) == _TOGETHER:
+                        changed += await _first(going)
+                    going.add(asyncio.create_task(self._copy(info.key)))
+                size += info.size
+                await progress("bytes of files", size, max(size, total))
+            while going:
+                changed += await _first(going)
+        finally:
+            for task in going:
+                task.cancel()
+            await asyncio.gather(*going, return_exceptions=True)
         for key in there.keys() - seen:
             await self._require()
             await self.target.storage.delete(self.target.tenant, key)
@@ -70,6 +84,14 @@ class FileCopies:
 
     async def _require(self) -> None:
         await self.target.require()
+
+
+async def _first(going: set[asyncio.Task[bool]]) -> bool:
+    """What came of one of several, which is taken out: the first to end."""
+    done, _ = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+    task = done.pop()
+    going.remove(task)
+    return task.result()
 
 
 def place_of(home: Home) -> str:

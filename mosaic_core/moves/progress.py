@@ -30,6 +30,8 @@ class Noted:
 
     async def __call__(self, what: str, done: int, of: int) -> None:
         now = time.monotonic()
+        if done < self.facts.get(what, [0])[0]:  # it is gone through once more
+            del self._began[what]
         began = self._began.setdefault(what, now)
         self.facts[what] = [done, of]
         rate = done / (now - began) if now > began else 0.0

@@ -78,6 +78,37 @@ def test_files_are_where_the_tenant_lives_and_back_again(cloud: Ground) -> None:
     asyncio.run(main())
 
 
+def test_a_cloud_gets_a_few_files_at_a_time(cloud: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    together, most = 0, 0
+
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened() as deployment:
+            old = tenant_of(deployment)
+            for number in range(12):
+                await _store(deployment, f"{number}.bin", b"x" * number)
+            new = TenantContext(old.tenant_id, old.slug, old.name, "cloud", epoch=2)
+            storage = type(_raw(deployment, new))
+            write = storage.write
+
+            async def counted(self: Any, *given: Any, **named: Any) -> Any:
+                nonlocal together, most
+                together += 1
+                most = max(most, together)
+                await asyncio.sleep(0.02)
+                try:
+                    return await write(self, *given, **named)
+                finally:
+                    together -= 1
+
+            monkeypatch.setattr(storage, "write", counted)
+            await move(deployment, "cloud")
+            assert len(await _files(_raw(deployment, new), new)) == 12
+
+    asyncio.run(main())
+    assert (together, most) == (0, 4)
+
+
 def _during(step: Step, what: Any) -> pytest.MonkeyPatch:
     effect, patch = Mover._effect, pytest.MonkeyPatch()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from typing import Any
 
 import pytest
 
 from mosaic_core.errors import DatabaseMissing
-from mosaic_core.moves import Step
+from mosaic_core.moves import Step, effects
 from mosaic_core.persistence import HeadStatus
 from tests.cms.commands import invoke
 from tests.cms.moves.moving import TIERS, Ground, everything, move, tenant_of
@@ -79,3 +80,32 @@ def test_a_tenant_that_moved_and_is_removed_leaves_none_of_its_homes(ground: Gro
             assert await platform.moving.moves.all(homes[0].tenant_id) == []
 
     asyncio.run(main())
+
+
+def test_a_tenant_to_which_somebody_always_writes_is_not_followed_for_ever(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fence goes up once catching up takes no less time than before."""
+    times, catch_up = 0, effects.catch_up
+
+    async def main() -> None:
+        await ground.make()
+        async with ground.opened() as deployment:
+            old = tenant_of(deployment)
+            persistence = deployment.product.platform.persistence(old)
+
+            async def more(*given: Any) -> int:
+                nonlocal times
+                times += 1
+                if (await persistence.head(old)).status is HeadStatus.FOLLOWED:
+                    for number in range(5):
+                        source = f"/{times}/{number}/"
+                        await deployment.do("redirects.set", source=source, target="/deep/")
+                return await catch_up(*given)
+
+            monkeypatch.setattr(effects, "catch_up", more)
+            assert (await move(deployment, "schema")).step is Step.DONE
+            await everything(deployment, tenant_of(deployment))
+
+    asyncio.run(main())
+    assert 3 < times < 25
