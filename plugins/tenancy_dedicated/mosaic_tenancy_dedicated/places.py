@@ -22,6 +22,8 @@ from mosaic_tenancy_dedicated.plugin import DedicatedSettings
 from mosaic_tenancy_dedicated.servers import GivenDatabase, MadeDatabases, Opening
 
 _SQLITE = frozenset({"sqlite", "sqlite+aiosqlite"})
+#: What is called so is meant as a file, also where there is none yet.
+_FILES = frozenset({".db", ".sqlite", ".sqlite3"})
 
 
 @asynccontextmanager
@@ -66,7 +68,13 @@ def _folder(text: str, setting: str, data_dir: Path) -> Path | None:
     if url.drivername not in _SQLITE:
         return None
     folder = data_dir / (url.database or "")
-    if not url.database or url.host or url.query or ":" in url.database or folder.is_file():
+    if folder.is_file() or (folder.suffix in _FILES and not folder.is_dir()):
+        raise ConfigurationError(
+            f"{setting} names a file, and no folder for SQLite files.",
+            hint="Write its folder: sqlite:///FOLDER, below the data folder, or sqlite:////FOLDER, "
+            "from the root. MOSAIC names the files in it itself: a tenant has two while it moves.",
+        )
+    if not url.database or url.host or url.query or ":" in url.database:
         raise ConfigurationError(
             f"{setting} names no folder for SQLite files.",
             hint="Write sqlite:///FOLDER, below the data folder, or sqlite:////FOLDER, from the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -157,12 +158,24 @@ def test_what_is_no_folder_is_refused_with_what_to_write(tmp_path: Path, url: st
     assert "sqlite:///FOLDER" in caught.value.hint
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "site.db").write_bytes(b"")
+@pytest.mark.parametrize("name", ["site.db", "site.sqlite3", "site"])
+@pytest.mark.parametrize("setting", ["url", "given.acme"])
+def test_who_names_a_file_is_told_to_name_its_folder(
+    tmp_path: Path, setting: str, name: str
+) -> None:
+    """A tenant has two files while it moves: one name is not enough."""
+    url = f"sqlite:///{name}"
+    if name == "site":
+        (tmp_path / name).write_bytes(b"")
 
     async def main() -> None:
-        async with opened(tmp_path, given={"acme": "sqlite:///site.db"}):
+        if setting == "url":
+            async with opened(tmp_path, url=url):
+                pass
+        async with opened(tmp_path, given={"acme": url}):
             pass
 
-    with pytest.raises(ConfigurationError, match=r"given\.acme names no folder"):
+    with pytest.raises(ConfigurationError, match=f"{re.escape(setting)} names a file") as caught:
         asyncio.run(main())
+    assert "sqlite:////FOLDER" in caught.value.hint
+    assert not (tmp_path / name).is_dir()
