@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mosaic_core.directory import Work
-from mosaic_core.errors import DatabaseMissing, LeaseTaken, MosaicError
-from mosaic_core.persistence import HeadStatus, Persistence, Problem, Stray
+from mosaic_core.errors import DatabaseBehind, DatabaseMissing, LeaseTaken, MosaicError
+from mosaic_core.persistence import HeadState, HeadStatus, Persistence, Problem, Stray
 
 if TYPE_CHECKING:
     from mosaic_core.platform import Platform
@@ -100,11 +100,18 @@ async def _refusal(persistence: Persistence, stray: Stray, now: datetime) -> str
     return await _lived_in(persistence, stray.home)
 
 
+async def _head(persistence: Persistence, home: TenantContext) -> HeadState:
+    try:
+        return await persistence.head(home)
+    except DatabaseBehind:  # an earlier release left it
+        return await persistence.head(home, behind=True)
+
+
 async def _lived_in(persistence: Persistence, home: TenantContext) -> str:
     """Whether somebody may have lived there. Who was made there and nothing more has the first
     write; what was imported is fenced until somebody lives there."""
     try:
-        head = await persistence.head(home)
+        head = await _head(persistence, home)
     except DatabaseMissing:
         return ""
     except MosaicError as error:

@@ -180,8 +180,9 @@ class Persistence(Protocol):
         """
         ...
 
-    async def head(self, tenant: TenantContext) -> HeadState:
-        """One indexed read of the tenant's head."""
+    async def head(self, tenant: TenantContext, *, behind: bool = False) -> HeadState:
+        """One indexed read of the tenant's head; with ``behind``, also where this code serves
+        nothing else of the database, which waits to be migrated."""
         ...
 
     def glance(self, tenant: TenantContext) -> HeadState | None:

@@ -206,8 +206,11 @@ class FileDatabases:
 
     # Visitors' reads
 
-    async def head(self, tenant: TenantContext) -> HeadState:
-        return await self._reading.head(tenant, self._path(tenant))
+    async def head(self, tenant: TenantContext, *, behind: bool = False) -> HeadState:
+        path = self._path(tenant)
+        if behind:
+            return await asyncio.to_thread(self._reading.head_behind, tenant, path)
+        return await self._reading.head(tenant, path)
 
     def glance(self, tenant: TenantContext) -> HeadState | None:
         try:

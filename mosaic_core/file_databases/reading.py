@@ -15,6 +15,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,18 @@ class Reading:
         settled = time.time_ns() - _SETTLED
         with sqlite.translating(subject_of(tenant)):
             reader = await self._reader(tenant, path, verify=True)
-            row = self._head_row(path, reader)
-        state = HeadState(row[0], row[1], HeadStatus(row[2]), row[3])
+            state = _state(self._head_row(path, reader))
         if stamp is not None and stamp[2] < settled:
             self._at_rest[path.name] = (str(path), stamp, state)
         return state
+
+    def head_behind(self, tenant: TenantContext, path: Path) -> HeadState:
+        """The head row at whatever revision, for which nothing is kept. Blocks."""
+        with (
+            sqlite.translating(subject_of(tenant)),
+            closing(sqlite.connect(path, writable=False)) as connection,
+        ):
+            return _state(self._head_row(path, connection))
 
     async def published(
         self,
@@ -179,6 +187,10 @@ class Reading:
 def subject_of(tenant: TenantContext) -> str:
     """What an error about a tenant's database calls it."""
     return f"The database of {tenant.slug!r}"
+
+
+def _state(row: tuple[Any, ...]) -> HeadState:
+    return HeadState(row[0], row[1], HeadStatus(row[2]), row[3])
 
 
 def _stamp(path: str) -> Stamp | None:

@@ -177,8 +177,12 @@ class ServerDatabase:
 
     # Visitors' reads
 
-    async def head(self, home: Home) -> HeadState:
-        await self._prove(home)
+    async def head(self, home: Home, *, behind: bool = False) -> HeadState:
+        if behind:
+            async with self.raw(home) as driver:
+                await looking.prove_owner(driver, home.name, home.tenant)
+        else:
+            await self._prove(home)
         (row,) = await self._fetch(home, looking.HEAD.replace(MARK, home.name)) or [None]
         if row is None:
             raise DatabaseDamaged(

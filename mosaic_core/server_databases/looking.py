@@ -33,6 +33,16 @@ async def prove(
         there = "migrations" in await backend.tables(driver, name)
         applied = await driver.fetch(_APPLIED.replace(MARK, name)) if there else ()
         history.require_servable(revision, {row[0]: row[1] for row in applied}, subject)
+    await prove_owner(driver, name, tenant)
+
+
+async def prove_owner(driver: Statements, name: str, tenant: TenantContext) -> None:
+    """Raises unless a home is the tenant's, at whatever revision.
+
+    Raises:
+        DatabaseDamaged: it has no head row, or another tenant's.
+    """
+    subject = f"The database of {tenant.slug!r}"
     owners = [row[0] for row in await driver.fetch(_OWNERS.replace(MARK, name))]
     if owners != [tenant.tenant_id]:
         raise DatabaseDamaged(

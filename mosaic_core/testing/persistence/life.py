@@ -186,6 +186,9 @@ class LifeContract(Contract[Persistence]):
                 await names_of(ahead, tenant)
             with pytest.raises(DatabaseBehind, match="mosaic migrate"):
                 await add_toy(ahead, tenant, "early")
+            with pytest.raises(DatabaseBehind):
+                await ahead.head(tenant)
+            assert (await ahead.head(tenant, behind=True)).version == 1
             assert await ahead.migrate(tenant) == newer.schema.history.current
             assert await ahead.revision(tenant) == newer.schema.history.current
             assert await ahead.migrate(tenant) == newer.schema.history.current

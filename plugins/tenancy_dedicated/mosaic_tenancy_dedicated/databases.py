@@ -47,8 +47,8 @@ class TenantDatabases:
     ) -> AbstractAsyncContextManager[AsyncSession]:
         return self._place(tenant).exclusive(tenant, reserve=reserve, deferred=deferred)
 
-    async def head(self, tenant: TenantContext) -> HeadState:
-        return await self._place(tenant).head(tenant)
+    async def head(self, tenant: TenantContext, *, behind: bool = False) -> HeadState:
+        return await self._place(tenant).head(tenant, behind=behind)
 
     def glance(self, tenant: TenantContext) -> HeadState | None:
         return self._place(tenant).glance(tenant)

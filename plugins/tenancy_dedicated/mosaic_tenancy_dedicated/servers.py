@@ -92,10 +92,10 @@ class _OnServer(ABC):
         ):
             yield session
 
-    async def head(self, tenant: TenantContext) -> HeadState:
+    async def head(self, tenant: TenantContext, *, behind: bool = False) -> HeadState:
         home = self._home(tenant)
         async with self._pools.use(home) as database:
-            return await database.head(home)
+            return await database.head(home, behind=behind)
 
     def glance(self, tenant: TenantContext) -> HeadState | None:
         return None  # a server is asked

@@ -54,8 +54,8 @@ class TenantSchemas:
     ) -> AbstractAsyncContextManager[AsyncSession]:
         return self._database.exclusive(self._home(tenant), reserve=reserve, deferred=deferred)
 
-    async def head(self, tenant: TenantContext) -> HeadState:
-        return await self._database.head(self._home(tenant))
+    async def head(self, tenant: TenantContext, *, behind: bool = False) -> HeadState:
+        return await self._database.head(self._home(tenant), behind=behind)
 
     def glance(self, tenant: TenantContext) -> HeadState | None:
         return None  # a server is asked

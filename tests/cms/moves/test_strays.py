@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 
 import pytest
@@ -133,6 +134,50 @@ def test_what_is_old_and_nobody_s_goes_and_all_else_stays(
         wanted = "still be making it" if young.tenant_id in subject else "has written to it"
         assert wanted in what
     assert asyncio.run(after()) == (content, [False, True, True])
+
+
+def outdate(places: Ground, tier: str, tenant: TenantContext) -> None:
+    """Has an earlier release make it: it is without the newest migrations."""
+    older = "UPDATE {}alembic_version SET version_num = 'c0001' WHERE version_num LIKE 'c%'"
+    if tier in {"schema", "database"}:
+        name = f"{places.prefix}_{tenant.tenant_id}_1"
+        database = name if tier == "database" else "postgres"
+        places.postgres.run(older.format(f'"{name}".'), database=database)
+        return
+    folder = places.root / "data" / "tenants" if tier == "file" else places.root.parent / "disk"
+    (path,) = folder.glob(f"*{tenant.tenant_id}*.db")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(older.format(""))
+
+
+@pytest.mark.parametrize("tier", PLACES)
+def test_what_an_earlier_release_left_goes_unless_somebody_lived_there(
+    places: Ground, tier: str
+) -> None:
+    async def leave() -> tuple[TenantContext, TenantContext]:
+        async with left_behind(places, tier) as (deployment, killed):
+            lived_in = stray_at(tier)
+            await deployment.product.platform.persistence(lived_in).provision(lived_in)
+            await lived(deployment, lived_in)
+            return killed, lived_in
+
+    async def remove() -> dict[str, str]:
+        async with places.opened() as deployment:
+            platform = deployment.product.platform
+            return {
+                found.stray.home.tenant_id: await strays.remove(platform, found, actor="operator")
+                for found in await strays.find(platform)
+                if found.stray.home is not None
+            }
+
+    killed, lived_in = asyncio.run(leave())
+    for one in (killed, lived_in):
+        outdate(places, tier, one)
+        age(places, tier, one)
+    why = asyncio.run(remove())
+    assert why[killed.tenant_id] == ""
+    assert "has written to it" in why[lived_in.tenant_id]
+    assert list(asyncio.run(remove())) == [lived_in.tenant_id]
 
 
 @pytest.mark.parametrize("tier", PLACES)
