@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -159,15 +160,21 @@ def test_a_file_that_is_stored_at_any_moment_of_a_move_is_there(
 
 
 @pytest.mark.parametrize(
-    ("ways", "files", "rows", "readers", "writers"),
+    ("ways", "files", "rows", "readers", "writers", "pause"),
     [
-        (("cloud",), 8, 30, 2, 1),
-        pytest.param(("cloud", "file"), 500, 50_000, 20, 5, marks=pytest.mark.campaign),
+        (("cloud",), 8, 30, 2, 1, 0.1),
+        pytest.param(("cloud", "file"), 500, 50_000, 20, 5, 0.5, marks=pytest.mark.campaign),
     ],
 )
 @pytest.mark.timeout(3600)
 def test_nobody_who_stores_files_notices_that_they_move(
-    cloud: Ground, ways: tuple[str, ...], files: int, rows: int, readers: int, writers: int
+    cloud: Ground,
+    ways: tuple[str, ...],
+    files: int,
+    rows: int,
+    readers: int,
+    writers: int,
+    pause: float,
 ) -> None:
     """From a folder into a cloud, and back, while others read and write."""
 
@@ -184,19 +191,26 @@ def test_nobody_who_stores_files_notices_that_they_move(
                     await store(deployment, "aurora", f"{tier}-{number}.txt", content)
                     stored.add(_digest(content))
                     number += 1
-                    await asyncio.sleep(0.1)
+                    await asyncio.sleep(pause)
 
             for tier in ways:
                 over = asyncio.Event()
                 storing = asyncio.create_task(keep_storing(tier, over))
-                async with crowd(deployment, readers=readers, writers=writers, pause=0.1) as people:
+                people = crowd(deployment, readers=readers, writers=writers, pause=pause)
+                async with people as crowded:
                     await asyncio.sleep(0.3)
+                    began = time.monotonic()
                     done = await move(deployment, tier)
+                    seconds = time.monotonic() - began
                     await asyncio.sleep(0.3)
                 over.set()
                 await storing
-                print(f"to {tier}: {done.pause} ms, {len(stored)} stored meanwhile")
-                await assert_once(deployment, people)
+                print(
+                    f"to {tier}: {seconds:.1f} s, writes waited {done.pause} ms at the fence, "
+                    f"{crowded.longest * 1000:.0f} ms the longest; {len(stored)} files stored",
+                    flush=True,
+                )
+                await assert_once(deployment, crowded)
                 new = tenant_of(deployment)
                 assert new.tier == tier
                 await everything(deployment, new)
