@@ -23,6 +23,8 @@ from mosaic_cms.unfinished import clear_scratch, remove_left
 from mosaic_core.directory import Lease, Work
 from mosaic_core.directory.deletions import Deletion
 from mosaic_core.errors import (
+    ConfigurationError,
+    Conflict,
     DatabaseBehind,
     DatabaseDamaged,
     DatabaseMissing,
@@ -98,11 +100,13 @@ class Remover:
         Raises:
             LeaseTaken: somebody is at it.
             NotFound: it was removed or had back meanwhile.
+            Conflict: it left a home that the configuration does not name any more.
             DatabaseError, StorageError: something cannot be reached; what is left is removed next
                 time.
         """
         leases, tenant = self._product.platform.directory.leases, deletion.tenant
         async with leases.held(tenant, Work.DELETION, holder=str(SYSTEM), patient=patient) as lease:
+            await self._require_seen(tenant)
             certificate: dict[str, Any] = {}
             for step in self.steps:
                 await leases.renew(lease)
@@ -110,6 +114,22 @@ class Remover:
                 deletion = await self._deletions.again(deletion)
                 certificate = await step(deletion, lease) or certificate
             return certificate
+
+    async def _require_seen(self, tenant: TenantContext) -> None:
+        """Where a tenant was moved from is looked through as well. What is kept there would stay
+        for ever, since nobody would know of it any more."""
+        platform = self._product.platform
+        for move in await platform.moving.moves.keeping(tenant.tenant_id):
+            for tier in (move.from_tier, move.to_tier):
+                home = dataclasses.replace(tenant, tier=tier)
+                try:
+                    platform.persistence(home), platform.storage(home)
+                except ConfigurationError as error:
+                    raise Conflict(
+                        f"{tenant.slug!r} has a home on the {tier} tier still, which would be left "
+                        f"behind: {error.message}",
+                        hint=error.hint,
+                    ) from error
 
     @property
     def steps(self) -> tuple[Callable[[Deletion, Lease], Awaitable[dict[str, Any] | None]], ...]:

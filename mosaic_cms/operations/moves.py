@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from datetime import datetime
 
@@ -78,6 +79,8 @@ async def move_tenant(scope: PlatformScope, command: MoveTenant) -> MoveView:
             f"There is no tier {command.tier!r}.",
             hint=f"Choose one of {', '.join(sorted(tiers))}.",
         )
+    target = dataclasses.replace(tenant, tier=command.tier)
+    platform.persistence(target), platform.storage(target)  # what the tier needs is selected
     going = await platform.moving.moves.of(tenant.tenant_id)
     if going is not None and not going.step.ended and going.to_tier == command.tier:
         misfits: tuple[Misfit, ...] = ()  # it was looked at when it was begun

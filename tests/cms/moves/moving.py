@@ -90,6 +90,8 @@ class Ground:
     async def opened(self, **platform: Any) -> AsyncIterator[Deployment]:
         tables = self.tables()
         tables["platform"] |= platform
+        selected = tables["platform"]["plugins"]
+        tables["plugins"] = {n: given for n, given in tables["plugins"].items() if n in selected}
         async with open_product(settings_for(self.root, **tables)) as product:
             deployment = Deployment(product, SiteApp(product))
             async with deployment.client:

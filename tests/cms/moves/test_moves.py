@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mosaic_core.errors import DatabaseMissing
+from mosaic_core.errors import ConfigurationError, Conflict, DatabaseMissing
 from mosaic_core.moves import Step, effects
 from mosaic_core.persistence import HeadStatus
 from tests.cms.commands import invoke
@@ -78,6 +78,47 @@ def test_a_tenant_that_moved_and_is_removed_leaves_none_of_its_homes(ground: Gro
                 with pytest.raises(DatabaseMissing):
                     await platform.persistence(home).head(home)
             assert await platform.moving.moves.all(homes[0].tenant_id) == []
+
+    asyncio.run(main())
+
+
+def test_a_tenant_is_not_removed_while_a_home_that_it_left_cannot_be(ground: Ground) -> None:
+    """Its plugin is not selected any more: what is there would stay, and nobody would know it."""
+    selected = ground.tables()["platform"]["plugins"]
+    fewer = tuple(name for name in selected if name != "tenancy_sqlschema")
+
+    async def main() -> None:
+        await ground.make("schema")
+        async with ground.opened() as deployment:
+            old = tenant_of(deployment)
+            await move(deployment, "file")
+            await deployment.rule("tenants.delete", slug="aurora")
+        async with ground.opened(plugins=fewer) as deployment:
+            for _ in range(2):
+                with pytest.raises(
+                    Conflict, match="has a home on the schema tier still"
+                ) as refused:
+                    await deployment.rule("tenants.remove", slug="aurora", confirm="aurora")
+                assert "tenancy_sqlschema" in refused.value.hint
+            assert await deployment.product.remover.remove_due() == 0
+        async with ground.opened() as deployment:
+            assert await deployment.product.remover.remove_due() == 1
+            with pytest.raises(DatabaseMissing):
+                await deployment.product.platform.persistence(old).head(old)
+
+    asyncio.run(main())
+
+
+def test_what_a_tier_needs_and_is_not_selected_is_told_before_a_move(ground: Ground) -> None:
+    selected = ground.tables()["platform"]["plugins"]
+    fewer = tuple(name for name in selected if name != "tenancy_sqlschema")
+
+    async def main() -> None:
+        await ground.make()
+        async with ground.opened(plugins=fewer) as deployment:
+            for how in ({"dry_run": True}, {"wait": True}, {}):
+                with pytest.raises(ConfigurationError, match="not selected"):
+                    await deployment.rule("tenants.move", slug="aurora", tier="schema", **how)
 
     asyncio.run(main())
 
