@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from mosaic_core.database import TenantSchema
 from mosaic_core.directory import Directory, Lease, Work
-from mosaic_core.errors import Conflict, LeaseTaken, MosaicError
+from mosaic_core.errors import ConfigurationError, Conflict, LeaseTaken, MosaicError
 from mosaic_core.head import Heads
 from mosaic_core.moves.files import place_of
 from mosaic_core.moves.fit import Anything, Fit
@@ -238,11 +238,18 @@ class Moving:
         return self._directory.leases.held(tenant, Work.MOVE, holder=holder)
 
     async def _run(self, move: Move, lease: Lease, watch: Callable[[str, int, int], None]) -> Move:
+        source = self._home(move, lease, move.from_tier, move.from_epoch)
+        try:
+            target = self._home(move, lease, move.to_tier, move.to_epoch)
+        except ConfigurationError as error:
+            if move.step.may_turn_back or move.step in BACK:
+                await self._end_without_target(move, lease, source, error)
+            raise
         mover = Mover(
             move,
             lease,
-            self._home(move, lease, move.from_tier, move.from_epoch),
-            self._home(move, lease, move.to_tier, move.to_epoch),
+            source,
+            target,
             moves=self.moves,
             schema=self._schema,
             fit=self.fit,
@@ -253,6 +260,18 @@ class Moving:
             return await mover.run()
         finally:
             self._heads.forget(move.tenant_id)
+
+    async def _end_without_target(
+        self, move: Move, lease: Lease, source: Home, error: ConfigurationError
+    ) -> None:
+        """Undoes a move whose target is not configured any more; what was made of it is removed
+        once it is again."""
+        if move.step.may_turn_back:
+            move = await self.moves.record(move, lease, Step.REOPEN, error=str(error))
+        before = (HeadStatus.FENCED, HeadStatus.FOLLOWED)
+        await source.set_status(HeadStatus.OPEN, before=before)
+        await self.moves.record(move, lease, Step.UNDONE, kept_until=datetime.now(UTC))
+        self._heads.forget(move.tenant_id)
 
     def _home(self, move: Move, lease: Lease, tier: str, epoch: int) -> Home:
         known = self._directory.tenant(move.tenant_id) or lease.tenant

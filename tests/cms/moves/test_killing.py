@@ -131,6 +131,44 @@ def _a_killed_move_comes_to_its_end(ground: Ground, step: Step, point: str) -> N
     asyncio.run(look())
 
 
+@pytest.mark.parametrize("step", [Step.COPY, Step.FENCE, Step.REOPEN])
+def test_a_killed_move_to_a_tier_whose_plugin_is_not_selected_any_more_is_undone(
+    ground: Ground, step: Step
+) -> None:
+    selected = ground.tables()["platform"]["plugins"]
+    fewer = tuple(name for name in selected if name != "tenancy_sqlschema")
+
+    async def main() -> None:
+        await ground.make("file")
+        async with ground.opened() as deployment:
+            before = await everything(deployment, tenant_of(deployment))
+            with pytest.MonkeyPatch.context() as patch:
+                if step in BACK:
+                    cancelling_at(patch, Step.SWITCH)
+                dying_at(patch, step, "between", die)
+                with pytest.raises(Died):
+                    await move(deployment, "schema")
+        async with ground.opened(plugins=fewer) as deployment:
+            moving = deployment.product.platform.moving
+            assert await moving.go_on() == 0
+            ended = await moving.moves.of(tenant_of(deployment).tenant_id)
+            assert ended is not None
+            assert ended.step is Step.UNDONE
+            assert ended.error
+            await _stays(deployment, before)
+        async with ground.opened() as deployment:
+            assert await deployment.product.platform.moving.sweep() == 1
+            await _well(deployment)
+            assert (await move(deployment, "schema")).step is Step.DONE
+
+    async def _stays(deployment: Deployment, before: dict[str, Any]) -> None:
+        assert await everything(deployment, tenant_of(deployment)) == before
+        await deployment.do("redirects.set", source="/after/", target="/deep/")
+        assert (await deployment.get("/after/")).status_code == 301
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("step", "point"),
     [(Step.COPY, "between"), (Step.FENCE, "between"), (Step.SWITCH, "after")],
