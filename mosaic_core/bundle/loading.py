@@ -145,10 +145,12 @@ class _Loading:
         try:
             await persistence.provision(tenant, [Rows(TENANT.head, [head])])
         except Conflict:
-            async with persistence.session(tenant) as session:
-                status = await session.scalar(select(TENANT.head.c.status))
-                self._ended = status != HeadStatus.FENCED
-            if anew and not self._ended:
+            # An earlier release may have begun: then it is behind, and so is the bundle.
+            found = await persistence.head(tenant, behind=True)
+            self._ended = found.status is not HeadStatus.FENCED
+            if self._ended:
+                await persistence.migrate(tenant)
+            elif anew:
                 await persistence.drop(tenant)
                 await persistence.provision(tenant, [Rows(TENANT.head, [head])])
                 return

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from mosaic_core.bundle import past
 from mosaic_core.errors import BundleDamaged, BundleNewer
 from mosaic_core.head import TENANT
 from mosaic_core.head.log import content_of, in_shape, rebuild, verify
+from mosaic_core.persistence import HeadStatus
 from tests.cms.bundles.test_bundle_killing import SOON, in_deployment
 from tests.cms.bundles.test_bundles import PATHS, files, rewrite, state, strays
 from tests.cms.commands import invoke
@@ -105,6 +108,35 @@ def test_when_it_is_broken_off_the_next_import_begins_its_rows_anew(
         await deployment.rule("tenants.import", file=file, slug="clone")
         await whole(deployment, "clone")
         assert scratch(deployment) == []
+
+    deployments(scenario)
+
+
+@pytest.mark.parametrize("status", [HeadStatus.FENCED, HeadStatus.OPEN])
+def test_an_import_that_an_earlier_release_began_is_gone_on_with(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch, status: HeadStatus
+) -> None:
+    """What it made is behind by now, be it half of it or all."""
+    file = MADE / "c0005.mosaic"
+
+    async def scenario(deployment: Deployment) -> None:
+        tenants = deployment.product.platform.settings.data_dir / "tenants"
+
+        def killed(folder: Path, *given: Any) -> Any:
+            (made,) = folder.glob("*.db")
+            with closing(sqlite3.connect(made)) as connection, connection:
+                connection.execute("UPDATE head SET status = ?", (status,))
+            shutil.copy(made, tenants / made.name)
+            raise asyncio.CancelledError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(past, "present", killed)
+            with pytest.raises(asyncio.CancelledError):
+                await deployment.rule("tenants.import", file=file, slug="clone")
+        await deployment.rule("tenants.import", file=file, slug="clone")
+        await whole(deployment, "clone")
+        assert "Tiles \U0001f40d" in (await deployment.get("/deep/", "clone.mosaic.test")).text
+        assert len(await files(deployment, "clone")) == 2
 
     deployments(scenario)
 
