@@ -82,27 +82,34 @@ def prune(folder: Path, home: Path) -> None:
         folder = folder.parent
 
 
-def sizes(content: Path, prefix: str = "") -> dict[str, int]:
-    """Bytes by key of every file below ``content`` whose key begins with ``prefix``.
+def sizes(content: Path) -> dict[str, int]:
+    """Bytes by key of every file below ``content``; what vanishes meanwhile is left out."""
+    found = {}
+    for key in keys(content):
+        with suppress(FileNotFoundError):
+            found[key] = os.stat(f"{content}/{key}").st_size
+    return found
 
-    Only the folder that such keys are in is walked; what vanishes meanwhile is left out."""
+
+def keys(content: Path, prefix: str = "") -> list[str]:
+    """The keys of the files below ``content`` that begin with ``prefix``, in their order.
+
+    Only the folder that such keys are in is walked; what vanishes meanwhile may be left out."""
 
     def unless_gone(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise error
 
-    found = {}
+    found = []
     top, _, beginning = prefix.rpartition("/")
-    start = content / top
+    start = str(content / top)
     for folder, folders, names in os.walk(start, onerror=unless_gone):
-        if folder == str(start):
+        if folder == start:
             folders[:] = [name for name in folders if name.startswith(beginning)]
             names = [name for name in names if name.startswith(beginning)]
-        for name in names:
-            path = Path(folder, name)
-            with suppress(FileNotFoundError):
-                found[path.relative_to(content).as_posix()] = path.stat().st_size
-    return found
+        within = folder[len(str(content)) + 1 :]
+        found += [f"{within}/{name}" for name in names] if within else names
+    return sorted(found)
 
 
 async def finished(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -116,8 +116,7 @@ class LocalFolder:
         if not _can_begin(prefix):
             return
         with disk.reading(prefix):
-            sizes = await asyncio.to_thread(disk.sizes, home.path / "content", prefix)
-        keys = sorted(sizes)
+            keys = await asyncio.to_thread(disk.keys, home.path / "content", prefix)
         for start in range(0, len(keys), _BATCH):
             for info in await asyncio.to_thread(_infos, home, keys[start : start + _BATCH]):
                 yield info
