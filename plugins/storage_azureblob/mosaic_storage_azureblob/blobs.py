@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, BlobSasPermissions
-from azure.storage.blob.aio import BlobClient
 
 from mosaic_core.errors import FileMismatch, FileMissing
 from mosaic_core.storage import PATIENCE, FileInfo, Swept, Upload, normalise_key
@@ -96,12 +95,11 @@ class AzureBlobs:
                 yield chunk
 
     async def stat(self, tenant: TenantContext, key: str) -> FileInfo:
-        key = normalise_key(key)
-        blob = self._space(tenant).file(key)
-        found = await placing.find(blob, key)
+        space, key = self._space(tenant), normalise_key(key)
+        found = await placing.find(space.file(key), key)
         if found is None:
             raise FileMissing(f"There is no file {key!r}.")
-        return await _info(blob, key, found)
+        return await _info(space, key, found)
 
     async def delete(self, tenant: TenantContext, key: str) -> None:
         key = normalise_key(key)
@@ -123,7 +121,7 @@ class AzureBlobs:
         found = [(key, blob) async for key, blob in _files(space, prefix, details=["metadata"])]
         # The service's order is not that of Python's strings, and there may be several containers.
         for key, blob in sorted(found, key=lambda pair: pair[0]):
-            yield await _info(space.file(key), key, blob)
+            yield await _info(space, key, blob)
 
     async def usage(self, tenant: TenantContext) -> int:
         _, ledger = self._of(tenant)
@@ -242,8 +240,8 @@ async def _dropped(space: Space) -> None:
             await placing.remove_versions(container, space.beginning())
 
 
-async def _info(blob: BlobClient, key: str, found: BlobProperties) -> FileInfo:
+async def _info(space: Space, key: str, found: BlobProperties) -> FileInfo:
     digest = (found.metadata or {}).get(placing.DIGEST)
     if digest is None:  # somebody put it there by other means
-        digest = await uploads.digest_of(blob, key)
+        digest = await uploads.digest_of(space.file(key), key)
     return FileInfo(key, int(found.size), digest, found.last_modified)
