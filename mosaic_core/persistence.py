@@ -30,13 +30,20 @@ class HeadStatus(enum.StrEnum):
     """Whether this home takes writes: yes, not now (a move is ending), or never again.
 
     A home that is followed takes them, and its log says of derived rows, too, which ones changed:
-    a move reads it.
+    a move reads it. So it is with one whose files are settled: whoever changed one waits until
+    the move has ended, and sees to it that the file is where the tenant lives then.
     """
 
     OPEN = "open"
     FOLLOWED = "followed"
+    SETTLED = "settled"
     FENCED = "fenced"
     MOVED = "moved"
+
+    @property
+    def followed(self) -> bool:
+        """Whether it takes writes, and a move reads its log."""
+        return self in {HeadStatus.FOLLOWED, HeadStatus.SETTLED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 Whoever stores a file for a tenant holds its context, which may be of a home that the tenant leaves
 just then. What a move has not seen of it, nobody would find. So after a file was stored or removed,
-the head of that home is looked at: a move reads what files there are after it put up its fence, and
-as long as there is no fence, it will see this one. Else whoever stored it waits for the fence, and
-does it again where the tenant lives by then.
+the head of that home is looked at: a move reads what files there are after it said there that they
+are settled, and as long as it has not, it will see this one. Else whoever stored it waits for the
+end of the move, and does it again where the tenant lives by then.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from mosaic_core.tenants import TenantContext
 T = TypeVar("T")
 #: Finds the home that a tenant left last, while that is kept.
 Before = Callable[[TenantContext], Awaitable[TenantContext | None]]
-#: Seconds to wait for a fence, and between two looks at it.
-_FENCE, _LOOK = 30.0, 0.05
+#: Seconds to wait for the end of a move, and between two looks at it.
+_FENCE, _LOOK = 60.0, 0.05
 
 
 class FollowingStorage:
@@ -206,7 +206,7 @@ class FollowingStorage:
                 return await self._homes.again(home)
             if status is HeadStatus.MOVED:
                 return await self._homes.again(home)
-            if status is not HeadStatus.FENCED:
+            if status not in {HeadStatus.SETTLED, HeadStatus.FENCED}:
                 return None
             await asyncio.sleep(_LOOK)
         raise TenantFenced(f"{home.slug!r} is being moved.", hint="Try again in a moment.")

@@ -186,7 +186,7 @@ async def compact(write: Write, tables: HeadTables, version: int) -> int:
     """
     log, head = tables.changes, tables.head
     row = (await write.session.execute(select(head))).mappings().one()
-    if row["status"] == HeadStatus.FOLLOWED:
+    if HeadStatus(row["status"]).followed:
         return 0
     if not row["base_version"] < version < write.version:
         return 0

@@ -215,7 +215,7 @@ class Writer:
                 permit = Permit()
                 connection = await session.connection(execution_options=permitted(permit))
                 head = _taken(await self._move(connection, permit), self._owner)
-                permit.followed = head.status == HeadStatus.FOLLOWED
+                permit.followed = HeadStatus(head.status).followed
                 now = datetime.now(UTC)
                 info = chain.WriteInfo(job.write_id, head.version, now, job.actor, job.action)
                 write = Write(session, info, permit)

@@ -23,7 +23,7 @@ from mosaic_core.search import SearchQuery, searched_table
 #: Nearly level: so few versions behind, or so often tried, or no longer in so much less time than
 #: before.
 _NEAR, _PASSES, _SHORTER = 3, 50, 0.8
-_TAKES_WRITES = (HeadStatus.OPEN, HeadStatus.FOLLOWED)
+_TAKES_WRITES = (HeadStatus.OPEN, HeadStatus.FOLLOWED, HeadStatus.SETTLED)
 
 
 class Effects:
@@ -66,6 +66,7 @@ class Effects:
             Step.FILES: self._level_files,
             Step.VERIFY: self._verify,
             Step.FOLLOW: self._follow,
+            Step.SETTLE: self._settle,
             Step.FENCE: self._fence,
             Step.SWITCH: self._finish,
             Step.RETIRE: self._retire,
@@ -78,7 +79,8 @@ class Effects:
     async def lift_fence(self) -> None:
         """The old home takes writes again, and is followed."""
         self.fenced = None
-        await self._source.set_status(HeadStatus.FOLLOWED, before=[HeadStatus.FENCED])
+        before = (HeadStatus.SETTLED, HeadStatus.FENCED)
+        await self._source.set_status(HeadStatus.FOLLOWED, before=before)
 
     async def _provision(self) -> None:
         target, self._fresh = self._target, True
@@ -141,8 +143,15 @@ class Effects:
                 return
             before_that = took
 
+    async def _settle(self) -> None:
+        """Asks for the last time which files there are, before anybody waits who writes rows."""
+        if self._files.stays:
+            return
+        await self._source.set_status(HeadStatus.SETTLED, before=_TAKES_WRITES)
+        await self._files.level(_quiet)
+
     async def _fence(self) -> None:
-        before = (HeadStatus.FOLLOWED, HeadStatus.OPEN, HeadStatus.FENCED)
+        before = (*_TAKES_WRITES, HeadStatus.FENCED)
         await self._source.set_status(HeadStatus.FENCED, before=before)
         self.fenced = time.monotonic()
 
@@ -150,7 +159,8 @@ class Effects:
         """Nobody writes: what is carried over now is all there is. That the directory says so is
         written with the step."""
         await self._require_current(self._source, self._target)
-        await self._files.level(_quiet)
+        if self._files.there is None:  # another process settled them: what it came to is not known
+            await self._files.level(_quiet)
         await catch_up(self._source, self._target, self._schema)
         async with self._source.session() as one, self._target.session() as other:
             old, new = await head_of(one), await head_of(other)
@@ -170,7 +180,7 @@ class Effects:
         await self._target.set_status(HeadStatus.OPEN, before=[HeadStatus.FENCED])
 
     async def _reopen(self) -> None:
-        before = (HeadStatus.FENCED, HeadStatus.FOLLOWED)
+        before = (HeadStatus.FOLLOWED, HeadStatus.SETTLED, HeadStatus.FENCED)
         await self._source.set_status(HeadStatus.OPEN, before=before)
 
     async def _discard(self) -> None:

@@ -22,12 +22,12 @@ from mosaic_core.moves.store import MoveCancelled, Moves
 from mosaic_core.persistence import HeadStatus
 
 _log = logging.getLogger("mosaic.moves")
-#: Seconds for which a fence is up at most, before it is lifted and put up again later, and how
-#: often that is done before the move is given up.
-FENCE, FENCES = 8.0, 3
+#: Seconds for which files are settled at most, and then a fence is up, before people go on and it
+#: is tried again later; and how often that is done before the move is given up.
+SETTLE, FENCE, FENCES = 40.0, 8.0, 3
 #: How often a step is tried that meets something that passes, and the pause after the first.
 _TRIES, _PAUSE = 5, 0.2
-_FENCED = (Step.FENCE, Step.SWITCH)
+_WAITED_FOR = (Step.SETTLE, Step.FENCE, Step.SWITCH)
 #: Somebody may wait for their end; the switch itself looks whether it is still wanted.
 _HURRIED = (Step.SWITCH, Step.RETIRE, Step.OPEN)
 
@@ -81,7 +81,7 @@ class Mover:
             while not self.move.step.ended:
                 failure = await self._tried() or failure
         except asyncio.CancelledError:
-            if self.move.step in _FENCED and not self._lease.lost:
+            if self.move.step in _WAITED_FOR and not self._lease.lost:
                 # Whoever waits behind the fence is not to wait for the next who takes this up.
                 await asyncio.shield(asyncio.ensure_future(self._lift()))
             raise
@@ -112,7 +112,7 @@ class Mover:
     async def _step(self) -> None:
         """Does the next step, and notes that it is done."""
         step, values = self.move.step, dict[str, Any]()
-        if step in _FENCED:
+        if step in _WAITED_FOR:
             if not await self._in_time(step):
                 return
         elif step is Step.DISCARD:
@@ -146,18 +146,18 @@ class Mover:
         return True
 
     async def _in_time(self, step: Step) -> bool:
-        """Does a step for which writers wait, unless it takes too long: then they write first."""
-        since = self._effects.fenced
+        """Does a step for which people wait, unless it takes too long: then they go on first."""
+        most, since = SETTLE if step is Step.SETTLE else FENCE, self._effects.fenced
         waited = 0.0 if since is None else time.monotonic() - since
         try:
-            async with asyncio.timeout(max(FENCE - waited, 0.0)):
+            async with asyncio.timeout(max(most - waited, 0.0)):
                 await self._effect(step)
         except TimeoutError:
             self._fences += 1
             await self._lift()
             if self._fences >= FENCES:
                 raise WriteTimeout(
-                    f"The last changes could not be carried over within {FENCE:g} s.",
+                    f"The last changes could not be carried over within {most:g} s.",
                     hint="Move it when less is written to it, or look at what is slow.",
                 ) from None
             return False

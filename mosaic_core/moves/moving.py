@@ -268,7 +268,7 @@ class Moving:
         once it is again."""
         if move.step.may_turn_back:
             move = await self.moves.record(move, lease, Step.REOPEN, error=str(error))
-        before = (HeadStatus.FENCED, HeadStatus.FOLLOWED)
+        before = (HeadStatus.FOLLOWED, HeadStatus.SETTLED, HeadStatus.FENCED)
         await source.set_status(HeadStatus.OPEN, before=before)
         await self.moves.record(move, lease, Step.UNDONE, kept_until=datetime.now(UTC))
         self._heads.forget(move.tenant_id)

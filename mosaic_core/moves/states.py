@@ -31,6 +31,8 @@ class Step(enum.StrEnum):
     VERIFY = "verify"
     #: Catch up until the two are nearly level.
     FOLLOW = "follow"
+    #: Where they are elsewhere, the files are made the same; whoever changes one waits.
+    SETTLE = "settle"
     #: The old home takes no writes.
     FENCE = "fence"
     #: Catch up for the last time, so that both heads are equal; then the directory says the new

@@ -25,6 +25,10 @@ from mosaic_storage_azureblob.ledger import Ledger, Ledgers
 from mosaic_storage_azureblob.plugin import AzureBlobSettings
 from mosaic_storage_azureblob.streaming import stream
 
+#: Files of one page of a list. The client reads a page in the event loop's thread: so few of them
+#: that nobody whom the process serves waits long.
+_PAGE = 200
+
 
 class AzureBlobs:
     """Implements :class:`mosaic_core.storage.Storage`."""
@@ -207,7 +211,9 @@ async def _files(
 ) -> AsyncIterator[tuple[str, BlobProperties]]:
     """Every file with its key, container by container."""
     for name in space.containers:
-        blobs = space.container(name).list_blobs(space.beginning(prefix), include=details)
+        blobs = space.container(name).list_blobs(
+            space.beginning(prefix), include=details, results_per_page=_PAGE
+        )
         with translated(name):
             try:
                 async for blob in blobs:
@@ -230,7 +236,7 @@ async def _dropped(space: Space) -> None:
                 found = [
                     blob.name
                     async for blob in container.list_blobs(
-                        space.beginning(), include=["uncommittedblobs"]
+                        space.beginning(), include=["uncommittedblobs"], results_per_page=_PAGE
                     )
                 ]
             except ResourceNotFoundError:

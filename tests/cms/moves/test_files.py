@@ -13,12 +13,16 @@ import pytest
 
 from mosaic_core.errors import QuotaExceeded
 from mosaic_core.moves import Mover, Step
+from mosaic_core.moves.files import FileCopies
+from mosaic_core.persistence import HeadStatus
 from mosaic_core.storage import Storage
 from mosaic_core.tenants import TenantContext
 from tests.azurite import Azurite
 from tests.cms.deployment import Deployment
+from tests.cms.moves.killing import dying_at
 from tests.cms.moves.loading import assert_once, crowd, grow
 from tests.cms.moves.moving import Ground, everything, move, tenant_of
+from tests.cms.moves.test_killing import Died, die
 from tests.cms.test_web_files import store
 
 
@@ -130,7 +134,7 @@ def patches() -> Iterator[list[pytest.MonkeyPatch]]:
         patch.undo()
 
 
-@pytest.mark.parametrize("step", [Step.VERIFY, Step.FENCE, Step.SWITCH, Step.OPEN])
+@pytest.mark.parametrize("step", [Step.VERIFY, Step.SETTLE, Step.FENCE, Step.SWITCH, Step.OPEN])
 def test_a_file_that_is_stored_at_any_moment_of_a_move_is_there(
     cloud: Ground, step: Step, patches: list[pytest.MonkeyPatch]
 ) -> None:
@@ -154,6 +158,68 @@ def test_a_file_that_is_stored_at_any_moment_of_a_move_is_there(
             await move(deployment, "cloud")
             await asyncio.gather(*storing)
             new = tenant_of(deployment)
+            assert await _files(_raw(deployment, new), new) == {"late.txt": _digest(b"late")}
+
+    asyncio.run(main())
+
+
+def test_rows_are_written_while_it_is_looked_at_which_files_there_are(
+    cloud: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes; whoever stores a file then waits for the end of the move."""
+    level, settled = FileCopies.level, asyncio.Event()
+
+    async def slow(self: FileCopies, *given: Any) -> int:
+        head = await self.source.persistence.head(self.source.tenant)
+        if head.status is HeadStatus.SETTLED:
+            settled.set()
+            await asyncio.sleep(1.5)
+        return await level(self, *given)
+
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened() as deployment:
+            monkeypatch.setattr(FileCopies, "level", slow)
+            moving = asyncio.create_task(move(deployment, "cloud"))
+            await settled.wait()
+            storing = asyncio.create_task(_store(deployment, "late.txt", b"late"))
+            for number in range(3):
+                await deployment.do("redirects.set", source=f"/{number}/", target="/deep/")
+            assert not moving.done()
+            assert not storing.done()
+            done = await moving
+            await storing
+            assert done.pause < 1500
+            new = tenant_of(deployment)
+            assert await _files(_raw(deployment, new), new) == {"late.txt": _digest(b"late")}
+            await everything(deployment, new)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("step", [Step.SETTLE, Step.FENCE, Step.SWITCH])
+def test_a_file_that_is_stored_after_the_mover_was_killed_is_there(
+    cloud: Ground, step: Step
+) -> None:
+    async def main() -> None:
+        await cloud.make()
+        async with cloud.opened() as deployment:
+            await _store(deployment, "gone.txt", b"gone")
+            old = tenant_of(deployment)
+            with pytest.MonkeyPatch.context() as patch:
+                dying_at(patch, step, "between", die)
+                with pytest.raises(Died):
+                    await move(deployment, "cloud")
+            storage = deployment.product.platform.storage(old)
+            storing = asyncio.gather(
+                storage.write(old, "late.txt", _chunks(b"late")), storage.delete(old, "gone.txt")
+            )
+            await asyncio.sleep(0.2)
+            assert not storing.done()
+            assert await deployment.product.platform.moving.go_on() == 1
+            await storing
+            new = tenant_of(deployment)
+            assert new.tier == "cloud"
             assert await _files(_raw(deployment, new), new) == {"late.txt": _digest(b"late")}
 
     asyncio.run(main())
