@@ -149,6 +149,7 @@ class Effects:
             return
         await self._source.set_status(HeadStatus.SETTLED, before=_TAKES_WRITES)
         await self._files.level(_quiet)
+        await catch_up(self._source, self._target, self._schema)  # that may have taken a while
 
     async def _fence(self) -> None:
         before = (*_TAKES_WRITES, HeadStatus.FENCED)
