@@ -18,3 +18,15 @@ def is_line(text: str) -> bool:
     """Whether a text is one line in which something is to be seen."""
     seen = any(not char.isspace() and unicodedata.category(char) != "Cf" for char in text)
     return seen and _NONE.search(text) is None
+
+
+def line_of(text: str) -> str:
+    """A text as one line, with single spaces.
+
+    Raises:
+        ValueError: it has something that no line has, or nothing to be seen.
+    """
+    line = " ".join(text.split())
+    if not is_line(line):
+        raise ValueError("it is no line of words")
+    return line

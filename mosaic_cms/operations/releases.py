@@ -6,11 +6,12 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.actions import Model, action
+from mosaic_cms.content.lines import line_of
 from mosaic_cms.content.models import Release, Site
 from mosaic_cms.content.paths import path_of
 from mosaic_cms.content.publishing import Publisher
@@ -36,7 +37,7 @@ from mosaic_core.types import new_id
 class CreateRelease(Model):
     """A new release, without pages."""
 
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(line_of)]
     site: str | None = None
 
 

@@ -13,7 +13,7 @@ from mosaic_cms.actions import Model, action
 from mosaic_cms.content.conflicts import Revision, revision_of, settled
 from mosaic_cms.content.due import find_zone
 from mosaic_cms.content.languages import check_languages
-from mosaic_cms.content.lines import is_line
+from mosaic_cms.content.lines import line_of
 from mosaic_cms.content.menus import unite_menus
 from mosaic_cms.content.models import Menu, Page, Site
 from mosaic_cms.content.published import PublishedPage, PublishedTerm
@@ -47,14 +47,7 @@ def _origin(text: str) -> str:
     return f"{scheme}://{normalise_host(host)}" + (f":{int(port)}" if port else "")
 
 
-def _line(title: str) -> str:
-    line = " ".join(title.split())
-    if not is_line(line):
-        raise ValueError("it is no line of words")
-    return line
-
-
-SiteTitle = Annotated[str, Field(max_length=300), AfterValidator(_line)]
+SiteTitle = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(line_of)]
 Origin = Annotated[str, Field(max_length=300), AfterValidator(_origin)]
 
 

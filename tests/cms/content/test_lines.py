@@ -43,13 +43,15 @@ def test_menus_tags_versions_and_shared_blocks_have_names_in_any_language(
     deployments(scenario)
 
 
-def test_a_site_has_a_title_that_is_seen(deployments: Deployments) -> None:
+def test_a_site_and_a_release_have_titles_that_are_seen(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         for title in (" ", "\u200b", "a\x07b"):
             with pytest.raises(InvalidInput, match="no line of words"):
                 await deployment.do("sites.configure", title=title)
             with pytest.raises(InvalidInput, match="no line of words"):
                 await deployment.do("sites.create", key="shop", title=title)
+            with pytest.raises(InvalidInput, match="no line of words"):
+                await deployment.do("releases.create", title=title)
         view = await deployment.do("sites.configure", title="  The\n museum ")
         assert view.title == "The museum"
 
