@@ -142,6 +142,18 @@ class Theme:
             for key, setting in self.manifest.settings.items()
         }
 
+    def no_settings(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Those of some settings that this theme does not have: each with what there is instead."""
+        known, told = self.manifest.settings, {}
+        for key, value in given.items():
+            if key not in known:
+                there = f"it has {', '.join(sorted(known))}" if known else "it has none"
+                told[key] = f"the theme {self.name!r} has no setting {key[:63]!r}; {there}"
+            elif value not in known[key].choices:
+                choices = ", ".join(known[key].choices)
+                told[key] = f"{key} cannot be {value[:63]!r}; choose one of {choices}"
+        return told
+
     def render(self, template: str, **context: Any) -> str:
         """What goes into the main slot, from the template of a layout; or one block.
 

@@ -20,6 +20,11 @@ async def describe_site(writer: Writer, described: SiteFile) -> None:
         given.pop(name, None)
     if described.time_zone not in (None, "UTC"):
         writer.report.note(SITE_FILE, f"set the time zone {described.time_zone} by hand")
+    themes = writer.scope.product.themes
+    if described.theme in themes:
+        for key, why in themes.get(described.theme).no_settings(given["theme_settings"]).items():
+            writer.report.note(SITE_FILE, f"settings: {why}; left out")
+            del given["theme_settings"][key]
     await _perform(writer, "sites.configure", given)
 
 

@@ -113,6 +113,7 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
             given["time_zone"] = find_zone(command.time_zone).key
         before = (site.language, site.theme, site.title)
         after = now | settled(what, now, given, based_on)
+        _require_settings(scope, site, after)
         after["languages"] = await check_languages(
             write.session, site, after["language"], after["languages"]
         )
@@ -131,6 +132,21 @@ async def configure_site(scope: TenantScope, command: ConfigureSite) -> SiteView
         return site_view(site)
 
     return await scope.write(fn)
+
+
+def _require_settings(scope: TenantScope, site: Site, after: dict[str, Any]) -> None:
+    """What a theme does not have is not chosen anew; what is left of another theme may stay."""
+    if after["theme"] not in scope.product.themes:
+        return
+    before, chosen = site.theme_settings, after["theme_settings"]
+    anew = {key: value for key, value in chosen.items() if before.get(key) != value}
+    wrong = scope.product.themes.get(after["theme"]).no_settings(anew)
+    if wrong:
+        raise InvalidInput(
+            f"The site {site.key!r} cannot be set so: {'; '.join(wrong.values())}.",
+            hint="Nothing was changed; choose among what the theme has.",
+            problems=tuple((f"theme_settings.{key}", why) for key, why in wrong.items()),
+        )
 
 
 def site_view(site: Site) -> SiteView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -140,10 +141,10 @@ def test_sites_on_the_command_line(
     shown = json.loads(invoke("site", "show", "-s", "aurora/shop", "--json"))
     assert (shown["languages"], shown["time_zone"]) == (["de", "ar"], "Asia/Tokyo")
     at = ("-s", "aurora/shop")
-    invoke("site", "set", *at, "--theme-setting", "palette=gold", "--theme-setting", "motif=off")
+    invoke("site", "set", *at, "--theme-setting", "palette=gold", "--theme-setting", "motif=wave")
     invoke("site", "set", *at, "--theme-setting", "palette=cobalt")
     shown = json.loads(invoke("site", "show", *at, "--json"))
-    assert shown["theme_settings"] == {"palette": "cobalt", "motif": "off"}
+    assert shown["theme_settings"] == {"palette": "cobalt", "motif": "wave"}
     assert "0 terms" in invoke("site", "terms", "-s", "aurora")
     rendered = json.loads(invoke("render", "-s", "aurora/shop", "--json"))
     assert rendered == {"aurora": {"pages": 1, "left": 0}}
@@ -204,5 +205,43 @@ def test_no_menu_is_lost_when_a_language_becomes_the_sites_own(deployments: Depl
         }
         assert "Impressum" in (await deployment.get("/visit/")).text
         assert await projected(deployment, "aurora") == await rebuilt(deployment, "aurora")
+
+    deployments(scenario)
+
+
+def test_a_setting_that_the_theme_does_not_have_is_refused_with_those_it_has(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        gold = {"palette": "gold"}
+        await deployment.do("sites.configure", theme_settings=gold)
+        for settings, told in (
+            (gold | {"palete": "gold"}, r"'iznik' has no setting 'palete'; it has .*palette"),
+            ({"palette": "mauve"}, r"palette cannot be 'mauve'; choose one of .*gold"),
+        ):
+            with pytest.raises(InvalidInput, match=told):
+                await deployment.do("sites.configure", theme_settings=settings, title="New")
+        view = await deployment.do("sites.show")
+        assert (view.theme_settings, view.title) == (gold, "Aurora")
+        # What is left of another theme is not in the way.
+        await deployment.do("sites.configure", theme="harbour")
+        view = await deployment.do("sites.configure", theme_settings=gold, tagline="By the sea")
+        assert view.theme_settings == gold
+
+    deployments(scenario)
+
+
+def test_an_import_leaves_out_a_setting_that_the_theme_does_not_have(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        (tmp_path / "site.toml").write_text(
+            'title = "Tiles"\n[settings]\npalette = "gold"\ntone = "loud"\n'
+        )
+        (tmp_path / "one.md").write_text("# One\n")
+        report = await deployment.do("content.import_markdown", folder=tmp_path)
+        assert any("no setting 'tone'" in line.message for line in report.lines)
+        view = await deployment.do("sites.show")
+        assert (view.title, view.theme_settings) == ("Tiles", {"palette": "gold"})
 
     deployments(scenario)
