@@ -11,7 +11,7 @@ from mosaic_cms.identity.acting import account_of
 from mosaic_cms.identity.membership import join, owned
 from mosaic_cms.identity.roles import Roles
 from mosaic_cms.identity.tables import Account
-from mosaic_cms.operations.tenants import CreateTenant, Language, make_tenant
+from mosaic_cms.operations.tenants import CreateTenant, Language, TenantName, make_tenant
 from mosaic_cms.rights import SELF, Permission, Role
 from mosaic_cms.scope import PlatformScope
 from mosaic_core.errors import Denied
@@ -27,7 +27,7 @@ class FoundTenant(Model):
     """A new tenant of the first tier, with one site and a home page, whose Owner is who asks."""
 
     slug: Annotated[str, Field(max_length=100)]
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: TenantName
     language: Language = "en"
     theme: Annotated[str, Field(max_length=100)] = "iznik"
 

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.conditions import Conditions
+from mosaic_cms.content.lines import is_line
 from mosaic_cms.content.models import Site
 from mosaic_cms.content.tree import first_page, with_body
 from mosaic_cms.rights import Permission
@@ -26,6 +27,15 @@ from mosaic_core.types import new_id
 MAIN_SITE = "main"
 
 
+def _name(given: str) -> str:
+    name = given.strip()
+    if not is_line(name):
+        raise ValueError("it is no line of words")
+    return name
+
+
+#: What a tenant is called among people.
+TenantName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 #: Notes more of a tenant of this id, in the write that makes it known.
 Beside = Callable[[Write, str], Awaitable[None]]
@@ -35,7 +45,7 @@ class CreateTenant(Model):
     """A new tenant with one site. Without ``home``, the site has no pages yet."""
 
     slug: str
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: TenantName
     tier: str | None = None
     language: Language = "en"
     theme: str = "iznik"

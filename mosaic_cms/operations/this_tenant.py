@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from mosaic_cms.actions import Model, action
 from mosaic_cms.conditions import Conditions
+from mosaic_cms.operations.tenants import TenantName
 from mosaic_cms.rights import READ_TENANT, Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.resolution import TenantMatch
@@ -21,7 +18,7 @@ class ThisTenant(Model):
 class RenameTenant(Model):
     """What a tenant is called among people; its address stays."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    name: TenantName
 
 
 class TenantFacts(Model):

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from mosaic_core.errors import InvalidInput
 from mosaic_core.head import TENANT
 from mosaic_core.head.log import rebuild, verify
 from tests.cms.deployment import Deployment, Deployments
@@ -65,5 +66,16 @@ def test_nothing_is_looked_for_where_nothing_can_be(deployments: Deployments) ->
         assert set(asked) == {"UPDATE", "INSERT"}
         assert len(asked) <= 13
         assert deployment.product.platform.directory.named("second").name == "Second"
+
+    deployments(scenario)
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u200b", "\u202eeman", "a\nb", "x" * 201])
+def test_a_tenant_has_a_name_that_is_seen(deployments: Deployments, name: str) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        with pytest.raises(InvalidInput, match="name"):
+            await deployment.rule("tenants.create", slug="fresh", name=name)
+        await deployment.rule("tenants.create", slug="fresh", name=" Two words ")
+        assert deployment.scope("fresh").tenant.name == "Two words"
 
     deployments(scenario)
