@@ -119,9 +119,9 @@ def test_a_killed_migration_is_finished_by_the_next(
         await database.close()
 
     with Worker("nursery-found", tmp_path, 0, 100_000) as nursery:
-        nursery.ready()
+        most = 1.2 * nursery.ready().round()
         for _ in range(kills):
-            nursery.killed_child(chance.choice(["start", "done"]), chance.uniform(0, 0.1))
+            nursery.killed_child(chance.choice(["start", "done"]), chance.uniform(0, most))
             for name in nursery.words("start"):
                 one = place.beside(name)
                 asyncio.run(look(one))

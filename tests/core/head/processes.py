@@ -76,13 +76,34 @@ class Worker:
 
     def killed_child(self, first: str, after: float) -> None:
         """A nursery's next child, killed so many seconds after it first said ``first``."""
+        child = self._child()
+        self._says(first)
+        time.sleep(after)
+        self._killed(child)
+
+    def round(self) -> float:
+        """Seconds from "start" to "done" of a nursery's next child, so that others are killed at
+        any moment between, however slow the machine is."""
+        child = self._child()
+        self._says("start")
+        began = time.monotonic()
+        self._says("done")
+        took = time.monotonic() - began
+        self._killed(child)
+        return took
+
+    def _child(self) -> str:
         del self.said[:]
         self.go()
         self._until(lambda: bool(self.words("child")))
         (child,) = self.words("child")
+        return child
+
+    def _says(self, first: str) -> None:
         self._until(lambda: any(line[0] in (first, "gone") for line in self.said))
         assert ["gone"] not in self.said, "the child ended by itself"
-        time.sleep(after)
+
+    def _killed(self, child: str) -> None:
         os.kill(int(child), signal.SIGKILL)
         self._until(lambda: ["gone"] in self.said)
         self._until(lambda: self.said[-1] == ["ready"])
