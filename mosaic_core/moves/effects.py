@@ -20,9 +20,8 @@ from mosaic_core.moves.states import Step
 from mosaic_core.persistence import HeadStatus, Rows
 from mosaic_core.search import SearchQuery, searched_table
 
-#: Nearly level: so few versions behind, or so often tried, or no longer in so much less time than
-#: before.
-_NEAR, _PASSES, _SHORTER = 3, 50, 0.8
+#: Nearly level: so few versions behind, or so often tried, or so often in no less time than before.
+_NEAR, _PASSES, _SHORTER, _IN_VAIN = 3, 50, 0.8, 4
 _TAKES_WRITES = (HeadStatus.OPEN, HeadStatus.FOLLOWED, HeadStatus.SETTLED)
 
 
@@ -132,16 +131,17 @@ class Effects:
         await self._fit.require(self._source.tenant, self._target.tenant.tier)
         before = (*_TAKES_WRITES, HeadStatus.FENCED)
         await self._source.set_status(HeadStatus.FOLLOWED, before=before)
-        before_that = float("inf")
+        shortest, in_vain = float("inf"), 0
         for _ in range(_PASSES):
             began = time.monotonic()
             files = await self._files.level(self._progress)
             behind = await catch_up(self._source, self._target, self._schema) + files
             took = time.monotonic() - began
             # Where so much is written that there is always more, the next will take as long.
-            if behind <= _NEAR or took > _SHORTER * before_that:
+            in_vain = in_vain + 1 if took > _SHORTER * shortest else 0
+            if behind <= _NEAR or in_vain == _IN_VAIN:
                 return
-            before_that = took
+            shortest = min(shortest, took)
 
     async def _settle(self) -> None:
         """Asks for the last time which files there are, before anybody waits who writes rows."""
