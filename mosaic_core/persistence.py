@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 from sqlalchemy import Select, Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_core.problem import Problem as Problem
 from mosaic_core.search import SearchQuery, SearchResults
 from mosaic_core.tenants import TenantContext
 from mosaic_core.types import made_at
@@ -66,15 +67,6 @@ class Capabilities:
     single_host: bool
     #: ``check`` looks at the pages of the file, not just at its rows.
     verifies_pages: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that `mosaic doctor` found: what is wrong, with what, and how to mend it."""
-
-    subject: str
-    what: str
-    mend: str
 
 
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))

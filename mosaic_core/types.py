@@ -1,7 +1,8 @@
 """The only column types that tenant and platform tables may use.
 
 Each one round-trips exactly and compares equal alike on SQLite (STRICT), PostgreSQL and SQL Server.
-None of them is meant for an order that people see: that uses a stored sort key.
+None of them is meant for an order that people see: that uses a stored sort key. The
+dialects of servers are imported where one is in use: each takes a good while.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import Any
 
 import uuid_utils.compat
 from sqlalchemy import types as sa
-from sqlalchemy.dialects import mssql, postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -96,15 +96,15 @@ class Text(MosaicType):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(sqlite.TEXT())
+            return dialect.type_descriptor(sa.TEXT())
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.TEXT(collation="C"))
+            return dialect.type_descriptor(sa.TEXT(collation="C"))
         if dialect.name == "mssql":
             # It counts in halves of surrogate pairs, and knows no more than 4000 of them by number.
             halves = 2 * self.length if self.length is not None else None
             if halves is not None and halves > _MSSQL_MOST:
                 halves = None
-            return dialect.type_descriptor(mssql.NVARCHAR(halves, collation=MSSQL_BINARY))
+            return dialect.type_descriptor(sa.NVARCHAR(halves, collation=MSSQL_BINARY))
         return dialect.type_descriptor(sa.Unicode(self.length))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
@@ -131,10 +131,14 @@ class UTCDateTime(MosaicType):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(sqlite.TEXT())
+            return dialect.type_descriptor(sa.TEXT())
         if dialect.name == "postgresql":
+            from sqlalchemy.dialects import postgresql
+
             return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True, precision=6))
         if dialect.name == "mssql":
+            from sqlalchemy.dialects import mssql
+
             return dialect.type_descriptor(mssql.DATETIME2(6))  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(sa.DateTime(timezone=True))
 
@@ -175,7 +179,7 @@ class Exact(MosaicType):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":  # its NUMERIC is a float; text keeps every digit
-            return dialect.type_descriptor(sqlite.TEXT())
+            return dialect.type_descriptor(sa.TEXT())
         return dialect.type_descriptor(sa.Numeric(self.precision, self.scale, asdecimal=True))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
@@ -215,9 +219,9 @@ class Json(MosaicType):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(sqlite.TEXT())
+            return dialect.type_descriptor(sa.TEXT())
         if dialect.name == "mssql":
-            return dialect.type_descriptor(mssql.NVARCHAR(None, collation=MSSQL_BINARY))
+            return dialect.type_descriptor(sa.NVARCHAR(None, collation=MSSQL_BINARY))
         return dialect.type_descriptor(sa.UnicodeText())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
@@ -266,8 +270,10 @@ class Uuid(MosaicType):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(sqlite.TEXT())
+            return dialect.type_descriptor(sa.TEXT())
         if dialect.name == "mssql":  # its UNIQUEIDENTIFIER puts the last bytes first in order
+            from sqlalchemy.dialects import mssql
+
             return dialect.type_descriptor(mssql.VARBINARY(16))  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(sa.Uuid(as_uuid=True))
 
@@ -300,7 +306,7 @@ class Integer(MosaicType):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(sqlite.INTEGER())
+            return dialect.type_descriptor(sa.INTEGER())
         return dialect.type_descriptor(sa.BigInteger())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:
@@ -321,7 +327,7 @@ class Boolean(MosaicType):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(sqlite.INTEGER())
+            return dialect.type_descriptor(sa.INTEGER())
         return dialect.type_descriptor(sa.Boolean())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> bool | None:
@@ -348,8 +354,10 @@ class Bytes(MosaicType):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(sqlite.BLOB())
+            return dialect.type_descriptor(sa.BLOB())
         if dialect.name == "mssql":
+            from sqlalchemy.dialects import mssql
+
             return dialect.type_descriptor(mssql.VARBINARY(self.length or "max"))  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(sa.LargeBinary())
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 from markupsafe import Markup, escape
-from pygments import highlight
-from pygments.formatters.html import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
 
 #: The languages that are coloured: Pygments has 500 more, some of which take very long for text
 #: that was written to make them.
@@ -38,6 +35,11 @@ def highlighted(code: str, language: str) -> Markup:
 
 
 def _colour(code: str, name: str) -> Markup:
+    # Here, since most processes show what was rendered by another and colour nothing.
+    from pygments import highlight
+    from pygments.formatters.html import HtmlFormatter
+    from pygments.lexers import get_lexer_by_name
+
     inline = {"startinline": True} if name == "php" and "<?" not in code else {}
     lexer = get_lexer_by_name(name, stripnl=False, ensurenl=False, **inline)
     # Without its own wrapping: the template has a <pre> around it.

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from mosaic_cms.cli.main import main
+import gc
 
-__all__ = ["main"]
+
+def main() -> None:
+    """The entry point of ``mosaic``."""
+    # Before all is imported: hardly anything of it ever goes away.
+    gc.set_threshold(500_000, 50, 50)
+    from mosaic_cms.cli.commands import run
+
+    run()

@@ -23,7 +23,7 @@ from mosaic_cms.cli.running import (
 )
 from mosaic_cms.cli.strays import remove_strays
 from mosaic_core.errors import MosaicError
-from mosaic_core.persistence import Problem
+from mosaic_core.problem import Problem
 
 if TYPE_CHECKING:
     from mosaic_cms.operations.mails import MailView

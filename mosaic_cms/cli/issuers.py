@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mosaic_core.errors import MosaicError
-from mosaic_core.persistence import Problem
+from mosaic_core.problem import Problem
 
 if TYPE_CHECKING:
     from mosaic_cms.identity.federation_tables import TenantIssuer

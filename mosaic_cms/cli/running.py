@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -21,6 +21,8 @@ from rich.table import Table
 from mosaic_core.errors import InvalidInput, MosaicError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from mosaic_cms.product import Product
     from mosaic_cms.scope import Actor, TenantScope
 
@@ -181,15 +183,23 @@ def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[str, int, int
     if quiet:
         yield lambda what, done, of: None
         return
+    tasks: dict[str, Any] = {}
+    with ExitStack() as shown:
+        bar: Progress | None = None
+
+        def told(what: str, done: int, of: int) -> None:
+            nonlocal bar
+            if bar is None:  # what takes no time has nothing to tell, and waits for no bar
+                bar = shown.enter_context(_bar())
+            if what not in tasks:
+                tasks[what] = bar.add_task(f"{title}: {what}", total=of)
+            bar.update(tasks[what], completed=done, total=of)
+
+        yield told
+
+
+def _bar() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, transient=True, console=Console(stderr=True)) as progress:
-        tasks: dict[str, Any] = {}
-
-        def told(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(f"{title}: {what}", total=of)
-            progress.update(tasks[what], completed=done, total=of)
-
-        yield told
+    return Progress(*columns, transient=True, console=Console(stderr=True))

@@ -1,35 +1,28 @@
 """Markdown to safe HTML: parsed, written with the site's own links, and sanitised last.
 
-CommonMark with tables, strikethrough, footnotes and definition lists. Raw HTML is shown as text.
-What comes out passes through an explicit allow-list, whatever went in.
+Raw HTML is shown as text. What comes out passes through an explicit allow-list, whatever went in.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Protocol
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Protocol
 
 import nh3
-from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
-from markdown_it.token import Token
-from mdit_py_plugins.deflist import deflist_plugin
-from mdit_py_plugins.footnote import footnote_plugin
-from mdit_py_plugins.footnote.index import footnote_ref
 
 from mosaic_cms.blocks.sanitise import RAW
 from mosaic_cms.content.asked import Asked, Asking
 from mosaic_cms.content.element_ids import Ids
-from mosaic_cms.content.html import HtmlWriter
 from mosaic_cms.content.safe_addresses import URL_SCHEMES
 from mosaic_cms.pictures.picture import Picture
 from mosaic_cms.pictures.tag import SIZES, SRCSET
 
-#: Longer footnote labels are none; without a bound, hostile text is searched again and again.
-_MAX_FOOTNOTE_LABEL = 100
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: Texts that are kept with what they became, and characters of the longest of them: an editor who
 #: publishes a page again has changed one of its texts, and Markdown is half of what a page costs.
@@ -129,7 +122,6 @@ class Markup:
     before: share it freely, also among threads."""
 
     def __init__(self) -> None:
-        self._parse = make_parser().parse
         self._kept = lru_cache(_KEPT)(lambda text: _Text(self._parse(text)))
         self._cleaner = nh3.Cleaner(
             tags=_TAGS,
@@ -141,6 +133,13 @@ class Markup:
             url_relative="pass_through",
             link_rel=None,
         )
+
+    @cached_property
+    def _parse(self) -> Callable[[str], Sequence[Token]]:
+        # By the first text: who only shows what is published has none, and should not wait for it.
+        from mosaic_cms.content.markdown import make_parser
+
+        return make_parser().parse
 
     def render(self, text: str, resolver: Resolver, ids: Ids | None = None) -> Rendered:
         """Markdown as safe HTML. Takes time in proportion to the text's length, never raises.
@@ -163,6 +162,8 @@ class Markup:
     def _written(
         self, text: str, tokens: Sequence[Token], resolver: Resolver, ids: Ids
     ) -> Rendered:
+        from mosaic_cms.content.html import HtmlWriter
+
         writer = HtmlWriter(resolver, size=len(text), ids=ids)
         writer.write(tokens)
         return Rendered(
@@ -183,32 +184,6 @@ class Markup:
     def clean(self, html: str) -> str:
         """The HTML with everything removed that :meth:`render` would not make."""
         return self._cleaner.clean(html)
-
-
-class _Parser(MarkdownIt):
-    """Leaves targets as written: what they mean, and whether they may stay, is said elsewhere."""
-
-    def normalizeLink(self, url: str) -> str:  # noqa: N802
-        return url
-
-    def normalizeLinkText(self, link: str) -> str:  # noqa: N802
-        return link
-
-    def validateLink(self, url: str) -> bool:  # noqa: N802
-        return True
-
-
-def make_parser(*, footnotes_at_end: bool = True) -> MarkdownIt:
-    """The parser for everything that MOSAIC takes as Markdown."""
-    parser = _Parser("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    parser.use(footnote_plugin, inline=False, move_to_end=footnotes_at_end)
-    parser.inline.ruler.at("footnote_ref", _bounded_footnote_ref)
-    return parser.use(deflist_plugin)
-
-
-def _bounded_footnote_ref(state: StateInline, silent: bool) -> bool:
-    label_end = state.src.find("]", state.pos, state.pos + _MAX_FOOTNOTE_LABEL)
-    return label_end > 0 and footnote_ref(state, silent)
 
 
 def _filter_attribute(tag: str, name: str, value: str) -> str | None:

@@ -16,7 +16,8 @@ from markdown_it.token import Token
 
 from mosaic_cms.blocks.standard.text import Code
 from mosaic_cms.blocks.stored import Stored
-from mosaic_cms.content.markup import Markup, make_parser
+from mosaic_cms.content.markdown import make_parser
+from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.references import NOTHING
 from mosaic_cms.importing.fenced import BrokenBlock, is_fenced, read_fenced
 

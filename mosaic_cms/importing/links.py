@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt, helpers
 from markdown_it.helpers.parse_link_destination import _Result
 from markdown_it.token import Token
 
-from mosaic_cms.content.markup import make_parser
+from mosaic_cms.content.markdown import make_parser
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 #: Template tags in targets: {% post_url x %}, {{ "/x" | relative_url }}, {{< ref "x.md" >}}.

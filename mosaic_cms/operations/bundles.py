@@ -1,5 +1,8 @@
 """Bundles: all of a tenant as one file, and a tenant made of one. A bundle is checked without any
-deployment, by ``mosaic bundle verify``."""
+deployment, by ``mosaic bundle verify``.
+
+What reads and writes them is imported by the first one: most processes never see any.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import dataclasses
 import uuid
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, SecretStr
 from sqlalchemy import func, select
@@ -19,11 +22,13 @@ from mosaic_cms.pictures.picture import made_in
 from mosaic_cms.rights import SERVER_FILES, Permission
 from mosaic_cms.scope import PlatformScope, TenantScope
 from mosaic_cms.unfinished import give_up, scratch_of
-from mosaic_core import bundle
 from mosaic_core.directory import Lease, Work, slug_taken
 from mosaic_core.directory.imports import Wish
 from mosaic_core.errors import Conflict, InvalidInput, QuotaExceeded
 from mosaic_core.tenants import TenantContext, check_slug
+
+if TYPE_CHECKING:
+    from mosaic_core import bundle
 
 
 class ExportTenant(Model):
@@ -88,6 +93,8 @@ class ImportedTenant(Model):
 async def export_tenant(scope: TenantScope, command: ExportTenant) -> BundleReport:
     """Writes all of a tenant into a bundle: its content with all versions, its change log, and its
     files."""
+    from mosaic_core import bundle
+
     platform = scope.product.platform
     home = await platform.at_home(scope.tenant)
     source = bundle.Source(
@@ -119,6 +126,8 @@ async def export_tenant(scope: TenantScope, command: ExportTenant) -> BundleRepo
 async def import_tenant(scope: PlatformScope, command: ImportTenant) -> ImportedTenant:
     """Makes a new tenant of a bundle; nobody sees it before it is whole and rendered. Members,
     domains, keys and plans are the platform's, and no part of a bundle."""
+    from mosaic_core import bundle
+
     platform = scope.product.platform
     identity = command.identity.get_secret_value() if command.identity else None
     manifest = await bundle.manifest_of(command.file, identity=identity)
@@ -138,6 +147,8 @@ async def import_tenant(scope: PlatformScope, command: ImportTenant) -> Imported
 async def _import(
     scope: PlatformScope, command: ImportTenant, lease: Lease, identity: str | None
 ) -> ImportedTenant:
+    from mosaic_core import bundle
+
     platform, tenant = scope.product.platform, lease.tenant
     imports = platform.directory.imports
     target = bundle.Target(

@@ -1,5 +1,8 @@
 """Exporting: a site as a folder of Markdown, or as one JSON file; both also as an archive. Nothing
-of it is changed."""
+of it is changed.
+
+What writes the formats is imported by the first export: most processes never see one.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,19 @@ import asyncio
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.tree import find_site
 from mosaic_cms.download import Download, pack
-from mosaic_cms.exporting.json_file import export_json
-from mosaic_cms.exporting.markdown import export_markdown
-from mosaic_cms.importing.report import Report
 from mosaic_cms.operations.imports import ImportLine
 from mosaic_cms.rights import SERVER_FILES, Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.cache import Rate
 from mosaic_core.errors import TooManyRequests
+
+if TYPE_CHECKING:
+    from mosaic_cms.importing.report import Report
 
 #: They write where they are told to on this machine.
 _MAY = Permission("create", SERVER_FILES)
@@ -81,6 +84,8 @@ class ExportReport(Model):
 @action("content.export_markdown", needs=_MAY, effect="read")
 async def to_markdown(scope: TenantScope, command: ExportMarkdown) -> ExportReport:
     """Writes a site as a folder of Markdown that an import makes the same site of."""
+    from mosaic_cms.exporting.markdown import export_markdown
+
     counts, report = await export_markdown(scope, command.site, command.folder, force=command.force)
     return _told(command.folder, counts, report)
 
@@ -88,6 +93,8 @@ async def to_markdown(scope: TenantScope, command: ExportMarkdown) -> ExportRepo
 @action("content.export_json", needs=_MAY, effect="read")
 async def to_json(scope: TenantScope, command: ExportJson) -> ExportReport:
     """Writes all of a site as one JSON file, its stored files beside it."""
+    from mosaic_cms.exporting.json_file import export_json
+
     counts, report = await export_json(
         scope,
         command.site,
@@ -109,6 +116,9 @@ async def to_json(scope: TenantScope, command: ExportJson) -> ExportReport:
 )
 async def to_archive(scope: TenantScope, command: ExportArchive) -> Download:
     """All of a site as a ZIP archive, which an import makes the same site of."""
+    from mosaic_cms.exporting.json_file import export_json
+    from mosaic_cms.exporting.markdown import export_markdown
+
     async with scope.read() as session:
         key = (await find_site(session, command.site)).key
     if not scope.actor.trusted:

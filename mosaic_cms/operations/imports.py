@@ -1,24 +1,24 @@
-"""Importing: a folder of Markdown, or what WordPress exports, becomes pages of a site."""
+"""Importing: a folder of Markdown, or what WordPress exports, becomes pages of a site.
+
+What reads the formats is imported by the first import: most processes never see one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Base64Bytes, Field
 
 from mosaic_cms.actions import Model, action
-from mosaic_cms.importing.archive import unpack
-from mosaic_cms.importing.folder import read_folder
-from mosaic_cms.importing.markdown import write_folder
-from mosaic_cms.importing.wordpress import read_wordpress
-from mosaic_cms.importing.wordpress.writing import write_wordpress
-from mosaic_cms.importing.writing import Writer
 from mosaic_cms.rights import SERVER_FILES, Permission
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from mosaic_cms.importing.writing import Writer
 
 
 class ImportMarkdown(Model):
@@ -75,6 +75,10 @@ class ImportReport(Model):
 @action("content.import_markdown", needs=Permission("read", SERVER_FILES))
 async def import_markdown(scope: TenantScope, command: ImportMarkdown) -> ImportReport:
     """Makes pages of a folder of Markdown, and reports what was understood and what was not."""
+    from mosaic_cms.importing.folder import read_folder
+    from mosaic_cms.importing.markdown import write_folder
+    from mosaic_cms.importing.writing import Writer
+
     if not command.folder.is_dir():
         raise InvalidInput(
             f"There is no folder {command.folder}.", hint="Name the folder of the Markdown files."
@@ -93,6 +97,11 @@ async def import_markdown(scope: TenantScope, command: ImportMarkdown) -> Import
 )
 async def import_archive(scope: TenantScope, command: ImportArchive) -> ImportReport:
     """Makes pages of a folder of Markdown that comes as an archive."""
+    from mosaic_cms.importing.archive import unpack
+    from mosaic_cms.importing.folder import read_folder
+    from mosaic_cms.importing.markdown import write_folder
+    from mosaic_cms.importing.writing import Writer
+
     with tempfile.TemporaryDirectory(prefix="mosaic-import-") as name:
         folder = Path(name)
         await asyncio.to_thread(unpack, command.archive, folder)
@@ -111,6 +120,10 @@ def _inner(folder: Path) -> Path:
 @action("content.import_wordpress", needs=Permission("read", SERVER_FILES))
 async def import_wordpress(scope: TenantScope, command: ImportWordPress) -> ImportReport:
     """Makes a site's pages of a WordPress export, and reports what was not understood."""
+    from mosaic_cms.importing.wordpress import read_wordpress
+    from mosaic_cms.importing.wordpress.writing import write_wordpress
+    from mosaic_cms.importing.writing import Writer
+
     if not command.file.is_file():
         raise InvalidInput(
             f"There is no file {command.file}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader
+from jinja2 import DictLoader
 
 from mosaic_cms.strict_templates import strict
 from mosaic_cms.web.responses import Finished, Headers, html
@@ -21,13 +21,11 @@ class PlatformPages:
     """
 
     def __init__(self, platform: str) -> None:
-        environment = strict(FileSystemLoader(_TEMPLATES))
-        environment.globals["platform"] = platform
-        names = (
-            *("unknown_host", "closed", "unavailable", "bad_request", "error"),
-            *("not_signed_in", "refused", "account"),
-        )
-        self._templates = {name: environment.get_template(f"{name}.html") for name in names}
+        # Read now, so that a page is there when no more files can be opened; compiled when it is
+        # first shown, which most are never.
+        sources = {file.name: file.read_text("utf-8") for file in _TEMPLATES.glob("*.html")}
+        self._environment = strict(DictLoader(sources))
+        self._environment.globals["platform"] = platform
 
     def unknown_host(self, host: str) -> Finished:
         return self._page("unknown_host", 404, host=host)
@@ -57,4 +55,6 @@ class PlatformPages:
     def _page(
         self, name: str, status: int, headers: Headers | None = None, **context: Any
     ) -> Finished:
-        return html(status, self._templates[name].render(**context), headers)
+        return html(
+            status, self._environment.get_template(f"{name}.html").render(**context), headers
+        )

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alembic.ddl.base import AddColumn, AlterColumn, ColumnName, ColumnType, DropColumn, RenameTable
-from alembic.script import Script
 from sqlalchemy import (
     DDL,
     CheckConstraint,
@@ -31,7 +30,8 @@ from sqlalchemy import (
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropTable
 from sqlalchemy.sql import Delete
 
-from mosaic_core.database.migrations import History, phase_of
+from mosaic_core.database.migrations import History
+from mosaic_core.database.revisions import Revision
 
 _OWN = "alembic_version"
 
@@ -158,13 +158,13 @@ def incompatibilities(history: History) -> Iterator[str]:
     watch, before = _Watch(), dict[str, _Shape]()
     found: list[str] = []
 
-    def ran(script: Script) -> None:
+    def ran(migration: Revision) -> None:
         nonlocal before
-        found.extend(f"{script.revision} {fault}" for fault in _faults(history, script))
-        if phase_of(script) == "expand":
+        found.extend(f"{migration.revision} {fault}" for fault in _faults(history, migration))
+        if migration.phase == "expand":
             changes = [*watch.odd, *_changes(before, watch.tables)]
             found.extend(
-                f"{script.revision} {change}: older code cannot go on; "
+                f"{migration.revision} {change}: older code cannot go on; "
                 f'say phase = "contract", and what is the oldest that can'
                 for change in changes
             )
@@ -181,8 +181,8 @@ def incompatibilities(history: History) -> Iterator[str]:
     yield from found
 
 
-def _faults(history: History, script: Script) -> Iterator[str]:
-    phase, needs = phase_of(script), getattr(script.module, "needs", None)
+def _faults(history: History, migration: Revision) -> Iterator[str]:
+    phase, needs = migration.phase, migration.needs
     if phase not in ("expand", "contract"):
         yield 'says no phase: "expand" when older code can go on, else "contract"'
     elif phase == "contract" and needs not in history.applied:

@@ -17,6 +17,8 @@ fleet is migrated (expand and contract; Sato, "ParallelChange", 2014)::
 Without a phase, only code that knows the migration itself may. A database remembers it, since older
 code has no other way to know. After one that says ``renders = True``, what visitors see is made
 anew.
+
+Alembic is imported where it runs migrations; what a server has to know of them is read without it.
 """
 
 from __future__ import annotations
@@ -27,19 +29,19 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic.config import Config
-from alembic.ddl.base import AlterTable
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, inspect
+from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, inspect, select
 from sqlalchemy.schema import CreateTable
 
 from mosaic_core import types
 from mosaic_core.database.branches import plugin_of, require_branch
-from mosaic_core.errors import DatabaseBehind, DatabaseNewer
+from mosaic_core.database.revisions import HINT, Revision, heads_of, read_revisions
+from mosaic_core.errors import ConfigurationError, DatabaseBehind, DatabaseNewer
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
 _ENVIRONMENT = Path(__file__).parent
 #: What is not named gets a name of this kind, in a migration as where a table is declared.
@@ -50,6 +52,8 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+#: Where Alembic keeps at which migrations a database is.
+_VERSIONS = "alembic_version"
 #: Alembic keeps the migration that it is at in its modules, so a process runs one at a time.
 _ALEMBIC = threading.Lock()
 
@@ -74,38 +78,56 @@ class History:
         self.turn = asyncio.Lock()
 
     def share(self, history: History) -> None:
-        """Knows the migrations of another, which are loaded once for both."""
-        self._script, self.turn, self.branches = history._script, history.turn, history.branches
+        """Knows the migrations of another, which are read once for both."""
+        self._revisions, self.turn, self.branches = (
+            history._revisions,
+            history.turn,
+            history.branches,
+        )
         self.current, self.applied = history.current, history.applied
 
     @cached_property
+    def _revisions(self) -> Sequence[Revision]:
+        """Every migration, in the order in which they run."""
+        found = read_revisions([*self.folders, *self.branches.values()])
+        for plugin, folder in self.branches.items():
+            require_branch(plugin, folder, found)
+        return sorted(found, key=lambda one: plugin_of(one.revision) is not None)
+
+    @cached_property
     def _script(self) -> ScriptDirectory:
+        """The migrations themselves.
+
+        Raises:
+            ConfigurationError: one is not what was read of it.
+        """
+        from alembic.script import ScriptDirectory
+
         folders = [*self.folders, *self.branches.values()]
         script = ScriptDirectory(
             str(_ENVIRONMENT), version_locations=[str(folder) for folder in folders]
         )
-        for plugin, folder in self.branches.items():
-            require_branch(plugin, folder, script)
+        for one in self._revisions:
+            module = script.get_revision(one.revision).module
+            if Revision.of(one.path, vars(module)) != one:
+                raise ConfigurationError(
+                    f"{one.path} is something else when it runs than it says above its functions.",
+                    hint=HINT,
+                )
         return script
 
     @cached_property
     def current(self) -> str:
         """The revision that the code needs. A head that another migration depends on is implied."""
-        implied = set()
-        for script in self._script.walk_revisions():
-            needed = script.dependencies or ()
-            for name in (needed,) if isinstance(needed, str) else needed:
-                implied.add(self._script.get_revision(name).revision)
-        return ",".join(sorted(set(self._script.get_heads()) - implied))
+        implied = {name for one in self._revisions for name in one.depends_on}
+        return ",".join(sorted(heads_of(self._revisions) - implied))
 
     @cached_property
     def applied(self) -> Mapping[str, bool]:
         """Every migration, in the order in which they run, and whether code has to know it to serve
         a database that has them all."""
-        scripts = list(self._script.walk_revisions())[::-1]
-        scripts.sort(key=_is_plugins)
-        required = {_needs(script) for script in scripts}
-        return {script.revision: script.revision in required for script in scripts}
+        required = {one.required for one in self._revisions}
+        return {one.revision: one.revision in required for one in self._revisions}
 
     def renders(self, revision: str) -> bool:
         """Whether what visitors see is made anew on the way from a revision to the current one."""
@@ -115,7 +137,11 @@ class History:
 
     def read(self, connection: Connection) -> str:
         """The revision a database stands at; empty when it has none."""
-        return ",".join(sorted(self._context(connection).get_current_heads()))
+        if not inspect(connection).has_table(_VERSIONS, self._actual_schema(connection)):
+            return ""
+        name: Column[str] = Column("version_num", types.Text(32))
+        Table(_VERSIONS, MetaData(schema=self.schema), name)
+        return ",".join(sorted(connection.scalars(select(name))))
 
     def own(self, revision: str) -> str:
         """A revision without the parts of plugins that this code does not have."""
@@ -226,7 +252,7 @@ class History:
     def run(
         self,
         connection: Connection,
-        ran: Callable[[Script], None] | None = None,
+        ran: Callable[[Revision], None] | None = None,
         *,
         to: str = "heads",
     ) -> None:
@@ -236,19 +262,22 @@ class History:
             ran: told of each, after it ran.
             to: the revision that they lead to, if not the current one.
         """
-        script = self._script
+        from alembic.config import Config
+        from alembic.runtime.environment import EnvironmentContext
+
+        script, known = self._script, {one.revision: one for one in self._revisions}
         config = Config()
         config.set_main_option("script_location", str(_ENVIRONMENT))
 
         def steps(heads: tuple[str, ...], context: MigrationContext) -> object:
-            known: Any = tuple(head for head in heads if not self._is_strange(head))
+            own: Any = tuple(head for head in heads if not self._is_strange(head))
             wanted: Any = tuple(to.split(","))
-            found: Any = script._upgrade_revs(wanted, known)
-            return sorted(found, key=lambda step: _is_plugins(step.revision))
+            found: Any = script._upgrade_revs(wanted, own)
+            return sorted(found, key=lambda step: plugin_of(step.revision.revision) is not None)
 
         def applied(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:
             if ran is not None:
-                ran(script.get_revision(step.up_revision_id))
+                ran(known[step.up_revision_id])
 
         with _ALEMBIC, EnvironmentContext(config, script, fn=steps) as environment:
             environment.configure(
@@ -261,15 +290,11 @@ class History:
             self._adapt(environment.get_context(), connection)
             environment.run_migrations()
 
-    def _context(self, connection: Connection) -> MigrationContext:
-        schema = self._actual_schema(connection)
-        return MigrationContext.configure(
-            connection, opts={"version_table_schema": schema, "transactional_ddl": True}
-        )
-
     def _adapt(self, context: MigrationContext, connection: Connection) -> None:
         """Has what Alembic executes fit the database: its ALTER statements are its own and know
         nothing of schemas translated, and SQL Server makes some tables in another way."""
+        from alembic.ddl.base import AlterTable
+
         execute = context.impl._exec
         actual = self._actual_schema(connection)
 
@@ -289,21 +314,3 @@ class History:
         translation = connection.get_execution_options()["schema_translate_map"]
         actual: str | None = translation[self.schema]
         return actual
-
-
-def _is_plugins(script: Script) -> bool:
-    return plugin_of(script.revision) is not None
-
-
-def _needs(script: Script) -> str | None:
-    """The migration that code has to know to serve a database that has this one."""
-    if phase_of(script) == "expand":
-        return None
-    needed: str = getattr(script.module, "needs", script.revision)
-    return needed
-
-
-def phase_of(script: Script) -> str | None:
-    """``expand`` or ``contract``, or nothing, as the migration says."""
-    phase: str | None = getattr(script.module, "phase", None)
-    return phase

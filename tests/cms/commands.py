@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mosaic_cms.cli.main import app
+from mosaic_cms.cli.commands import app
 from tests.cms.deployment import Deployments
 
 

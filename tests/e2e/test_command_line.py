@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mosaic_cms.cli.main import app
+from mosaic_cms.cli.commands import app
 from tests.processes import Deployment
 
 

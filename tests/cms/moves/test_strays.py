@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mosaic_cms import strays
-from mosaic_cms.cli.main import app
+from mosaic_cms.cli.commands import app
 from mosaic_core.directory import Work
 from mosaic_core.errors import DatabaseMissing
 from mosaic_core.head import TENANT, Write, Writer, chain

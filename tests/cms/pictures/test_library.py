@@ -205,7 +205,7 @@ def test_a_bomb_is_refused_without_being_decoded() -> None:
 
 
 def test_the_library_is_imported_when_it_is_needed() -> None:
-    script = "import sys, mosaic_cms.app, mosaic_cms.cli.main; print('pyvips' in sys.modules)"
+    script = "import sys, mosaic_cms.app, mosaic_cms.cli.commands; print('pyvips' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from importlib.metadata import version as distribution_version
@@ -109,9 +108,8 @@ def options(
         os.environ[CONFIG_VARIABLE] = str(config)
 
 
-def main() -> None:
-    """The entry point. Plugins' own commands are added when their name is asked for."""
-    gc.set_threshold(100_000, 50, 50)  # hardly anything of what is imported ever goes away
+def run() -> None:
+    """Runs the command of this process. Plugins' own are added when their name is asked for."""
     known = {command.name for command in app.registered_commands}
     known |= {group.name for group in app.registered_groups}
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
