@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Set
+from collections.abc import AsyncIterator, Collection, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import delete, insert, select, update
 
@@ -28,6 +28,11 @@ EVERY, SHORTEN_EVERY = 2.0, 3600.0
 _MOST = 2_000
 #: Entries of all tenants that are kept.
 _KEPT = 1_000_000
+#: Tenants that one statement is about: some milliseconds, in which nobody else is answered.
+_TOGETHER = 200
+T = TypeVar("T")
+#: A tenant, what it used, and the month.
+_Key = tuple[str, str, str]
 
 Outcome = Literal["done", "refused", "failed"]
 
@@ -59,9 +64,9 @@ class Ledger:
         self._directory = directory
         #: When it was the first time, and how often.
         self._entries: dict[Entry, tuple[datetime, int]] = {}
-        self._used: Counter[tuple[str, str, str]] = Counter()
+        self._used: Counter[_Key] = Counter()
         #: What all processes had written when this one looked last.
-        self._written: dict[tuple[str, str, str], int] = {}
+        self._written: dict[_Key, int] = {}
         self._turn = asyncio.Lock()
         #: What is served is counted here and taken with the rest.
         self.traffic = Traffic()
@@ -102,7 +107,7 @@ class Ledger:
             if what == BANDWIDTH and month == this_month
         }
 
-    async def _read(self, key: tuple[str, str, str]) -> int:
+    async def _read(self, key: _Key) -> int:
         query = select(Usage.amount).where(
             Usage.tenant_id == key[0], Usage.what == key[1], Usage.month == key[2]
         )
@@ -120,13 +125,13 @@ class Ledger:
             if not entries and not used:
                 return
 
-            async def fn(write: Write) -> dict[tuple[str, str, str], int]:
+            async def fn(write: Write) -> dict[_Key, int]:
                 about = {entry.tenant_id for entry in entries} | {key[0] for key in used}
-                there = await _there(write, about) | {None}
+                there = await _there(write, about)
                 rows = [_row(e, *seen) for e, seen in entries.items() if e.tenant_id in there]
                 if rows:
                     await write.session.execute(insert(AuditEntry), rows)
-                return {k: await _add(write, k, n) for k, n in used.items() if k[0] in there}
+                return await _add(write, {k: n for k, n in used.items() if k[0] in there})
 
             try:
                 written = await self._directory.write(fn, actor="system", action="ledger.flush")
@@ -168,22 +173,44 @@ def _row(entry: Entry, at: datetime, times: int) -> dict[str, object]:
 
 
 async def _there(write: Write, tenant_ids: Set[str | None]) -> set[str | None]:
-    """Those that were not removed: nothing of one that was is written any more, after the
-    certificate said what there was."""
-    query = select(TenantRow.tenant_id).where(
-        TenantRow.tenant_id.in_(tenant_ids - {None}), TenantRow.slug != "-" + TenantRow.tenant_id
-    )
-    return set(await write.session.scalars(query))
+    """Those that were not removed, and the platform: nothing of one that was is written any more,
+    after the certificate said what there was."""
+    there: set[str | None] = {None}
+    async for some in _some(tenant_ids - {None}):
+        query = select(TenantRow.tenant_id).where(
+            TenantRow.tenant_id.in_(some), TenantRow.slug != "-" + TenantRow.tenant_id
+        )
+        there.update(await write.session.scalars(query))
+    return there
 
 
-async def _add(write: Write, key: tuple[str, str, str], amount: int) -> int:
-    """Adds to what a tenant used, and returns what that makes."""
+async def _add(write: Write, used: Mapping[_Key, int]) -> dict[_Key, int]:
+    """Adds to what tenants used, and returns what that makes."""
+    makes: dict[_Key, int] = {}
+    async for keys in _some(used):
+        query = select(Usage.tenant_id, Usage.what, Usage.month, Usage.amount).where(
+            Usage.tenant_id.in_({tenant_id for tenant_id, _, _ in keys}),
+            Usage.month.in_({month for _, _, month in keys}),
+        )
+        before = {(row[0], row[1], row[2]): row[3] for row in await write.session.execute(query)}
+        makes |= {key: before.get(key, 0) + used[key] for key in keys}
+        new = [_usage(key, makes[key]) for key in keys if key not in before]
+        old = [_usage(key, makes[key]) for key in keys if key in before]
+        if new:
+            await write.session.execute(insert(Usage), new)
+        if old:  # by its key
+            await write.session.execute(update(Usage), old)
+    return makes
+
+
+def _usage(key: _Key, amount: int) -> dict[str, object]:
     tenant_id, what, month = key
-    row = (Usage.tenant_id == tenant_id, Usage.what == what, Usage.month == month)
-    before = await write.session.scalar(select(Usage.amount).where(*row))
-    if before is None:
-        values = {"tenant_id": tenant_id, "what": what, "month": month, "amount": amount}
-        await write.session.execute(insert(Usage).values(**values))
-    else:
-        await write.session.execute(update(Usage).where(*row).values(amount=before + amount))
-    return int(before or 0) + amount
+    return {"tenant_id": tenant_id, "what": what, "month": month, "amount": amount}
+
+
+async def _some(values: Collection[T]) -> AsyncIterator[list[T]]:
+    """Values for one statement after the other; between them, visitors have their turn."""
+    every = list(values)
+    for start in range(0, len(every), _TOGETHER):
+        yield every[start : start + _TOGETHER]
+        await asyncio.sleep(0)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
+from mosaic_cms import ledger as ledgers
 from mosaic_cms.ledger import _MOST, Entry, Ledger
 from mosaic_cms.platform_tables import AuditEntry, Usage
 from mosaic_cms.rights import Role
 from mosaic_cms.scope import Actor
 from mosaic_core.errors import DatabaseError, Denied, InvalidInput
 from tests.cms.anywhere import deployments, place
-from tests.cms.deployment import Deployment, Deployments
+from tests.cms.deployment import TENANTS, Deployment, Deployments
 
 __all__ = ["deployments", "place"]
 
@@ -75,6 +79,69 @@ def test_processes_count_together(deployments: Deployments) -> None:
         assert await one.spend(steel, "api_requests") == 6
         (row,) = await rows(deployment, Usage)
         assert row.amount == 5  # type: ignore[attr-defined]
+
+    deployments(scenario)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What is sent to databases."""
+    sent: list[str] = []
+
+    def hear(connection: Any, cursor: Any, statement: str, *args: Any) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+
+
+def test_of_many_tenants_it_is_written_in_as_few_statements_as_of_one(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        ledger, directory = deployment.product.ledger, deployment.product.platform.directory
+        every = [directory.named(slug).tenant_id for slug in TENANTS]
+        sent = []
+        for some in (every[:1], every):
+            for tenant_id in every:  # all have rows
+                ledger.traffic.count(tenant_id, 1_000)
+            await ledger.flush()
+            for tenant_id in some:
+                ledger.traffic.count(tenant_id, 10)
+            with statements() as heard:
+                await ledger.flush()
+            sent.append(len(heard))
+        assert sent[0] == sent[1]
+        amounts = {row.tenant_id: row.amount for row in await rows(deployment, Usage)}  # type: ignore[attr-defined]
+        assert amounts == dict(zip(every, (2_020, 2_010, 2_010), strict=True))
+        assert ledger.served() == amounts
+
+    deployments(scenario)
+
+
+def test_it_is_written_a_part_after_the_other(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgers, "_TOGETHER", 2)
+
+    async def scenario(deployment: Deployment) -> None:
+        ledger, directory = deployment.product.ledger, deployment.product.platform.directory
+        every = [directory.named(slug).tenant_id for slug in TENANTS]
+        for _ in range(2):
+            for number, tenant_id in enumerate(every, 1):
+                await ledger.spend(tenant_id, "api_requests")
+                ledger.traffic.count(tenant_id, number)
+            await ledger.flush()
+        found = {
+            (row.tenant_id, row.what): row.amount  # type: ignore[attr-defined]
+            for row in await rows(deployment, Usage)
+        }
+        expected = {(tenant_id, "api_requests"): 2 for tenant_id in every}
+        expected |= {(tenant_id, "bandwidth"): 2 * n for n, tenant_id in enumerate(every, 1)}
+        assert found == expected
 
     deployments(scenario)
 
