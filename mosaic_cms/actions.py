@@ -273,7 +273,7 @@ def _validated(found: Action, given: BaseModel | dict[str, Any]) -> BaseModel:
 def misfit(what: str, error: ValidationError) -> InvalidInput:
     """Says of an action's input, or of something like it, everything that does not fit."""
     problems = tuple(
-        (".".join(str(part) for part in item["loc"]), item["msg"])
+        (".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, "))
         for item in error.errors(include_url=False, include_input=False, include_context=False)
     )
     told = "; ".join(f"{where}: {why}" if where else why for where, why in problems)

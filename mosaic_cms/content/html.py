@@ -210,8 +210,10 @@ class HtmlWriter:
         )
 
     def _footnotes_open(self, token: Token) -> None:
+        # Each text of a page has its own, which are told apart by their names.
+        label = f"Footnotes {self._notes.rstrip('.')}".strip()
         self.html.append(
-            '<section class="footnotes" role="doc-endnotes" aria-label="Footnotes"><ol>\n'
+            f'<section class="footnotes" role="doc-endnotes" aria-label="{label}"><ol>\n'
         )
 
     def _footnotes_close(self, token: Token) -> None:

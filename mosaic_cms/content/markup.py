@@ -39,6 +39,7 @@ _ATTRIBUTES = {
     "code": {"class"},
     "ol": {"start"},
     "li": {"id"},
+    "section": {"aria-label"},
     **{f"h{level}": {"id"} for level in range(2, 7)},
 }
 #: Attributes of which only these very values may stay.
@@ -59,7 +60,6 @@ _VALUES = {
     "section": {
         "class": {"footnotes"},
         "role": {"doc-endnotes"},
-        "aria-label": {"Footnotes"},
     },
     "th": {"align": {"left", "center", "right"}},
     "td": {"align": {"left", "center", "right"}},
@@ -67,6 +67,7 @@ _VALUES = {
 _PATTERNS = {
     ("code", "class"): re.compile(r"language-[\w+#.-]+"),
     ("ol", "start"): re.compile(r"\d{1,9}"),
+    ("section", "aria-label"): re.compile(r"Footnotes(?: \d{1,9})?"),
     ("img", "width"): re.compile(r"\d{1,9}"),
     ("img", "height"): re.compile(r"\d{1,9}"),
     ("img", "srcset"): SRCSET,

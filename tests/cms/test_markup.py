@@ -288,6 +288,8 @@ def test_a_text_follows_what_its_targets_lead_to_now_and_the_ids_that_its_page_h
     assert twice[0] == first
     assert 'id="hours-1"' in twice[1]
     assert 'id="fnref:2.1"' in twice[1]
+    names = [re.findall(r'aria-label="(Foot[^"]*)"', html) for html in twice]
+    assert names == [["Footnotes"], ["Footnotes 2"]]
     assert shared.render("# Hours", Site(), page).headings == ((2, "hours-2", "Hours"),)
     assert shared.render(text, Site()).html == first
 
