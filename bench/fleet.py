@@ -1,7 +1,7 @@
 """Deployments with many tenants, kept in `bench/.fleet`.
 
 Ten thousand take some seconds to make and 1.5 GB of disk. They are made again when the schema has
-another revision; what was there before is removed.
+another revision or pages are rendered in another way; what was there before is removed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+import mosaic_cms
 from bench.deployment import Deployment, new_deployment
 from bench.progress import tell
+from mosaic_cms.blocks.base import TEMPLATES
 from mosaic_cms.product import Product, open_product, platform_schema, tenant_schema
 from mosaic_cms.scope import Actor
 from mosaic_core.directory import TenantRow
@@ -39,8 +41,7 @@ def fleet(size: int) -> Deployment:
 
     A run that was stopped is continued.
     """
-    revisions = f"{platform_schema().current} {tenant_schema().history.current}"
-    current = _FOLDER / hashlib.sha256(revisions.encode()).hexdigest()[:12]
+    current = _FOLDER / _made_of()
     current.mkdir(parents=True, exist_ok=True)
     for old in _FOLDER.iterdir():
         if old != current:
@@ -55,6 +56,17 @@ def fleet(size: int) -> Deployment:
 
     asyncio.run(fill())
     return deployment
+
+
+def _made_of() -> str:
+    """Another one with each migration, and with each byte of what pages are rendered in: a server
+    that starts with other themes renders the pages of all tenants again, while it is measured."""
+    made_of = hashlib.sha256()
+    made_of.update(f"{platform_schema().current} {tenant_schema().history.current}".encode())
+    for folder in (Path(mosaic_cms.__file__).parent / "themes", TEMPLATES):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            made_of.update(file.read_bytes())
+    return made_of.hexdigest()[:12]
 
 
 async def _provision(product: Product, size: int) -> None:

@@ -92,7 +92,7 @@ class Application:
                 # What is there now stays until the end, and no collection looks through it again;
                 # of what comes, it looks through so little at a time that no visitor notices.
                 gc.freeze()
-                gc.set_threshold(10_000, 20, 20)
+                gc.set_threshold(5_000, 5, 50)
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self.stop()

@@ -105,6 +105,16 @@ class _Kinds:
         self.revalidations += more.revalidations
 
 
+@dataclass(slots=True)
+class _Look:
+    """When a server looked at a tenant last, as far as one knows: seconds, at the earliest and at
+    the latest. ``doubt`` is the span of the visits since then that may have been the next look."""
+
+    earliest: float
+    latest: float
+    doubt: tuple[float, float] | None = None
+
+
 class _Classes:
     """Knows from outside what the server had to do for a visit.
 
@@ -114,20 +124,25 @@ class _Classes:
 
     def __init__(self, freshness: float) -> None:
         self._freshness = freshness
-        self._looks: dict[int, tuple[float, float]] = {}
+        self._looks: dict[int, _Look] = {}
 
     def sort(self, visits: Sequence[Visit]) -> _Kinds:
         kinds = _Kinds()
         for one in sorted(visits, key=lambda one: one.asked):
-            earliest, latest = self._looks.get(one.tenant, (-1e9, -1e9))
-            if one.answered <= earliest + self._freshness:
-                if one.asked >= latest:  # else it may have waited for the look itself
-                    kinds.hits.append(one.milliseconds)
-            elif one.asked >= latest + self._freshness:
-                self._looks[one.tenant] = (one.asked, one.answered)
+            look = self._looks.setdefault(one.tenant, _Look(-1e9, -1e9))
+            last = look.latest if look.doubt is None else look.doubt[1]
+            if one.asked >= last + self._freshness:
+                self._looks[one.tenant] = _Look(one.asked, one.answered)
                 kinds.revalidations.append(one.milliseconds)
-            else:
-                self._looks[one.tenant] = (earliest, one.answered)
+            elif look.doubt is not None:
+                if one.asked < look.latest + self._freshness:
+                    look.doubt = look.doubt[0], one.answered
+                else:  # by now somebody looked: the first in doubt, or this one, or one in between
+                    self._looks[one.tenant] = _Look(look.doubt[0], one.answered)
+            elif one.answered > look.earliest + self._freshness:
+                look.doubt = one.asked, one.answered
+            elif one.asked >= look.latest:  # else it may have waited for the look itself
+                kinds.hits.append(one.milliseconds)
         return kinds
 
 
