@@ -150,8 +150,8 @@ class Ledger:
                 about = {entry.tenant_id for entry in entries} | {key[0] for key in used}
                 there = await _there(write, about)
                 rows = [_row(e, *seen) for e, seen in entries.items() if e.tenant_id in there]
-                if rows:
-                    await write.session.execute(insert(AuditEntry), rows)
+                async for some in _some(rows):
+                    await write.session.execute(insert(AuditEntry), some)
                 return await _add(write, {k: n for k, n in used.items() if k[0] in there})
 
             try:

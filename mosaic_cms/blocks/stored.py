@@ -173,9 +173,7 @@ def _data(value: Any, where: str, seen: set[str], level: int, depth: int) -> Any
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        if value and all(
-            isinstance(item, dict) and {"type", "data"} <= item.keys() <= _KEYS for item in value
-        ):
+        if value and all(map(_is_given, value)):
             return _blocks(value, where, seen, level + 1)
         return [
             _data(item, f"{where}[{n}]", seen, level, depth + 1) for n, item in enumerate(value)

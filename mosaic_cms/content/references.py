@@ -18,8 +18,8 @@ T = TypeVar("T")
 MEDIA_PREFIX = "/-/media/"
 #: Characters of a hex digest that stand in an address.
 DIGEST_LENGTH = 24
-#: A reference to something of the same site, wherever it stands in a text.
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+#: A reference to something of the same site, wherever it stands in a text.
 REFERENCE = re.compile(rf"\b(page|media|shared):({_ID})")
 #: A text is searched for its end: what begins with one sign is found thirty times sooner.
 _END = re.compile(f":({_ID})")

@@ -139,7 +139,7 @@ def _draft(row: Any) -> Any:
 
 
 async def _live(session: AsyncSession, row: Any, draft: set[str]) -> set[str]:
-    """What is live of a source refers to; the draft's references are known."""
+    """What the live content of a source refers to; ``draft`` is what its draft does."""
     if isinstance(row, Menu):
         return named_in(row.items)
     if isinstance(row, SharedBlock):

@@ -14,7 +14,7 @@ from mosaic_cms.actions import Model, action
 from mosaic_cms.blocks.stored import recognised
 from mosaic_cms.content.drafts import SHARED, changed_draft, content_of, forget_drafts, forget_steps
 from mosaic_cms.content.erasing import delete_for_good
-from mosaic_cms.content.lines import is_line
+from mosaic_cms.content.lines import line_of
 from mosaic_cms.content.models import SharedBlock
 from mosaic_cms.content.outline import PageContent
 from mosaic_cms.content.placing import depending_on
@@ -259,10 +259,10 @@ async def _found(session: AsyncSession, shared_id: uuid.UUID) -> SharedBlock:
 
 
 def _name(name: str) -> str:
-    line = " ".join(name.split())
-    if not is_line(line):
-        raise InvalidInput(f"{name[:80]!r} is no name.", hint="Write a line of words.")
-    return line
+    try:
+        return line_of(name)
+    except ValueError:
+        raise InvalidInput(f"{name[:80]!r} is no name.", hint="Write a line of words.") from None
 
 
 async def _facts(session: AsyncSession, row: SharedBlock) -> dict[str, Any]:

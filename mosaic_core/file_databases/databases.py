@@ -65,7 +65,8 @@ class FileOptions:
 
     Attributes:
         max_open: files that it keeps open for reading; the least recently read is closed.
-        max_sessions: reading sessions at one time, and as many writes; each is an open file.
+        max_sessions: reading sessions at one time, and as many writes; each is an open file, and
+            some stay open for the next one.
         reserve: bytes beyond a tier's limit, for deleting, exporting and compacting.
     """
 
