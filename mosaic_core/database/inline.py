@@ -1,150 +1,234 @@
-"""SQLite as a driver for asyncio, without a thread for each connection.
+"""SQLite for SQLAlchemy's asyncio, without a thread for each connection: ``sqlite+inline://``.
 
 SQLite is a library: a statement on one tenant's rows takes microseconds, less than handing it to
 another thread and back (measured: a write of 40 statements took 21 ms of CPU through threads and
-a third of that without). So statements run where they are called, and only what waits for
-the disk, the commit of a durable transaction, runs in a thread. Locks are never waited for here:
-a busy database is an error at once, and whoever called tries again.
-
-The classes have the parts of aiosqlite's interface that SQLAlchemy's dialect calls.
+a third of that without), and less than pretending to wait for it. So the driver is Python's own
+:mod:`sqlite3`, statements run where they are called, and only what waits for the disk, the commit
+of a durable transaction, runs in a thread. Locks are never waited for here: a busy database is an
+error at once, and whoever called tries again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import islice
 from typing import Any, Self
 
+from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.util.concurrency import await_, greenlet_spawn, in_greenlet
 
-class InlineCursor:
-    """A cursor whose coroutines never wait."""
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self._cursor = cursor
+class _AtOnce:
+    """Something to wait for that is there already."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+_AT_ONCE = _AtOnce()
+
+
+class RowByRow(sqlite3.Cursor):
+    """A cursor whose rows are read as they are asked for: for streams."""
+
+
+class InlineCursor(sqlite3.Cursor):
+    """A cursor that has all its rows at once. A query that is left half read would keep its
+    snapshot, and the log behind it, for whoever uses the connection next."""
+
+    connection: InlineConnection
+    _rows: Iterator[Any] = iter(())
+
+    def execute(self, sql: str, parameters: Any = ()) -> Self:
+        super().execute(sql, parameters)
+        if self.description is not None:
+            self._rows = iter(super().fetchall())
+        self._wait()
+        return self
+
+    def executemany(self, sql: str, parameters: Iterable[Any]) -> Self:
+        super().executemany(sql, parameters)
+        self._wait()
+        return self
+
+    def fetchone(self) -> Any:
+        return next(self._rows, None)
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        return list(islice(self._rows, self.arraysize if size is None else size))
+
+    def fetchall(self) -> list[Any]:
+        return list(self._rows)
+
+    def _wait(self) -> None:
+        """Waits in SQLAlchemy's way, which refuses a driver that never does. Where nobody waits it
+        raises, as any asynchronous driver does: an attribute that asks the database by itself would
+        work with this one and with no other."""
+        if not self.connection.awaited:
+            await_(_AT_ONCE)
+
+    async def _async_soft_close(self) -> None:
+        """For SQLAlchemy, which asks this of the cursors of its asynchronous drivers."""
+
+
+class InlineConnection(sqlite3.Connection):
+    """A connection in autocommit mode, on which SQLAlchemy begins and ends transactions."""
+
+    #: It is left open, without a transaction, when SQLAlchemy closes it: somebody else has it.
+    lent = False
+    #: A session waits for what is executed now.
+    awaited = False
+    _committing: asyncio.Future[None] | None = None
+
+    def cursor(self, factory: Any = InlineCursor) -> Any:
+        return super().cursor(factory)
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        """For whoever uses the connection past SQLAlchemy."""
+        return super().cursor().execute(sql, parameters)
+
+    def commit(self) -> None:
+        """Commits in a thread, for which the caller's task waits."""
+        if not self.in_transaction:
+            return
+        loop = asyncio.get_running_loop()
+        self._committing = loop.run_in_executor(None, self._commit)
+        # Whoever is cancelled here leaves the commit to finish, and the connection to wait for it.
+        await_(asyncio.shield(self._committing))
+        self._committing = None
+
+    def rollback(self) -> None:
+        if self._committing is not None:
+            await_(self.commit_ended())
+        super().rollback()
+
+    def give_back(self) -> None:
+        """Ends SQLAlchemy's use of it."""
+        if self._committing is not None:
+            await_(self.commit_ended())
+        if not self.lent:
+            self.close()
+        elif self.in_transaction:
+            super().rollback()
+
+    def let_go(self) -> None:
+        """The same at once, outside of any task; a commit that is under way closes it when it
+        ends."""
+        if self._committing is None or self._committing.done():
+            self.close()
+        else:
+            self._committing.add_done_callback(lambda _: self.close())
+
+    async def commit_ended(self) -> None:
+        """Waits for a commit that is under way, also when the waiting task is cancelled."""
+        cancelled = None
+        while self._committing is not None and not self._committing.done():
+            try:
+                await asyncio.wait([self._committing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        self._committing = None
+        if cancelled is not None:
+            raise cancelled
+
+    def _commit(self) -> None:
+        """A commit that fails may leave its transaction open, and the pool would not end it."""
+        try:
+            super().commit()
+        except BaseException:
+            if self.in_transaction:
+                super().rollback()
+            raise
+
+
+class _Context(SQLiteExecutionContext):
+    def create_server_side_cursor(self) -> Any:
+        return self._dbapi_connection.cursor(RowByRow)
+
+
+class InlineDialect(SQLiteDialect_pysqlite):
+    """The dialect of :class:`InlineConnection`. Engines are given what makes the connections."""
+
+    driver = "inline"
+    supports_statement_cache = True
+    is_async = True
+    has_terminate = True
+    supports_server_side_cursors = True
+    execution_ctx_cls = _Context
+
+    def on_connect(self) -> Any:
+        """No functions of Python's: each that is defined has the connection's statements prepared
+        anew, and no query of ours calls one."""
+
+    def do_close(self, dbapi_connection: Any) -> None:
+        dbapi_connection.give_back()
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        if in_greenlet():
+            dbapi_connection.give_back()
+        else:
+            dbapi_connection.let_go()
+
+
+class InlineSession(AsyncSession):
+    """A session on a connection of its own, which it asks in the caller's greenlet, and without a
+    task to close it in: to make these takes as long as many an answer.
+
+    Args:
+        engine: one of :class:`InlineDialect` that has a connection for whoever asks.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__(expire_on_commit=False)
+        self._engine = engine.sync_engine
 
     async def __aenter__(self) -> Self:
+        # An engine's first connection does need a greenlet.
+        self._connected = await greenlet_spawn(self._engine.connect)
+        self._driver: Any = self._connected.connection.dbapi_connection
+        self.sync_session.bind = self._connected
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._cursor.close()
+        try:
+            await self._driver.commit_ended()
+        finally:
+            self._run(self._end)
 
-    @property
-    def description(self) -> Any:
-        return self._cursor.description
+    async def run_sync(self, fn: Any, *args: Any, **options: Any) -> Any:
+        return self._run(fn, self.sync_session, *args, **options)
 
-    @property
-    def rowcount(self) -> int:
-        return self._cursor.rowcount
+    async def execute(self, *args: Any, **options: Any) -> Any:
+        return self._run(self.sync_session.execute, *args, **options)
 
-    @property
-    def lastrowid(self) -> int | None:
-        return self._cursor.lastrowid
+    async def scalar(self, *args: Any, **options: Any) -> Any:
+        return self._run(self.sync_session.scalar, *args, **options)
 
-    @property
-    def arraysize(self) -> int:
-        return self._cursor.arraysize
+    async def scalars(self, *args: Any, **options: Any) -> Any:
+        return self._run(self.sync_session.scalars, *args, **options)
 
-    @arraysize.setter
-    def arraysize(self, value: int) -> None:
-        self._cursor.arraysize = value
+    async def get(self, *args: Any, **options: Any) -> Any:
+        return self._run(self.sync_session.get, *args, **options)
 
-    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
-        self._cursor.execute(sql, parameters)
-        return self
+    async def get_one(self, *args: Any, **options: Any) -> Any:
+        return self._run(self.sync_session.get_one, *args, **options)
 
-    async def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Self:
-        self._cursor.executemany(sql, parameters)
-        return self
+    async def flush(self, *args: Any, **options: Any) -> None:
+        self._run(self.sync_session.flush, *args, **options)
 
-    async def fetchone(self) -> Any:
-        return self._cursor.fetchone()
+    def _run(self, fn: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        outer, self._driver.awaited = self._driver.awaited, True
+        try:
+            return fn(*args, **options)
+        finally:
+            self._driver.awaited = outer
 
-    async def fetchmany(self, size: int | None = None) -> list[Any]:
-        return self._cursor.fetchmany(self.arraysize if size is None else size)
-
-    async def fetchall(self) -> list[Any]:
-        return self._cursor.fetchall()
-
-    async def close(self) -> None:
-        self._cursor.close()
-
-
-class InlineConnection:
-    """A connection in autocommit mode, on which SQLAlchemy begins and ends transactions.
-
-    Args:
-        connection: made with ``check_same_thread=False``.
-        lent: it is left open, without a transaction, when this is closed: somebody else has it.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, *, lent: bool = False) -> None:
-        self._lent = lent
-        #: Named as the dialect looks for it; None once it is closed.
-        self._connection: sqlite3.Connection | None = connection
-        self._committing: asyncio.Future[None] | None = None
-
-    @property
-    def isolation_level(self) -> str | None:
-        return None
-
-    def cursor(self) -> InlineCursor:
-        return InlineCursor(self._open.cursor())
-
-    async def create_function(self, *args: Any, **options: Any) -> None:
-        self._open.create_function(*args, **options)
-
-    async def commit(self) -> None:
-        connection = self._open
-        if not connection.in_transaction:
-            _commit(connection)
-            return
-        loop = asyncio.get_running_loop()
-        self._committing = loop.run_in_executor(None, _commit, connection)
-        # Whoever is cancelled here leaves the commit to finish, and the connection to wait for it.
-        await asyncio.shield(self._committing)
-        self._committing = None
-
-    async def rollback(self) -> None:
-        await self._commit_ended()
-        self._open.rollback()
-
-    async def close(self) -> None:
-        await self._commit_ended()
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            if not self._lent:
-                connection.close()
-            elif connection.in_transaction:
-                connection.rollback()
-
-    def stop(self) -> None:
-        """Lets go of the connection at once; a commit that is under way closes it when it ends."""
-        if self._connection is None:
-            return
-        connection, self._connection = self._connection, None
-        if self._committing is None or self._committing.done():
-            connection.close()
-        else:
-            self._committing.add_done_callback(lambda _: connection.close())
-
-    async def _commit_ended(self) -> None:
-        if self._committing is not None:
-            await asyncio.wait([self._committing])
-            self._committing = None
-
-    @property
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise ValueError("connection closed")  # the dialect knows this text
-        return self._connection
-
-
-def _commit(connection: sqlite3.Connection) -> None:
-    """A commit that fails may leave its transaction open, and the pool would not end it."""
-    try:
-        connection.commit()
-    except BaseException:
-        if connection.in_transaction:
-            connection.rollback()
-        raise
+    def _end(self) -> None:
+        try:
+            self.sync_session.close()
+        finally:
+            self._connected.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
+from mosaic_core.database.inline import InlineConnection
 from mosaic_core.errors import (
     Conflict,
     DatabaseBusy,
@@ -104,14 +105,15 @@ def connect(
     return connection
 
 
-def open_inline(path: Path, *, writable: bool, mode: str = "rw") -> sqlite3.Connection:
-    """What an :class:`~mosaic_core.database.inline.InlineConnection` is made of."""
+def open_inline(path: Path, *, writable: bool, mode: str = "rw") -> InlineConnection:
+    """A connection for an engine."""
     connection = sqlite3.connect(
         uri(path, mode=mode),
         uri=True,
         isolation_level=None,
         timeout=INLINE_TIMEOUT,
         check_same_thread=False,  # a durable commit runs in another thread, and nothing beside it
+        factory=InlineConnection,
     )
     try:
         for pragma in pragmas(writable=writable, timeout=INLINE_TIMEOUT):

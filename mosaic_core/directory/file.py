@@ -6,13 +6,14 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 
 from mosaic_core.database import History, sqlite
-from mosaic_core.database.inline import InlineConnection
+from mosaic_core.database.inline import InlineSession
 from mosaic_core.directory.database import SUBJECT, PlatformDatabase
 from mosaic_core.head import install_guard
 from mosaic_core.persistence import Problem
@@ -27,18 +28,16 @@ class PlatformFile(PlatformDatabase):
         self.where = f"at {path}"
         self._turns = sqlite.Turns()
         self._engine = create_async_engine(
-            "sqlite+aiosqlite://",
+            "sqlite+inline://",
             poolclass=AsyncAdaptedQueuePool,
             pool_size=4,
-            async_creator=self._connect,
+            max_overflow=-1,  # to wait for one would take longer than to open it
+            creator=partial(sqlite.open_inline, path, writable=True, mode="rwc"),
             hide_parameters=True,  # they are what people wrote
             execution_options={"schema_translate_map": {"platform": None}},
         )
         sqlite.explicit_transactions(self._engine.sync_engine)
         install_guard(self._engine.sync_engine)
-
-    async def _connect(self) -> InlineConnection:
-        return InlineConnection(sqlite.open_inline(self.path, writable=True, mode="rwc"))
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -46,17 +45,14 @@ class PlatformFile(PlatformDatabase):
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         with sqlite.translating(SUBJECT):
-            async with AsyncSession(self._engine, expire_on_commit=False) as session:
+            async with InlineSession(self._engine) as session:
                 yield session
 
     @asynccontextmanager
     async def exclusive(self, *, reserve: bool = False) -> AsyncIterator[AsyncSession]:
         async with self._turns.take(self.path.with_suffix(".lock")):
             with sqlite.translating(SUBJECT):
-                async with (
-                    self._engine.connect() as connection,
-                    AsyncSession(connection, expire_on_commit=False) as session,
-                ):
+                async with InlineSession(self._engine) as session:
                     yield session
 
     async def check(self) -> list[Problem]:

@@ -8,7 +8,6 @@ Visitors' reads go through kept synchronous connections of their own (:mod:`.rea
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
@@ -22,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from mosaic_core.database import TenantSchema, sqlite
-from mosaic_core.database.inline import InlineConnection
+from mosaic_core.database.inline import InlineConnection, InlineSession
 from mosaic_core.errors import Conflict, DatabaseError, DatabaseMissing
 from mosaic_core.file_databases import disk
 from mosaic_core.file_databases.drafts import Drafts
@@ -56,7 +55,7 @@ class _Target:
     #: Foreign keys are looked at when the transaction ends.
     deferred: bool = False
     #: A connection to it that is open already.
-    lent: sqlite3.Connection | None = None
+    lent: InlineConnection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +109,9 @@ class FileDatabases:
         # statements and the guard are shared, and this says which file the pool is to open.
         self._target: ContextVar[_Target] = ContextVar("target")
         self._engine = create_async_engine(
-            "sqlite+aiosqlite://",
+            "sqlite+inline://",
             poolclass=NullPool,
-            async_creator=self._connect,
+            creator=self._connect,
             hide_parameters=True,  # they are what people wrote
             execution_options={"schema_translate_map": {"tenant": None}},
         )
@@ -187,22 +186,19 @@ class FileDatabases:
                 async with AsyncExitStack() as stack:
                     token = self._target.set(target)
                     try:
-                        connection = await stack.enter_async_context(self._engine.connect())
+                        session = await stack.enter_async_context(InlineSession(self._engine))
                     finally:
                         self._target.reset(token)
-                    session = AsyncSession(connection, expire_on_commit=False)
-                    yield await stack.enter_async_context(session)
+                    yield session
         except sqlite.Full as error:
             raise await self._room.full(tenant, target.path) from error
 
-    async def _connect(self) -> InlineConnection:
+    def _connect(self) -> InlineConnection:
         target = self._target.get()
-        if target.lent is None:
-            connection = InlineConnection(_open_to_write(target.path))
-        else:
-            connection = InlineConnection(target.lent, lent=True)
+        connection = target.lent or _open_to_write(target.path)
+        connection.lent = target.lent is not None
         if target.deferred:  # it is forgotten when a transaction ends, so it is said last
-            await connection.cursor().execute("PRAGMA defer_foreign_keys = ON")
+            connection.execute("PRAGMA defer_foreign_keys = ON")
         return connection
 
     # Visitors' reads
@@ -351,7 +347,7 @@ class FileDatabases:
         return self._folder / f"{self._names.of(tenant)}.db"
 
 
-def _open_to_write(path: Path) -> sqlite3.Connection:
+def _open_to_write(path: Path) -> InlineConnection:
     connection = sqlite.open_inline(path, writable=True)
     connection.execute(TRUSTING)
     return connection

@@ -12,9 +12,9 @@ from contextlib import closing
 from functools import cache, partial
 
 from sqlalchemy import Dialect, Table
-from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
 from mosaic_core.database import sqlite
+from mosaic_core.database.inline import InlineDialect
 from mosaic_core.database.prepared import Processor
 from mosaic_core.errors import InvalidInput
 from mosaic_core.file_databases import disk
@@ -64,7 +64,7 @@ class Drafts:
     """
 
     def __init__(self, template: bytes) -> None:
-        dialect = SQLiteDialect_aiosqlite()
+        dialect = InlineDialect()
         self._insert = cache(partial(_Insert, dialect=dialect))
         self._memory = sqlite3.connect(":memory:", isolation_level=None)
         with closing(sqlite3.connect(":memory:")) as source:

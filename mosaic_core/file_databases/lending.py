@@ -12,35 +12,37 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Generic, TypeVar
+
+C = TypeVar("C", bound=sqlite3.Connection)
 
 
-class Lending:
+class Lending(Generic[C]):
     """Keeps one connection to each of at most ``most`` files; the longest unused goes first.
 
     Args:
         connect: opens a file, for use in any thread.
     """
 
-    def __init__(self, most: int, connect: Callable[[Path], sqlite3.Connection]) -> None:
+    def __init__(self, most: int, connect: Callable[[Path], C]) -> None:
         self._most = most
         self._connect = connect
-        self._kept: OrderedDict[Path, tuple[sqlite3.Connection, int]] = OrderedDict()
+        self._kept: OrderedDict[Path, tuple[C, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._kept)
 
     @contextmanager
-    def lend(self, path: Path) -> Iterator[sqlite3.Connection]:
+    def lend(self, path: Path) -> Iterator[C]:
         """A connection to the file that has this path now, in autocommit mode before and after."""
         inode = inode_of(path)  # before it is opened: what comes in between is another file
         with self._lock:
-            connection, known = self._kept.pop(path, (None, 0))
-        if connection is not None and known != inode:
-            connection.close()
-            connection = None
-        if connection is None:
-            connection = self._connect(path)
+            kept = self._kept.pop(path, None)
+        if kept is not None and kept[1] != inode:
+            kept[0].close()
+            kept = None
+        connection = self._connect(path) if kept is None else kept[0]
         try:
             yield connection
         except BaseException:
@@ -60,7 +62,7 @@ class Lending:
         while self._kept:
             self._kept.popitem()[1][0].close()
 
-    def _keep(self, path: Path, connection: sqlite3.Connection, inode: int) -> None:
+    def _keep(self, path: Path, connection: C, inode: int) -> None:
         with self._lock:
             if path not in self._kept and inode == inode_of(path) != 0:
                 self._kept[path] = (connection, inode)

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Select
-from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
 from mosaic_core.database import TenantSchema, sqlite
+from mosaic_core.database.inline import InlineDialect
 from mosaic_core.database.prepared import Prepared
 from mosaic_core.errors import DatabaseBusy, DatabaseDamaged, DatabaseError, DatabaseMissing
 from mosaic_core.file_databases import disk
@@ -45,7 +45,7 @@ class Reading:
         self._schema = schema
         self._names = names
         self._readers = Readers(max_open, self._check)
-        self._dialect = SQLiteDialect_aiosqlite()
+        self._dialect = InlineDialect()
         self._prepared: dict[Select[Any], Prepared] = {}
         #: By the names of the files.
         self._at_rest: dict[str, tuple[str, Stamp, HeadState]] = {}

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn, cast
 
 from sqlalchemy import MetaData, Table
-from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
@@ -50,18 +49,12 @@ async def first_rows(
     Raises:
         UnloggedWrite: ``fn`` read, flushed or executed something.
     """
-    session = AsyncSession(autoflush=False)
+    added = _Added(action)
     info = chain.WriteInfo(new_id(), 1, datetime.now(UTC), actor, action)
-    try:
-        await fn(Write(session, info, Permit()))
-    except UnboundExecutionError as error:
-        raise UnloggedWrite(
-            f"{action} asked a database that is not there yet.",
-            hint="The function of a first write only adds objects to the session.",
-        ) from error
+    await fn(Write(cast("AsyncSession", added), info, Permit()))
     content: dict[Table, list[dict[str, Any]]] = {}
     changes: list[chain.Change] = []
-    for row in session.sync_session.new:
+    for row in added.objects:
         table, values = _values(instance_state(row))
         content.setdefault(table, []).append(values)
         if not is_derived(table):
@@ -77,6 +70,36 @@ async def first_rows(
         *(Rows(table, content[table]) for table in _in_order(content)),
         Rows(TENANT.changes, logged),
     ]
+
+
+class _Added:
+    """What a first write has of a session. A real one would take as long as all rows in it."""
+
+    def __init__(self, action: str) -> None:
+        self._action = action
+        self.info: dict[Any, Any] = {}
+        self._objects: dict[int, Any] = {}
+
+    @property
+    def objects(self) -> Iterable[Any]:
+        """Each one once, in the order in which they were added."""
+        return self._objects.values()
+
+    def __contains__(self, row: Any) -> bool:
+        return id(row) in self._objects
+
+    def add(self, row: Any) -> None:
+        self._objects[id(row)] = row
+
+    def add_all(self, rows: Iterable[Any]) -> None:
+        for row in rows:
+            self.add(row)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise UnloggedWrite(
+            f"{self._action} asked a database that is not there yet.",
+            hint="The function of a first write only adds objects to the session.",
+        )
 
 
 def _in_order(tables: Iterable[Table]) -> list[Table]:

@@ -12,10 +12,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from mosaic_core.errors import (
     DatabaseBusy,
@@ -213,8 +215,7 @@ class Writer:
         try:
             async with self._begin(reserve=job.reserve) as session:
                 permit = Permit()
-                connection = await session.connection(execution_options=permitted(permit))
-                head = _taken(await self._move(connection, permit), self._owner)
+                head = _taken(await session.run_sync(self._move, permit), self._owner)
                 permit.followed = HeadStatus(head.status).followed
                 now = datetime.now(UTC)
                 info = chain.WriteInfo(job.write_id, head.version, now, job.actor, job.action)
@@ -230,7 +231,8 @@ class Writer:
                     changes += _touched(permit)
                 if not changes and not permit.derived and not write.topics:
                     return result
-                state = await self._append(connection, write, head, changes, job.coalesce)
+                append = partial(self._append, write, head, changes, job.coalesce)
+                state = await session.run_sync(append)
                 if write.topics and self._hint is not None:
                     await self._hint(write.topics)
                 job.committing = permit.committing = True
@@ -251,9 +253,13 @@ class Writer:
             self._committed(state)
         return result
 
-    async def _move(self, connection: AsyncConnection, permit: Permit) -> Row[Any]:
+    # What the kernel does itself, in one turn of the session's each.
+
+    def _move(self, session: Session, permit: Permit) -> Row[Any]:
+        """Begins the write's transaction by moving the head."""
+        connection = session.connection(execution_options=permitted(permit))
         with permit.kernel():
-            moved = await connection.execute(self._tables.move, {"whose": self._owner})
+            moved = connection.execute(self._tables.move, {"whose": self._owner})
         row = moved.one_or_none()
         if row is None:
             raise DatabaseDamaged(
@@ -262,30 +268,34 @@ class Writer:
             )
         return row
 
-    async def _append(
+    def _append(
         self,
-        connection: AsyncConnection,
         write: Write,
         head: Row[Any],
         changes: list[chain.Change],
         coalesce: bool,
+        session: Session,
     ) -> HeadState:
         """Logs the changes and records the chain's new value in the head."""
         rows = chain.rows(write.info, changes, head.digest)
         published = head.published + 1 if write.permit.published else head.published
+        connection = session.connection()
         with write.permit.kernel():
             if coalesce:
-                await self._erase_previous(write, {(c.entity, c.entity_id) for c in changes})
-            await connection.execute(self._tables.append, rows)
+                keys = {(change.entity, change.entity_id) for change in changes}
+                self._erase_previous(connection, write, keys)
+            connection.execute(self._tables.append, rows)
             sealed = {"whose": self._owner, "chain": rows[-1]["chain"], "shown": published}
-            await connection.execute(self._tables.seal, sealed)
+            connection.execute(self._tables.seal, sealed)
         return HeadState(write.version, published, HeadStatus(head.status), head.epoch)
 
-    async def _erase_previous(self, write: Write, keys: set[tuple[str, str]]) -> None:
+    def _erase_previous(
+        self, connection: Connection, write: Write, keys: set[tuple[str, str]]
+    ) -> None:
         """Erases images that this write supersedes: same actor, same action, the write before."""
         log = self._tables.changes
         for entity, entity_id in sorted(keys):
-            await write.session.execute(
+            connection.execute(
                 update(log)
                 .where(
                     log.c.entity == entity,
@@ -307,9 +317,7 @@ class Writer:
             await asyncio.sleep(pause)
             try:
                 async with self._begin(reserve=True) as session:
-                    permit = Permit()
-                    connection = await session.connection(execution_options=permitted(permit))
-                    await self._move(connection, permit)
+                    await session.run_sync(self._move, Permit())
                     return await has_write(session, self._tables, write_id)
             except DatabaseBusy:
                 continue

@@ -45,7 +45,8 @@ class Faults:
                 if faults.armed and faults.closes:
                     faults.closes.pop(0)(self)
 
-        return _connect(*args, **{**kw, "factory": Faulty})
+        kinds = [kw["factory"], Faulty] if "factory" in kw else [Faulty]
+        return _connect(*args, **{**kw, "factory": type("Faulty", tuple(kinds), {})})
 
 
 @pytest.fixture
