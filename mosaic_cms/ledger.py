@@ -88,6 +88,8 @@ class Ledger:
         self._used: Counter[_Key] = Counter()
         #: What all processes had written when this one looked last.
         self._written: dict[_Key, int] = {}
+        #: Whose bytes were written since somebody asked last.
+        self._lately: set[str] = set()
         self._turn = asyncio.Lock()
         #: What is served is counted here and taken with the rest.
         self.traffic = Traffic()
@@ -118,15 +120,15 @@ class Ledger:
         waiting = self.traffic.waiting(tenant_id) if what == BANDWIDTH else 0
         return await self._read(key) + self._used[key] + waiting
 
-    def served(self) -> dict[str, int]:
-        """The bytes that tenants served in this month, as far as was written: of those that this
-        process served something of."""
-        this_month = month_of(datetime.now(UTC))
-        return {
-            tenant_id: amount
-            for (tenant_id, what, month), amount in self._written.items()
-            if what == BANDWIDTH and month == this_month
-        }
+    def served(self, tenant_id: str) -> int:
+        """The bytes that a tenant served in this month, as far as was written, when this process
+        served some of them."""
+        return self._written.get((tenant_id, BANDWIDTH, month_of(datetime.now(UTC))), 0)
+
+    def served_lately(self) -> set[str]:
+        """Whose bytes were written since this was asked last."""
+        lately, self._lately = self._lately, set()
+        return lately
 
     async def _read(self, key: _Key) -> int:
         query = select(Usage.amount).where(
@@ -150,7 +152,7 @@ class Ledger:
                 about = {entry.tenant_id for entry in entries} | {key[0] for key in used}
                 there = await _there(write, about)
                 rows = [_row(e, *seen) for e, seen in entries.items() if e.tenant_id in there]
-                async for some in _some(rows):
+                async for some in some_of(rows):
                     await write.session.execute(insert(AuditEntry), some)
                 return await _add(write, {k: n for k, n in used.items() if k[0] in there})
 
@@ -162,9 +164,10 @@ class Ledger:
                     self._entries[entry] = at, times + more
                 self._used.update(used)  # also what was given back
                 raise
-            this_month = month_of(datetime.now(UTC))
-            kept = {key: n for key, n in self._written.items() if key[2] == this_month}
-            self._written = kept | written
+            if any(key[2] != month for key in self._written):
+                self._written = {key: n for key, n in self._written.items() if key[2] == month}
+            self._written |= written
+            self._lately.update(key[0] for key in written if key[1] == BANDWIDTH)
 
     async def shorten(self) -> None:
         """Drops the oldest entries when there are more than are kept."""
@@ -197,7 +200,7 @@ async def _there(write: Write, tenant_ids: Set[str | None]) -> set[str | None]:
     """Those that were not removed, and the platform: nothing of one that was is written any more,
     after the certificate said what there was."""
     there: set[str | None] = {None}
-    async for some in _some(tenant_ids - {None}):
+    async for some in some_of(tenant_ids - {None}):
         there.update(row[0] for row in await write.session.execute(_KNOWN, {"tenants": some}))
     return there
 
@@ -205,7 +208,7 @@ async def _there(write: Write, tenant_ids: Set[str | None]) -> set[str | None]:
 async def _add(write: Write, used: Mapping[_Key, int]) -> dict[_Key, int]:
     """Adds to what tenants used, and returns what that makes."""
     makes: dict[_Key, int] = {}
-    async for keys in _some(used):
+    async for keys in some_of(used):
         asked = {"tenants": list({key[0] for key in keys}), "months": list({x[2] for x in keys})}
         rows = await write.session.execute(_USED, asked)
         before = {(tenant_id, what, month): amount for tenant_id, what, month, amount in rows}
@@ -227,8 +230,8 @@ async def _add(write: Write, used: Mapping[_Key, int]) -> dict[_Key, int]:
     return makes
 
 
-async def _some(values: Collection[T]) -> AsyncIterator[list[T]]:
-    """Values for one statement after the other; between them, visitors have their turn."""
+async def some_of(values: Collection[T]) -> AsyncIterator[list[T]]:
+    """Some of the values after the others; between them, visitors have their turn."""
     every = list(values)
     for start in range(0, len(every), _TOGETHER):
         yield every[start : start + _TOGETHER]

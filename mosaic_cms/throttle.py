@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from mosaic_cms.ledger import Ledger
+from mosaic_cms.ledger import Ledger, some_of
 from mosaic_core.platform import Platform
 
 #: Seconds that a response waits for those before it.
@@ -32,14 +32,19 @@ class Throttle:
     async def look(self) -> None:
         """Looks who has served what is included, and whose month is over."""
         found = {}
-        for tenant_id, served in self._ledger.served().items():
-            tenant = self._platform.directory.tenant(tenant_id)
-            limits = None if tenant is None else self._platform.tier(tenant).limits
-            if limits is not None and limits.is_throttled(served):
-                assert limits.throttled_bits_per_second is not None
-                found[tenant_id] = limits.throttled_bits_per_second / 8
+        async for some in some_of(self._ledger.served_lately() | self.slow.keys()):
+            found.update({key: rate for key in some if (rate := self._rate(key)) is not None})
         self.slow = found
         self._free = {key: at for key, at in self._free.items() if key in found}
+
+    def _rate(self, tenant_id: str) -> float | None:
+        """Bytes a second of a tenant that is to be slowed down."""
+        tenant = self._platform.directory.tenant(tenant_id)
+        tier = None if tenant is None else self._platform.settings.tiers.get(tenant.tier)
+        if tier is None or not tier.limits.is_throttled(self._ledger.served(tenant_id)):
+            return None
+        assert tier.limits.throttled_bits_per_second is not None
+        return tier.limits.throttled_bits_per_second / 8
 
     def is_crowded(self, tenant_id: str) -> bool:
         """Whether more waits than another visitor would wait for."""

@@ -47,6 +47,12 @@ def made_at(identity: str) -> datetime | None:
     return datetime.fromtimestamp((found.int >> 80) / 1000, UTC)
 
 
+class CanonicalJson(str):
+    """What :func:`canonical_json` made of a value, for a column that would do it once more."""
+
+    __slots__ = ()
+
+
 def canonical_json(value: Any) -> str:
     """One text for one value: sorted keys, no spaces, no NaN (in the manner of RFC 8785)."""
     return _CANONICAL.encode(value)
@@ -227,8 +233,11 @@ class Json(MosaicType):
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        _check_keys(value)
-        text = canonical_json(value)
+        if type(value) is CanonicalJson:
+            text = str(value)
+        else:
+            _check_keys(value)
+            text = canonical_json(value)
         if "\\u0000" in text and _JSON_NUL.search(text):  # looking for the latter takes long
             raise ValueError("text inside JSON cannot contain the NUL character")
         try:

@@ -20,6 +20,7 @@ ORIGIN = "<origin>"
 #: What may stand in an address as it is; the rest is percent-encoded.
 _PLAIN = "/:@!$&'()*+,;=~-._"
 #: What could end a script, or the string that it is in.
+_TEXT = json.JSONEncoder(ensure_ascii=False)
 _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
@@ -207,5 +208,5 @@ def _json(value: Any) -> str:
         return "{" + ",".join(f"{_json(key)}:{_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_json(item) for item in value) + "]"
-    text = json.dumps(value, ensure_ascii=False).translate(_IN_SCRIPT)
+    text = _TEXT.encode(value).translate(_IN_SCRIPT)
     return f'"{ORIGIN}{text[1:]}' if isinstance(value, _At) else text

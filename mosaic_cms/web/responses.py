@@ -138,12 +138,14 @@ class Finished:
 
 
 def _head(start: Message) -> bytes:
-    lines = [f"HTTP/1.1 {start['status']} {HTTPStatus(start['status']).phrase}".encode()]
-    lines += [name + b": " + value for name, value in start["headers"]]
-    for line in lines:
-        if b"\r" in line or b"\n" in line or b"\0" in line:
-            raise ValueError(f"no line of a head: {line!r}")
-    return b"\r\n".join(lines) + b"\r\n"
+    status = start["status"]
+    lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+    lines += [b"%s: %s" % header for header in start["headers"]]
+    head = b"\r\n".join(lines)
+    ends = len(lines) - 1
+    if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head:
+        raise ValueError(f"a line of a head has an end in it: {head!r}")
+    return head + b"\r\n"
 
 
 async def send_finished(

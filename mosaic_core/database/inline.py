@@ -35,24 +35,36 @@ _AT_ONCE = _AtOnce()
 class RowByRow(sqlite3.Cursor):
     """A cursor whose rows are read as they are asked for: for streams."""
 
-
-class InlineCursor(sqlite3.Cursor):
-    """A cursor that has all its rows at once. A query that is left half read would keep its
-    snapshot, and the log behind it, for whoever uses the connection next."""
-
     connection: InlineConnection
-    _rows: Iterator[Any] = iter(())
 
     def execute(self, sql: str, parameters: Any = ()) -> Self:
         super().execute(sql, parameters)
-        if self.description is not None:
-            self._rows = iter(super().fetchall())
         self._wait()
         return self
 
     def executemany(self, sql: str, parameters: Iterable[Any]) -> Self:
         super().executemany(sql, parameters)
         self._wait()
+        return self
+
+    def _wait(self) -> None:
+        """Waits in SQLAlchemy's way, which refuses a driver that never does. Where nobody waits it
+        raises, as any asynchronous driver does: an attribute that asks the database by itself would
+        work with this one and with no other."""
+        if not self.connection.awaited:
+            await_(_AT_ONCE)
+
+
+class InlineCursor(RowByRow):
+    """A cursor that has all its rows at once. A query that is left half read would keep its
+    snapshot, and the log behind it, for whoever uses the connection next."""
+
+    _rows: Iterator[Any] = iter(())
+
+    def execute(self, sql: str, parameters: Any = ()) -> Self:
+        super().execute(sql, parameters)
+        if self.description is not None:
+            self._rows = iter(super().fetchall())
         return self
 
     def fetchone(self) -> Any:
@@ -63,13 +75,6 @@ class InlineCursor(sqlite3.Cursor):
 
     def fetchall(self) -> list[Any]:
         return list(self._rows)
-
-    def _wait(self) -> None:
-        """Waits in SQLAlchemy's way, which refuses a driver that never does. Where nobody waits it
-        raises, as any asynchronous driver does: an attribute that asks the database by itself would
-        work with this one and with no other."""
-        if not self.connection.awaited:
-            await_(_AT_ONCE)
 
     async def _async_soft_close(self) -> None:
         """For SQLAlchemy, which asks this of the cursors of its asynchronous drivers."""

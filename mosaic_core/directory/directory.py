@@ -139,24 +139,22 @@ class Directory(News):
             # Where nobody has written since, memory knows every former slug.
             if self._known != write.version - 1 or tenant.slug in self._former:
                 await require_not_kept(write, tenant.tenant_id, tenant.slug)
-            write.session.add(
-                TenantRow(
-                    tenant_id=tenant.tenant_id,
-                    slug=check_slug(tenant.slug),
-                    name=tenant.name,
-                    tier=tenant.tier,
-                    status=tenant.status,
-                    reason=tenant.reason,
-                    epoch=tenant.epoch,
-                    database_schema=tenant.database_schema,
-                    revision=revision,
-                    subscription_status="none",
-                    created_at=write.at,
-                    changed=write.version,
-                )
+            row = TenantRow(
+                tenant_id=tenant.tenant_id,
+                slug=check_slug(tenant.slug),
+                name=tenant.name,
+                tier=tenant.tier,
+                status=tenant.status,
+                reason=tenant.reason,
+                epoch=tenant.epoch,
+                database_schema=tenant.database_schema,
+                revision=revision,
+                subscription_status="none",
+                created_at=write.at,
+                changed=write.version,
             )
             try:
-                await write.session.flush()
+                await write.insert(row)
             except IntegrityError:  # the database's own constraint: another process was faster
                 raise slug_taken(tenant.slug) from None
             for host in domains:

@@ -136,10 +136,9 @@ class ThemeSets:
         """The write to the platform database that notes it of a tenant that has no pages yet."""
 
         async def fn(write: Write) -> None:
-            # Of the table, on the connection: a third of what the unit of work takes, and each new
-            # tenant pays it.
             row = {"tenant_id": tenant_id, "theme_set": key, "again": write.at}
-            await (await write.session.connection()).execute(_NEED, row)
+            # Of the table: a third of what the unit of work takes, and each new tenant pays it.
+            await write.session.execute(_NEED, row)
 
         return fn
 

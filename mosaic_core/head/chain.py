@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from mosaic_core.head.tables import SALT_BYTES
-from mosaic_core.types import canonical_json, to_image
+from mosaic_core.types import CanonicalJson, canonical_json, to_image
 
 #: Operations: a row came, changed or went; derived tables were changed (which ones and which of
 #: their rows is said while a move follows); the log was compacted; the schema was migrated.
@@ -46,7 +46,11 @@ class WriteInfo:
 
 def image_digest(salt: bytes, image: Any) -> bytes:
     """SHA-256 over the salt and the image's canonical JSON; 32 bytes."""
-    return hashlib.sha256(salt + canonical_json(image).encode()).digest()
+    return _digest(salt, canonical_json(image))
+
+
+def _digest(salt: bytes, text: str) -> bytes:
+    return hashlib.sha256(salt + text.encode()).digest()
 
 
 def link(previous: bytes, row: dict[str, Any]) -> bytes:
@@ -71,6 +75,7 @@ def rows(info: WriteInfo, changes: list[Change], previous: bytes) -> list[dict[s
     made = []
     for seq, change in enumerate(changes or [Change(DERIVE, "", "", None)]):
         salt = secrets.token_bytes(SALT_BYTES)
+        text = canonical_json(change.image)  # once: the images of long pages are long
         row: dict[str, Any] = {
             "version": info.version,
             "seq": seq,
@@ -82,8 +87,8 @@ def rows(info: WriteInfo, changes: list[Change], previous: bytes) -> list[dict[s
             "entity": change.entity,
             "entity_id": change.entity_id,
             "salt": salt,
-            "image": change.image,
-            "image_digest": image_digest(salt, change.image),
+            "image": None if change.image is None else CanonicalJson(text),
+            "image_digest": _digest(salt, text),
         }
         previous = row["chain"] = link(previous, row)
         made.append(row)

@@ -14,14 +14,12 @@ from typing import Any, NoReturn, cast
 
 from sqlalchemy import MetaData, Table
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstanceState
-from sqlalchemy.orm.attributes import instance_state
 
 from mosaic_core.database.schema import is_derived, publishes
 from mosaic_core.errors import UnloggedWrite
 from mosaic_core.head import chain
 from mosaic_core.head.guard import Permit
-from mosaic_core.head.recorder import entity_id
+from mosaic_core.head.rows import inserted, row_of
 from mosaic_core.head.tables import GENESIS, TENANT, first_head
 from mosaic_core.head.write import Write
 from mosaic_core.persistence import Rows
@@ -55,10 +53,10 @@ async def first_rows(
     content: dict[Table, list[dict[str, Any]]] = {}
     changes: list[chain.Change] = []
     for row in added.objects:
-        table, values = _values(instance_state(row))
+        table, values = row_of(row)
         content.setdefault(table, []).append(values)
         if not is_derived(table):
-            changes.append(_inserted(table, values))
+            changes.append(inserted(table, values))
     head = first_head(tenant.tenant_id, tenant.epoch)
     if not content:
         return [Rows(TENANT.head, [head])]
@@ -110,27 +108,3 @@ def _in_order(tables: Iterable[Table]) -> list[Table]:
 @cache
 def _order(metadata: MetaData) -> dict[Table, int]:
     return {table: number for number, table in enumerate(metadata.sorted_tables)}
-
-
-def _values(state: InstanceState[Any]) -> tuple[Table, dict[str, Any]]:
-    """A new object's row: each column's value, or its default."""
-    mapper = state.mapper
-    table = mapper.local_table
-    assert isinstance(table, Table)
-    given = state.dict
-    values: dict[str, Any] = {}
-    for column in table.columns:
-        key = mapper.get_property_by_column(column).key
-        values[column.name] = given[key] if key in given else _default(column.default)
-    return table, values
-
-
-def _default(default: Any) -> Any:
-    if default is None:
-        return None
-    return default.arg(None) if default.is_callable else default.arg
-
-
-def _inserted(table: Table, values: dict[str, Any]) -> chain.Change:
-    image = {column.name: column.type.to_image(values[column.name]) for column in table.columns}  # type: ignore[attr-defined]
-    return chain.Change(chain.INSERT, table.name, entity_id(table, image), image)

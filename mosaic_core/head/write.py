@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from mosaic_core.database.schema import is_derived, is_kernel
 from mosaic_core.errors import (
     DatabaseBusy,
     DatabaseDamaged,
@@ -27,11 +28,13 @@ from mosaic_core.errors import (
     MosaicError,
     TenantFenced,
     TenantMoved,
+    UnloggedWrite,
     WriteTimeout,
 )
 from mosaic_core.head import chain
 from mosaic_core.head.guard import Permit, permitted
 from mosaic_core.head.recorder import recording
+from mosaic_core.head.rows import inserted, insertion, row_of
 from mosaic_core.head.tables import HeadTables
 from mosaic_core.persistence import Begin, HeadState, HeadStatus
 from mosaic_core.types import new_id
@@ -61,7 +64,7 @@ class Write:
     permit: Permit
     #: Topics of messages that were put into the outbox.
     topics: set[str] = field(default_factory=set)
-    #: For the kernel: entries of the log that no row stands for.
+    #: For the kernel: entries of the log of what the unit of work does not know.
     extra: list[chain.Change] = field(default_factory=list)
 
     @property
@@ -71,6 +74,26 @@ class Write:
     @property
     def at(self) -> datetime:
         return self.info.at
+
+    async def insert(self, new: Any) -> None:
+        """Inserts a new object's row at once, in a fifth of the time that the unit of work takes
+        for it. The session does not know the object, and nothing hangs on it.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a constraint refuses it.
+            UnloggedWrite: its table belongs to the kernel.
+        """
+        table, values = row_of(new)
+        if is_kernel(table):
+            raise UnloggedWrite(f"{table.name} belongs to the kernel.", hint="Leave it alone.")
+
+        def run(session: Session) -> None:
+            with self.permit.kernel():
+                session.connection().execute(insertion(table), values)
+
+        await self.session.run_sync(run)
+        if not is_derived(table):
+            self.extra.append(inserted(table, values))
 
 
 @dataclass(slots=True)

@@ -117,7 +117,9 @@ def test_of_many_tenants_it_is_written_in_as_few_statements_as_of_one(
         assert sent[0] == sent[1]
         amounts = {row.tenant_id: row.amount for row in await rows(deployment, Usage)}  # type: ignore[attr-defined]
         assert amounts == dict(zip(every, (2_020, 2_010, 2_010), strict=True))
-        assert ledger.served() == amounts
+        assert {tenant_id: ledger.served(tenant_id) for tenant_id in every} == amounts
+        assert ledger.served_lately() == set(every)
+        assert ledger.served_lately() == set()
 
     deployments(scenario)
 

@@ -89,6 +89,9 @@ def test_a_stream_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
         async with connected(tmp_path) as engine, InlineSession(engine) as session:
             rows = await session.stream_scalars(select(Book).execution_options(yield_per=2))
             assert [len(some) async for some in rows.partitions()] == [2, 1]
+            connection = await session.connection()
+            ids = await connection.stream(select(Book.id).execution_options(yield_per=2))
+            assert [len(some) async for some in ids.partitions()] == [2, 1]
 
     asyncio.run(scenario())
 
