@@ -27,7 +27,7 @@ from mosaic_cms.content.page_language import language_at, speak
 from mosaic_cms.content.paths import check_slug, join
 from mosaic_cms.content.redirects import forget_page
 from mosaic_cms.content.references import in_chunks
-from mosaic_cms.content.tree import last_position, require_free, with_all_below
+from mosaic_cms.content.tree import last_position, require_free, require_not_held, with_all_below
 from mosaic_core.errors import Conflict, NotFound
 from mosaic_core.head import Write
 
@@ -107,7 +107,8 @@ async def take_out(
         slug: another slug; None for its own.
 
     Raises:
-        Conflict: the page above it is not there any more, or an address is taken.
+        Conflict: the page above it is not there any more, or an address is taken or kept for
+            the site itself.
     """
     session = write.session
     if parent is None:
@@ -119,6 +120,7 @@ async def take_out(
         if one is not page:
             assert one.parent_id is not None
             paths[one.id] = join(paths[one.parent_id], one.slug)
+        require_not_held(site, paths[one.id], before=one.binned_path)
         await require_free(session, site, paths[one.id])
     language = language_at(site, page, paths[page.id], parent=parent, before=page.binned_path)
     page.parent_id = parent.id if parent else None

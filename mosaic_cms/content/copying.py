@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mosaic_cms.content.made_paths import held_for
 from mosaic_cms.content.models import Page, Site
 from mosaic_cms.content.paths import check_slug, join
 from mosaic_cms.content.references import REFERENCE
@@ -37,7 +38,7 @@ async def copy_pages(
         slug: of the copy; None for its own, with a number when that is taken.
 
     Raises:
-        Conflict: the slug is taken.
+        Conflict: the slug is taken, or its address kept for the site itself.
         InvalidInput: an address gets too long.
     """
     originals = [page]
@@ -91,9 +92,12 @@ async def _slug(
 
 
 async def _free(session: AsyncSession, site: Site, parent: Page | None, slug: str) -> str:
-    """A slug, with a number behind it when it is taken."""
+    """A slug, with a number behind it when no page can have it."""
+    above = parent.path if parent else None
     number, tried = 1, slug
-    while await _taken(session, site, join(parent.path if parent else None, tried)):
+    while held_for(join(above, tried), [site.language, *site.languages]) or await _taken(
+        session, site, join(above, tried)
+    ):
         number += 1
         tried = f"{slug}-{number}"
     return tried

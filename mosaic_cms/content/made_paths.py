@@ -1,12 +1,14 @@
 """The addresses that a site has beside its pages: search, listings, feeds and what robots read.
 
-:mod:`mosaic_cms.web.made` answers them; menus lead to them while there is something to see.
+:mod:`mosaic_cms.web.made` answers them; menus lead to them while there is something to see. Some of
+them no page can have: programs read what is there, or forms lead there. A listing is a page like
+others, and one that somebody made by hand takes its place.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, or_, select
@@ -24,6 +26,8 @@ LISTINGS = {"tags": "tag", "categories": "category", "authors": "author", ARCHIV
 #: Feeds of a language, and of a page that dated pages stand below. They end without a slash.
 FEEDS = ("feed.xml", "atom.xml", "feed.json")
 ROBOTS, SITEMAP = "robots.txt", "sitemap.xml"
+#: The sitemap, and the parts of a long one.
+SITEMAPS = re.compile(r"sitemap(?:-([1-9]\d{0,4}))?\.xml")
 _MONTH = re.compile(r"\d{4}(?:/(?:0[1-9]|1[0-2]))?")
 
 
@@ -62,6 +66,12 @@ class _Place:
     root: str
     below: str
 
+    @classmethod
+    def of(cls, path: str, languages: Sequence[str]) -> _Place:
+        language = language_of_path(path, languages)
+        root = language_root(languages[0], language)
+        return cls(path, language, root, path.removeprefix(root).strip("/"))
+
     @property
     def name(self) -> str:
         return self.below.rpartition("/")[2]
@@ -72,6 +82,25 @@ class _Place:
         return self.path.removesuffix(f"{self.name}/")
 
 
+def held_for(path: str, languages: Sequence[str]) -> str | None:
+    """What a site keeps a path (in its one form) for, so that no page can have it; None where one
+    can.
+
+    Args:
+        languages: of the site, its own first.
+    """
+    place = _Place.of(path, languages)
+    if place.below == SEARCH:
+        return "its search"
+    if place.name in FEEDS:
+        return "a feed"
+    if place.root != "/":
+        return None
+    if place.below == ROBOTS:
+        return "robots"
+    return "its sitemap" if SITEMAPS.fullmatch(place.below) else None
+
+
 async def made_paths(session: AsyncSession, site: Site, paths: Collection[str]) -> dict[str, str]:
     """The addresses of those paths (in their one form) at which the site shows something that is no
     page: of a term that no published page has, or a feed without entries, there is none."""
@@ -79,18 +108,16 @@ async def made_paths(session: AsyncSession, site: Site, paths: Collection[str]) 
     found: dict[str, str] = {}
     listings: dict[_Place, Terms] = {}
     for path in sorted(paths):
-        language = language_of_path(path, languages)
-        root = language_root(site.language, language)
-        place = _Place(path, language, root, path.removeprefix(root).strip("/"))
+        place = _Place.of(path, languages)
         terms = terms_at(place.below)
         if terms is not None:
             listings[place] = terms
         elif place.below == SEARCH:
             found[path] = path
         elif place.name in FEEDS:
-            if place.above == root or await _lists_posts(session, site, place):
+            if place.above == place.root or await _lists_posts(session, site, place):
                 found[path] = path.rstrip("/")
-        elif root == "/" and place.below in (ROBOTS, SITEMAP):
+        elif place.root == "/" and place.below in (ROBOTS, SITEMAP):
             found[path] = path.rstrip("/")
     return found | {place.path: place.path for place in await _listed(session, site, listings)}
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.stored import new_block, regions_of
 from mosaic_cms.content.drafts import step_back
+from mosaic_cms.content.made_paths import held_for
 from mosaic_cms.content.models import MAX_TITLE, Page, Site
 from mosaic_cms.content.outline import same
 from mosaic_cms.content.page_language import language_at, language_of_new, speak
@@ -128,11 +129,12 @@ async def add_page(
     """Makes a page below ``parent``; ``content`` as for :func:`set_content`.
 
     Raises:
-        Conflict: another page has the address.
+        Conflict: another page has the address, or the site itself.
         InvalidInput: a slug, title or body that does not fit.
     """
     slug = check_slug(slug)
     path = join(parent.path if parent else None, slug)
+    require_not_held(site, path)
     await require_free(write.session, site, path)
     if position is None:
         position = await last_position(write.session, site, parent)
@@ -269,7 +271,7 @@ async def move_page(
 
     Raises:
         InvalidInput: the new parent is the page itself or below it, or an address gets too long.
-        Conflict: another page has one of the addresses.
+        Conflict: another page has one of the addresses, or the site itself.
     """
     ancestor = parent
     while ancestor is not None:
@@ -289,8 +291,9 @@ async def move_page(
             key=lambda move: len(move[0].path),
             reverse=len(path) > len(page.path),
         )
-        for _, address in moves:
-            await require_free(write.session, site, address, {moved.id for moved, _ in moves})
+        for moved, address in moves:
+            require_not_held(site, address, before=moved.path)
+            await require_free(write.session, site, address, {one.id for one, _ in moves})
     language = language_at(site, page, path, parent=parent, before=page.path)
     page.parent_id = parent.id if parent else None
     page.slug = slug
@@ -342,6 +345,17 @@ async def last_position(session: AsyncSession, site: Site, parent: Page | None) 
         )
     )
     return 0 if last is None else last + 1
+
+
+def require_not_held(site: Site, path: str, *, before: str | None = None) -> None:
+    """Raises Conflict when the site keeps an address for itself. A page that had such a one
+    ``before``, as could be once, may go along with the page above it."""
+    languages = [site.language, *site.languages]
+    what = held_for(path, languages)
+    if what is not None and (before is None or held_for(before, languages) is None):
+        raise Conflict(
+            f"The site {site.key!r} keeps {path!r} for {what}.", hint="Use another slug."
+        )
 
 
 async def require_free(

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mosaic_cms.content.paths import join
 from mosaic_cms.exporting.pages import Leaving, same_block
 from mosaic_cms.importing.blocks import BlockReader, by_region, resolved
-from mosaic_cms.importing.folder import read_folder
+from mosaic_cms.importing.folder import SourceFolder, read_folder
 from mosaic_cms.importing.markdown import page_details
 from mosaic_cms.importing.pages import SourcePage
 from mosaic_cms.importing.references import resolve_references
 from mosaic_cms.importing.report import Report
+from mosaic_cms.importing.slugs import slug_beside
 
 
 def compare(
@@ -26,12 +28,13 @@ def compare(
     there = {page.source: page for page in found.pages}
     ids = {page.source: page.id for page in pages}
     comparing = _Comparing(ids, media)
+    addresses = _addresses(found)
     for page in pages:
         back = there.get(page.source)
         if back is None:
             report.problem(page.source, f"an import would leave out the page {page.path}")
             continue
-        names = ", ".join(comparing.differences(page, back))
+        names = ", ".join(comparing.differences(page, back, addresses[page.source]))
         if names:
             report.note(page.source, f"this would come back differently: {names}")
     for parent, before, after in _orders(pages, found.pages, ids):
@@ -48,11 +51,11 @@ class _Comparing:
         self._media = media
         self._reader = BlockReader()
 
-    def differences(self, page: Leaving, back: SourcePage) -> Iterator[str]:
+    def differences(self, page: Leaving, back: SourcePage, path: str) -> Iterator[str]:
         parent = self._ids.get(back.parent) if back.parent else None
         translates = self._ids.get(back.translates) if back.translates else None
         for name, one, other in (
-            ("its address", page.path, back.path),
+            ("its address", page.path, path),
             ("the page above it", page.parent, parent),
             ("its title", page.title, back.title),
             ("its summary", page.summary, back.summary),
@@ -83,6 +86,17 @@ class _Comparing:
 
     def _refer(self, text: str) -> str:
         return resolve_references(text, self._ids, self._media)
+
+
+def _addresses(folder: SourceFolder) -> dict[str, str]:
+    """Where an import would put each page: not where the site has something of its own."""
+    site = folder.described
+    languages = [site.language, *(site.languages or ())] if site is not None else [""]
+    found: dict[str, str] = {}
+    for page in folder.pages:  # those above come first
+        above = found[page.parent] if page.parent else None
+        found[page.source] = join(above, slug_beside(page.slug, above, languages)[0])
+    return found
 
 
 def _orders(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
+from mosaic_cms.content.made_paths import held_for
 from mosaic_cms.content.models import Page, Redirect
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.tree import find_site
@@ -37,6 +38,10 @@ async def lead_to_pages(
         for address, source in addresses:
             path, target = normalise_path(address), f"page:{pages[source]}"
             if path is None or path in taken or await session.get(Page, pages[source]) is None:
+                continue
+            held = held_for(path, [site.language, *site.languages])
+            if held is not None:
+                kept.append((source, f"{path} does not lead to it: the site keeps that for {held}"))
                 continue
             row = there.get(path)
             if row is None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import unquote
 
-from mosaic_cms.content.paths import check_slug, normalise_path
+from mosaic_cms.content.made_paths import held_for
+from mosaic_cms.content.paths import check_slug, join, normalise_path
 from mosaic_cms.content.slugs import slugify
 from mosaic_core.errors import InvalidInput
 
@@ -68,3 +69,22 @@ def expand_permalink(
     path = _PLACEHOLDER.sub(lambda found: values[found[1]], pattern)
     # A placeholder may stand for nothing, as the categories of a page without any.
     return written_path(re.sub(r"(?<!:)/{2,}", "/", path))
+
+
+def slug_beside(slug: str, above: str | None, languages: Sequence[str]) -> tuple[str, str | None]:
+    """The slug itself; or another where a site keeps the address for itself, and what is to be
+    said of that.
+
+    Args:
+        above: the path of the page that it stands below; None at the root.
+        languages: of the site, its own first.
+
+    Raises:
+        InvalidInput: the address gets too long.
+    """
+    wanted = join(above, slug)
+    held = held_for(wanted, languages)
+    if held is None:
+        return slug, None
+    other = f"{slug}-2"
+    return other, f"the site keeps {wanted} for {held}; the page is {join(above, other)} here"

@@ -26,6 +26,7 @@ from mosaic_cms.importing.old_addresses import lead_to_pages
 from mosaic_cms.importing.report import Report
 from mosaic_cms.importing.scan import SourceFile
 from mosaic_cms.importing.site_file import FileEntry
+from mosaic_cms.importing.slugs import slug_beside
 from mosaic_cms.scope import TenantScope
 from mosaic_core.errors import Conflict, InvalidInput, MosaicError, NotFound
 from mosaic_core.head import Write
@@ -235,11 +236,17 @@ class Writer:
             parent = await write.session.get(Page, self.pages[incoming.parent])
             if parent is None:
                 raise NotFound(f"The page above it, {incoming.parent}, was not imported.")
+        slug, told = incoming.slug, Report()
+        if page is None or page.slug != slug:  # what has its address keeps it
+            languages = [site.language, *site.languages]
+            slug, note = slug_beside(slug, parent.path if parent else None, languages)
+            if note is not None:
+                told.note(incoming.source, note)
         if page is None:
             page = await add_page(
                 write,
                 site,
-                slug=incoming.slug,
+                slug=slug,
                 parent=parent,
                 page_id=page_id,
                 position=incoming.position,
@@ -247,6 +254,7 @@ class Writer:
                 **content,
             )
             page.source_digest = memory
+            report.lines += told.lines
             self._speak(page, incoming)
             await write.session.flush()  # pages below look for it by its id
             return page, "created"
@@ -262,13 +270,14 @@ class Writer:
         if incoming.source == self._welcome:
             page.source = incoming.source
         placed: list[Page] = []
-        wanted = (parent.id if parent else None, incoming.slug, incoming.position)
+        wanted = (parent.id if parent else None, slug, incoming.position)
         there = (page.parent_id, page.slug, page.position)
         if there != wanted and not (stays and there[:2] != wanted[:2]):
             moved = await move_page(
-                write, site, page, parent=parent, slug=incoming.slug, position=incoming.position
+                write, site, page, parent=parent, slug=slug, position=incoming.position
             )
             placed = moved or [page]
+            report.lines += told.lines
         if not stays and self._speak(page, incoming):
             placed = placed or [page]
         if placed:

@@ -9,12 +9,12 @@
 ===================================================  ================================
 
 All but the first line are below the root of each language too. Everything comes from the
-projection.
+projection. Which of these addresses no page can have says :mod:`mosaic_cms.content.made_paths`.
 """
 
 from __future__ import annotations
 
-from mosaic_cms.content.made_paths import FEEDS, LISTINGS, ROBOTS, SEARCH
+from mosaic_cms.content.made_paths import FEEDS, LISTINGS, ROBOTS, SEARCH, SITEMAPS
 from mosaic_cms.web import feeds, listings, sitemap
 from mosaic_cms.web.search_page import SearchPage
 from mosaic_cms.web.visit import Made, Visit
@@ -36,7 +36,7 @@ class MadePages:
             made = await feeds.answer(visit, name)
         elif visit.surround.root == "/" and below == ROBOTS:
             made = sitemap.robots(visit)
-        elif visit.surround.root == "/" and sitemap.NAME.fullmatch(below):
+        elif visit.surround.root == "/" and SITEMAPS.fullmatch(below):
             made = await sitemap.answer(visit, below)
         else:
             address = visit.path

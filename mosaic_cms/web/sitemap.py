@@ -7,7 +7,6 @@ The protocol is that of sitemaps.org. A sitemap with more than 10,000 addresses,
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -16,11 +15,11 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, or_, select
 
+from mosaic_cms.content.made_paths import SITEMAPS
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.web.visit import Made, Visit
 from mosaic_cms.web.xml import DECLARATION, text
 
-NAME = re.compile(r"sitemap(?:-([1-9]\d{0,4}))?\.xml")
 _MOST_ADDRESSES = 10_000
 _MOST_BYTES = 10_000_000
 #: Before every id.
@@ -66,7 +65,7 @@ def robots(visit: Visit) -> Made:
 
 async def answer(visit: Visit, name: str) -> Made | None:
     """The sitemap, its index, or one of the index's parts."""
-    found = NAME.fullmatch(name)
+    found = SITEMAPS.fullmatch(name)
     wanted = int(found[1]) if found and found[1] else None
     parts, kept = 0, ""
     async for part in _parts(visit):
