@@ -57,6 +57,12 @@ def terms_at(below: str) -> Terms | None:
     return Terms(kind, slug, slug) if len(rest) > 4 else Terms(kind, f"{slug}-00", f"{slug}-99")
 
 
+def listing_of(root: str, kind: str, slug: str) -> str:
+    """The address at which a term is listed, in the language whose root is ``root``."""
+    name = next(name for name, listed in LISTINGS.items() if listed == kind)
+    return f"{root}{name}/{slug}/"
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """A path that is asked about, and its parts."""

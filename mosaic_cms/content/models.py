@@ -156,7 +156,7 @@ class PageVersion(TenantBase):
 class Redirect(TenantBase):
     """An old address and where it leads: a path of the site, ``page:<id>`` or an absolute URL.
 
-    ``automatic`` ones came about when a page got another address.
+    ``automatic`` ones came about when a page, or the list of a tag, got another address.
     """
 
     __tablename__ = "redirects"

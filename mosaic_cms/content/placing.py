@@ -214,17 +214,20 @@ async def place_redirects(
     session: AsyncSession, site: Site, sources: Collection[str] | None = None
 ) -> None:
     """Puts a site's redirects, or those from ``sources``, into the projection; one to a page that
-    is not published is none."""
+    is not published is none. Nor is one that the list of a tag left, while something is listed at
+    its old address or nothing at the new one."""
     rows = await _redirects(session, Redirect, site, sources)
-    there = await _redirects(session, PublishedRedirect, site, sources)
-    places = {split_target(target)[0] for target in rows.values() if target.startswith("page:")}
-    paths = await _paths(session, site, places)
+    placed = await _redirects(session, PublishedRedirect, site, sources)
+    there = {source: row.target for source, row in placed.items()}
+    ends = {source: split_target(row.target) for source, row in rows.items()}
+    lists = {x for x, row in rows.items() if row.automatic and ends[x][0].startswith("/")}
+    looked_up = {x for x, (end, _) in ends.items() if x in lists or end.startswith("page:")}
+    paths = await shown_paths(session, site, lists | {ends[x][0] for x in looked_up})
     wanted: dict[str, str] = {}
-    for source, target in rows.items():
-        place, rest = split_target(target)
-        leads = paths.get(place) if place.startswith("page:") else place
-        if leads is not None and leads != source:
-            wanted[source] = leads + rest
+    for source, (end, rest) in ends.items():
+        leads = paths.get(end) if source in looked_up else end
+        if leads not in (None, source) and not (source in lists and source in paths):
+            wanted[source] = f"{leads}{rest}"
     changed = {key for key in wanted.keys() | there.keys() if wanted.get(key) != there.get(key)}
     for source in sorted(changed):
         if source not in there:
@@ -240,14 +243,16 @@ async def place_redirects(
 
 async def _redirects(
     session: AsyncSession, table: Any, site: Site, sources: Collection[str] | None
-) -> dict[str, str]:
-    query = select(table.source, table.target).where(table.site_id == site.id)
+) -> dict[str, Any]:
+    """Rows by their source."""
+    columns = [table.source, table.target, *([table.automatic] if table is Redirect else [])]
+    query = select(*columns).where(table.site_id == site.id)
     if sources is None:
-        return {row.source: row.target for row in await session.execute(query)}
-    found: dict[str, str] = {}
+        return {row.source: row for row in await session.execute(query)}
+    found: dict[str, Any] = {}
     for chunk in in_chunks(sources):
         rows = await session.execute(query.where(table.source.in_(chunk)))
-        found |= {row.source: row.target for row in rows}
+        found |= {row.source: row for row in rows}
     return found
 
 

@@ -1,4 +1,5 @@
-"""Redirects: those that editors write, and those that pages leave behind when they move.
+"""Redirects: those that editors write, and those that pages leave behind when they move, and lists
+of a tag when that is renamed.
 
 A redirect never leads to another one. To a page it leads by ``page:<id>``, so it goes along
 wherever the page moves; to what else there is, by a path or an address.
@@ -194,14 +195,31 @@ async def leave_redirects(
         left: old addresses, with the page that had each.
         taken: addresses that pages have now.
     """
+    await _lead_on(session, site, {x: f"page:{page_id}" for x, page_id in left.items()}, taken)
+
+
+async def leave_listings(session: AsyncSession, site: Site, left: Mapping[str, str]) -> None:
+    """Has the addresses of lists of a tag or category lead to those that they have now, as
+    :func:`leave_redirects` does it for pages. Visitors follow them while nothing is listed at the
+    old ones.
+
+    Args:
+        left: old addresses, with the new one of each.
+    """
+    changed = {old: new for old, new in left.items() if old != new}
+    await _lead_on(session, site, changed, changed.values())
+
+
+async def _lead_on(
+    session: AsyncSession, site: Site, left: Mapping[str, str], taken: Collection[str]
+) -> None:
     places = {*left, *taken}
     rows = list(await _concerning(session, site, places, set(left)))
     there = {row.source: row for row in rows if row.source in places}
     for source, row in there.items():
         if source in taken and row.automatic:
             await session.delete(row)
-    for source, page_id in left.items():
-        target = f"page:{page_id}"
+    for source, target in left.items():
         for row in rows:
             place, rest = split_target(row.target)
             if place == source and row.source != source:

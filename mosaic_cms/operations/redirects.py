@@ -34,7 +34,7 @@ class RedirectView(Model):
     target: str
     #: The page's path, for one to a page; of one in the bin, that which it had.
     leads_to: str
-    #: It came about when a page got another address.
+    #: It came about when a page, or the list of a tag, got another address.
     automatic: bool
     shown: bool
 

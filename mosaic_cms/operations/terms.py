@@ -9,9 +9,12 @@ from sqlalchemy import select
 
 from mosaic_cms.actions import Model, action
 from mosaic_cms.content.drafts import step_back
+from mosaic_cms.content.language_tags import language_root
+from mosaic_cms.content.made_paths import listing_of
 from mosaic_cms.content.models import Page, PageVersion, Site
 from mosaic_cms.content.placing import dependents, place_page
 from mosaic_cms.content.published import PublishedPage
+from mosaic_cms.content.redirects import leave_listings
 from mosaic_cms.content.slugs import slugify
 from mosaic_cms.content.terms import FIELDS, Kind, has_term, renamed, term_problems, terms_in
 from mosaic_cms.content.tree import find_site
@@ -92,7 +95,7 @@ async def list_terms(scope: TenantScope, command: SiteTerms) -> list[TermView]:
 @action("terms.rename", needs=Permission("update", "content"), http="POST /terms/rename")
 async def rename_term(scope: TenantScope, command: RenameTerm) -> RenamedTerm:
     """Renames a tag or category on every page of a site. A draft that is newer than what visitors
-    see stays a draft: both get the new name."""
+    see stays a draft: both get the new name. The old address of its list leads to the new one."""
     kind, old, new = command.kind, slugify(command.old), " ".join(command.new.split())
     problems = tuple(term_problems({FIELDS[kind]: [new]}))
     if problems:
@@ -155,8 +158,11 @@ async def _rename(
         await session.flush()
     touched |= await dependents(session, placed)
     if placed:
-        # A menu may lead to the page of a term.
+        # A menu may lead to the page of a term, and whoever knew it comes to the new one.
         site = await session.get_one(Site, placed[0].site_id)
+        roots = {language_root(site.language, row.language) for row in placed}
+        left = {listing_of(x, kind, old): listing_of(x, kind, slugify(new)) for x in roots}
+        await leave_listings(session, site, left)
         await scope.product.publisher.place_around(session, site)
         await scope.product.publisher.render_later(
             write, touched.union(row.page_id for row in placed)

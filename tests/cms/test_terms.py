@@ -109,3 +109,92 @@ def test_a_menu_no_longer_leads_to_the_page_of_a_renamed_tag(deployments: Deploy
         await assert_as_made_anew(deployment)
 
     deployments(scenario)
+
+
+async def leads(deployment: Deployment, path: str) -> str | int:
+    """Where a visitor of an address is sent on to, or else the status of the answer."""
+    answer = await deployment.get(path)
+    return answer.headers["location"] if answer.status_code == 301 else answer.status_code
+
+
+async def named(deployment: Deployment, old: str, new: str, kind: str = "tag") -> None:
+    await deployment.do("terms.rename", kind=kind, old=old, new=new)
+    await assert_as_made_anew(deployment)
+
+
+def test_the_address_of_a_renamed_tag_leads_to_its_new_one(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("sites.configure", languages=["de"])
+        await deployment.do("pages.translate", path="/", language="de")
+        both = tagged("Red", categories=("Paint",))
+        await deployment.add("/a/", **both)
+        await deployment.add("/de/a/", **both)
+        await deployment.add("/c/", publish=False, **tagged("Unseen"))
+        await named(deployment, "red", "Crimson")
+        await named(deployment, "Paint", "Colours", "category")
+        await named(deployment, "Unseen", "Hidden")
+        assert await leads(deployment, "/tags/red/?page=1") == "/tags/crimson/?page=1"
+        assert await leads(deployment, "/de/tags/red/") == "/de/tags/crimson/"
+        assert await leads(deployment, "/categories/paint/") == "/categories/colours/"
+        await named(deployment, "Crimson", "Scarlet")
+        for old in ("red", "crimson"):
+            assert await leads(deployment, f"/tags/{old}/") == "/tags/scarlet/", "at once"
+        views = await deployment.do("redirects.list")
+        assert {view.source for view in views} == {
+            *("/tags/red/", "/de/tags/red/", "/tags/crimson/", "/de/tags/crimson/"),
+            *("/categories/paint/", "/de/categories/paint/"),
+        }
+        assert all(view.automatic and view.shown for view in views)
+
+    deployments(scenario)
+
+
+def test_a_tag_that_is_merged_or_renamed_back_leads_in_no_circle(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.add("/a/", **tagged("Red"))
+        await deployment.add("/b/", **tagged("Crimson"))
+        await named(deployment, "Red", "Crimson")
+        assert await leads(deployment, "/tags/red/") == "/tags/crimson/"
+        await named(deployment, "Crimson", "Red")
+        assert await leads(deployment, "/tags/crimson/") == "/tags/red/"
+        assert await leads(deployment, "/tags/red/") == 200
+        await named(deployment, "Red", "RED")
+        (view,) = await deployment.do("redirects.list")
+        assert (view.source, view.target) == ("/tags/crimson/", "/tags/red/")
+
+    deployments(scenario)
+
+
+def test_a_tag_that_pages_have_again_is_listed_again(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.add("/a/", **tagged("Red"))
+        await named(deployment, "Red", "Crimson")
+        await deployment.add("/b/", **tagged("Red"))
+        assert await leads(deployment, "/tags/red/") == 200
+        await assert_as_made_anew(deployment)
+        await deployment.do("pages.unpublish", path="/b/")
+        assert await leads(deployment, "/tags/red/") == "/tags/crimson/"
+        await deployment.do("pages.unpublish", path="/a/")
+        assert await leads(deployment, "/tags/red/") == 404, "there is nothing at its end either"
+        await assert_as_made_anew(deployment)
+
+    deployments(scenario)
+
+
+def test_what_an_editor_redirected_stays_and_leads_to_the_new_address(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.add("/a/", **tagged("Red"))
+        await deployment.do("redirects.set", source="/reds/", target="/tags/red/#first")
+        await deployment.do("redirects.set", source="/tags/red/", target="/visit/")
+        await named(deployment, "Red", "Crimson")
+        assert await leads(deployment, "/reds/") == "/visit/#first"
+        assert await leads(deployment, "/tags/red/") == "/visit/"
+        await deployment.do("redirects.set", source="/crimsons/", target="/tags/crimson/")
+        await named(deployment, "Crimson", "Scarlet")
+        assert await leads(deployment, "/crimsons/") == "/tags/scarlet/"
+        await deployment.do("redirects.set", source="/tags/scarlet/", target="/visit/")
+        assert await leads(deployment, "/tags/crimson/") == "/visit/", "none leads to another one"
+
+    deployments(scenario)
