@@ -138,7 +138,9 @@ class _Rendering:
             self._within.pop()
 
     def _markdown(self, text: str) -> Safe:
-        return Safe(self._markup.render(text, self._around.resolver, self._around.ids).html)  # noqa: S704
+        around, language = self._around, self._around.page.get("language", "")
+        rendered = self._markup.render(text, around.resolver, around.ids, language=language)
+        return Safe(rendered.html)  # noqa: S704
 
     def _rich(self, html: str) -> Safe:
         return Safe(self._markup.rich(html, self._around.resolver))  # noqa: S704

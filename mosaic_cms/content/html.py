@@ -11,6 +11,7 @@ from markdown_it.token import Token
 
 from mosaic_cms.content.element_ids import Ids, heading_id
 from mosaic_cms.content.safe_addresses import address_of, is_allowed
+from mosaic_cms.content.said import ENGLISH, Said
 from mosaic_cms.pictures.tag import in_text
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ class HtmlWriter:
     Args:
         size: the text's length in characters.
         ids: of the page that the text becomes a part of.
+        said: what its elements are called.
     """
 
-    def __init__(self, resolver: Resolver, *, size: int, ids: Ids | None = None) -> None:
+    def __init__(
+        self, resolver: Resolver, *, size: int, ids: Ids | None = None, said: Said = ENGLISH
+    ) -> None:
         self.html: list[str] = []
         self.headings: list[tuple[int, str, str]] = []
         self._resolver = resolver
@@ -49,6 +53,7 @@ class HtmlWriter:
         self._open_links: list[bool] = []
         self._ids = Ids() if ids is None else ids
         self._notes = self._ids.text()
+        self._said = said
         self._shift = 0
         # A reference is short and what it stands for may be long: without a bound, a text of
         # 1 MB could become one of many gigabytes.
@@ -117,7 +122,10 @@ class HtmlWriter:
         self._tag(token)
 
     def _table_open(self, token: Token) -> None:
-        self.html.append('<div class="table" tabindex="0" role="group" aria-label="Table"><table>')
+        label = escape(self._said.table)
+        self.html.append(
+            f'<div class="table" tabindex="0" role="group" aria-label="{label}"><table>'
+        )
 
     def _table_close(self, token: Token) -> None:
         self.html.append("</table></div>\n")
@@ -211,7 +219,7 @@ class HtmlWriter:
 
     def _footnotes_open(self, token: Token) -> None:
         # Each text of a page has its own, which are told apart by their names.
-        label = f"Footnotes {self._notes.rstrip('.')}".strip()
+        label = escape(f"{self._said.notes} {self._notes.rstrip('.')}".strip())
         self.html.append(
             f'<section class="footnotes" role="doc-endnotes" aria-label="{label}"><ol>\n'
         )
@@ -228,7 +236,7 @@ class HtmlWriter:
     def _footnote_anchor(self, token: Token) -> None:
         self.html.append(
             f' <a href="#fnref:{self._notes}{_reference(token)}" role="doc-backlink"'
-            ' aria-label="Back to the text">↩\ufe0e</a>'
+            f' aria-label="{escape(self._said.back)}">↩\ufe0e</a>'
         )
 
 

@@ -17,6 +17,7 @@ from mosaic_cms.blocks.sanitise import RAW
 from mosaic_cms.content.asked import Asked, Asking
 from mosaic_cms.content.element_ids import Ids
 from mosaic_cms.content.safe_addresses import URL_SCHEMES
+from mosaic_cms.content.said import LANGUAGES, Said, said_in
 from mosaic_cms.pictures.picture import Picture
 from mosaic_cms.pictures.tag import SIZES, SRCSET
 
@@ -47,7 +48,7 @@ _VALUES = {
     "a": {
         "rel": {"noopener"},
         "role": {"doc-noteref", "doc-backlink"},
-        "aria-label": {"Back to the text"},
+        "aria-label": {said.back for said in LANGUAGES.values()},
     },
     "img": {"loading": {"lazy"}, "decoding": {"async"}},
     "pre": {"tabindex": {"0"}},
@@ -55,7 +56,7 @@ _VALUES = {
         "class": {"table"},
         "tabindex": {"0"},
         "role": {"group"},
-        "aria-label": {"Table"},
+        "aria-label": {said.table for said in LANGUAGES.values()},
     },
     "section": {
         "class": {"footnotes"},
@@ -67,7 +68,9 @@ _VALUES = {
 _PATTERNS = {
     ("code", "class"): re.compile(r"language-[\w+#.-]+"),
     ("ol", "start"): re.compile(r"\d{1,9}"),
-    ("section", "aria-label"): re.compile(r"Footnotes(?: \d{1,9})?"),
+    ("section", "aria-label"): re.compile(
+        rf"(?:{'|'.join(said.notes for said in LANGUAGES.values())})(?: \d{{1,9}})?"
+    ),
     ("img", "width"): re.compile(r"\d{1,9}"),
     ("img", "height"): re.compile(r"\d{1,9}"),
     ("img", "srcset"): SRCSET,
@@ -105,17 +108,17 @@ class Rendered:
 
 
 class _Text:
-    """A text that is kept: parsed, and as it was written last, with what that asked for."""
+    """A text that is kept: parsed, and as it was written last with each language's words, with what
+    that asked for."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens = tokens
-        self.written: tuple[Asked, Rendered] | None = None
+        self.written: dict[Said, tuple[Asked, Rendered]] = {}
 
-    def again(self, resolver: Resolver, ids: Ids) -> Rendered | None:
+    def again(self, resolver: Resolver, ids: Ids, said: Said) -> Rendered | None:
         """As it was written last, where that is how it would be written now."""
-        if self.written is None or not self.written[0].again(resolver, ids):
-            return None
-        return self.written[1]
+        asked, rendered = self.written.get(said, (None, None))
+        return rendered if asked is not None and asked.again(resolver, ids) else None
 
 
 class Markup:
@@ -142,30 +145,32 @@ class Markup:
 
         return make_parser().parse
 
-    def render(self, text: str, resolver: Resolver, ids: Ids | None = None) -> Rendered:
+    def render(
+        self, text: str, resolver: Resolver, ids: Ids | None = None, *, language: str = "en"
+    ) -> Rendered:
         """Markdown as safe HTML. Takes time in proportion to the text's length, never raises.
 
         The first level of heading that the text uses becomes ``h2``; the page's title is the
-        ``h1``. Texts of one page share their ``ids``.
+        ``h1``. Texts of one page share their ``ids``, and are in its ``language``, a BCP 47 tag.
         """
         text = _SURROGATE.sub("\ufffd", text)
-        ids = Ids() if ids is None else ids
+        ids, said = Ids() if ids is None else ids, said_in(language)
         if len(text) > _SHORT:
-            return self._written(text, self._parse(text), resolver, ids)
+            return self._written(text, self._parse(text), resolver, ids, said)
         kept = self._kept(text)
-        rendered = kept.again(resolver, ids)
+        rendered = kept.again(resolver, ids, said)
         if rendered is None:
             asking = Asking(resolver, ids)
-            rendered = self._written(text, kept.tokens, asking, asking)
-            kept.written = asking.asked, rendered
+            rendered = self._written(text, kept.tokens, asking, asking, said)
+            kept.written[said] = asking.asked, rendered
         return rendered
 
     def _written(
-        self, text: str, tokens: Sequence[Token], resolver: Resolver, ids: Ids
+        self, text: str, tokens: Sequence[Token], resolver: Resolver, ids: Ids, said: Said
     ) -> Rendered:
         from mosaic_cms.content.html import HtmlWriter
 
-        writer = HtmlWriter(resolver, size=len(text), ids=ids)
+        writer = HtmlWriter(resolver, size=len(text), ids=ids, said=said)
         writer.write(tokens)
         return Rendered(
             html=self.clean("".join(writer.html)),

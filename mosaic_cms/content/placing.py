@@ -184,7 +184,6 @@ async def place_site(
         placed = {row.language: row for row in rows}
         menus = list(await session.scalars(select(Menu).where(Menu.site_id == site.id)))
     paths = await shown_paths(session, site, {x for menu in menus for x in places_of(menu.items)})
-    footer = markup.render(site.footer, NOTHING).html if site.footer else ""
     for language in languages:
         row = placed.pop(language, None)
         if row is None:
@@ -197,7 +196,9 @@ async def place_site(
             "tagline": site.tagline,
             "theme": site.theme,
             "theme_settings": site.theme_settings,
-            "footer": footer,
+            "footer": markup.render(site.footer, NOTHING, language=language).html
+            if site.footer
+            else "",
             "languages": languages,
             "api": site.api or {},
             "menus": {

@@ -294,6 +294,19 @@ def test_a_text_follows_what_its_targets_lead_to_now_and_the_ids_that_its_page_h
     assert shared.render(text, Site()).html == first
 
 
+@pytest.mark.parametrize("language", ["de", "de-AT", "DE"])
+def test_notes_and_tables_are_named_in_the_language_of_the_page(language: str) -> None:
+    text = "Note[^n]\n\n| a |\n|---|\n| b |\n\n[^n]: Here."
+    shared = Markup()
+    names = ["Tabelle", "Fußnoten", "Zurück zum Text"]
+    for _ in range(2):
+        german = shared.render(text, Site(), language=language)
+        assert re.findall(r'aria-label="([^"]*)"', german.html) == names
+        english = shared.render(text, Site(), language="eu")
+        assert "Back to the text" in english.html, "nobody has told us the words of Basque"
+    assert shared.clean(german.html) == german.html
+
+
 # ---- any text -----------------------------------------------------------------------------------
 
 PIECES = st.sampled_from(
