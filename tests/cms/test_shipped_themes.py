@@ -438,6 +438,23 @@ def test_no_page_scrolls_sideways_on_the_smallest_screen(
     page.context.close()
 
 
+@pytest.mark.parametrize("layout", specimens.LAYOUTS)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_word_without_a_place_to_break_stays_on_the_page(
+    browser: Any, name: str, layout: str
+) -> None:
+    theme, word = shipped(name), "Lebensmittelkennzeichnungs" * 4
+    html = document(theme, layout)
+    for told in ("Gas is cheaper.", "A third.", "Two", "Three", specimens._LONG, "Its summary"):
+        html = html.replace(told, word)
+    page = shown(browser, theme, html, "light", 320)
+    for width in (320, 768, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        across = page.evaluate("document.documentElement.scrollWidth")
+        assert across <= width, f"{across} px wide at {width}"
+    page.context.close()
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_nothing_moves_while_pictures_arrive(browser: Any, name: str) -> None:
     theme = shipped(name)
