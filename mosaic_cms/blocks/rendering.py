@@ -35,6 +35,8 @@ _FLOW_ALONE = nh3.Cleaner(
     clean_content_tags={"script", "style", "template"},
     link_rel=None,
 )
+#: The ways from a text to its notes and back: numbers and arrows, which belong to no word.
+_NOTES = re.compile(r'<a\b[^>]*\brole="doc-(?:noteref|backlink)"[^>]*>[^<]*</a>')
 _PICTURE = re.compile(r'<img(?: alt="([^"]*)")?>')
 _TAGS = re.compile(r"(?:</?[a-z0-9]+>\s*+)++")
 
@@ -155,6 +157,7 @@ class _Rendering:
 
 def words_of(html: str) -> str:
     """The words of rendered HTML, a line for each piece of flow content, for search."""
-    text = _TAGS.sub("\n", _PICTURE.sub(r" \1 ", _FLOW_ALONE.clean(html)))
+    flow = _FLOW_ALONE.clean(_NOTES.sub("", html))
+    text = _TAGS.sub("\n", _PICTURE.sub(r" \1 ", flow))
     lines = (" ".join(line.split()) for line in unescape(text).split("\n"))
     return "\n".join(line for line in lines if line)

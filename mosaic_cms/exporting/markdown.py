@@ -248,8 +248,11 @@ class _Export:
                 continue
             place, rest = split_target(row.target)
             page = pages.get(uuid.UUID(place.removeprefix("page:")))
+            if page is not None and row.source == page.path:
+                continue  # it waits for the page to move
             if page is None or row.source in taken:
-                self._report.note(SITE_FILE, f"the redirect {row.source} leads nowhere; left out")
+                why = "leads nowhere" if page is None else "starts where a page is now"
+                self._report.note(SITE_FILE, f"the redirect {row.source} {why}; left out")
             elif rest:
                 others.append((row.source, page.path + rest))
             else:

@@ -26,6 +26,19 @@ def test_what_is_published_is_found_and_marked(deployments: Deployments) -> None
     deployments(scenario)
 
 
+def test_a_word_with_a_note_is_found_as_it_is_written(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        body = "Old ovens[^1] stand here.[^2]\n\n[^1]: Of brick.\n[^2]: Still."
+        await deployment.add("/ovens/", title="Fire", body=body)
+        answer = await deployment.get("/search/?q=ovens+stand")
+        assert "Shown instead" not in answer.text
+        assert (
+            "Old <mark>ovens</mark> <mark>stand</mark> here.\nOf brick.\nStill.</p>" in answer.text
+        )
+
+    deployments(scenario)
+
+
 @pytest.mark.parametrize(
     "query",
     ["<script>alert(1)</script>", '"><img src=x>', "' OR 1=1", "NEAR(", "\x00", "%", "🏺" * 300],

@@ -255,3 +255,18 @@ def test_a_redirect_keeps_its_query_and_fragment_on_the_way_out(
         assert '"/visit/?x=1#top"' in text
 
     deployments(scenario)
+
+
+def test_of_redirects_that_an_export_leaves_out_it_says_why(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        await deployment.do("pages.unpublish", path="/news/")
+        await deployment.do("pages.move", path="/visit/hours/", slug="times")
+        await deployment.add("/visit/hours/", title="Hours again", publish=False)
+        report = await deployment.do("content.export_markdown", folder=tmp_path / "out")
+        said = [line.message for line in report.lines if "redirect" in line.message]
+        assert said == ["the redirect /visit/hours/ starts where a page is now; left out"]
+        assert "aliases" not in (tmp_path / "out" / "news.md").read_text("utf-8")
+
+    deployments(scenario)
