@@ -63,6 +63,12 @@ class Head:
     feeds: bool = False
     indexed: bool = True
 
+    @property
+    def modified(self) -> str:
+        """Never before the day that a post has, as in its feed: that may be still to come."""
+        changed = self.changed_at if self.date is None else max(self.changed_at, self.date)
+        return changed.isoformat(timespec="seconds")
+
 
 def head_tags(head: Head) -> str:
     """Description, canonical address, translations, Open Graph and JSON-LD; one a line."""
@@ -122,7 +128,7 @@ def _facts(head: Head) -> Iterator[str]:
         facts.append(("og:description", head.description))
     if head.article:
         facts += [("article:published_time", head.date.isoformat())] if head.date else []
-        facts += [("article:modified_time", head.changed_at.isoformat(timespec="seconds"))]
+        facts += [("article:modified_time", head.modified)]
         facts += [("article:author", head.author)] if head.author else []
         facts += [("article:tag", tag) for tag in head.tags]
     yield from (f'<meta property="{name}" content="{escape(value)}">' for name, value in facts)
@@ -180,7 +186,7 @@ def _posting(head: Head) -> dict[str, Any]:
         "headline": head.title,
         "description": head.description or None,
         "datePublished": head.date.isoformat() if head.date else None,
-        "dateModified": head.changed_at.isoformat(timespec="seconds"),
+        "dateModified": head.modified,
         "author": {"@type": "Person", "name": head.author} if head.author else None,
         "publisher": {"@type": "Organization", "name": head.site_title},
         "image": _At(encoded(image)) if whole and whole.startswith(ORIGIN) else whole,

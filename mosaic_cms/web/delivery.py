@@ -1,7 +1,7 @@
 """A page that is not in the cache: one lookup in the projection, put into a kept shell.
 
 What has no page of its own (feeds, the sitemap, listings, search) is made by
-:mod:`mosaic_cms.web.made`; a page with the same path comes first.
+:mod:`mosaic_cms.web.made`; a page with the same path, where it could get that, comes first.
 """
 
 from __future__ import annotations

@@ -170,9 +170,9 @@ def test_a_feed_is_kept_until_something_is_published(deployments: Deployments) -
     deployments(scenario)
 
 
-def test_a_page_with_the_same_path_comes_first(deployments: Deployments) -> None:
+def test_a_page_with_the_path_of_a_listing_comes_first(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
-        for path in ("/feed.xml/", "/sitemap.xml/", "/search/", "/tags/", "/archive/"):
+        for path in ("/tags/", "/archive/", "/authors/"):
             await deployment.add(path, title="My own", body="Mine.")
             assert "Mine." in (await deployment.get(path)).text
 
@@ -268,6 +268,18 @@ def test_a_post_tells_search_engines_who_wrote_it_when_and_where_it_stands(
         assert website["@type"] == "WebSite"
         target = website["potentialAction"]["target"]["urlTemplate"]
         assert target == f"{HOME}/search/?q={{search_term_string}}"
+
+    deployments(scenario)
+
+
+def test_a_post_was_not_changed_before_it_was_published(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        details = {"date": "2099-01-01T12:00:00+03:00"}
+        await deployment.add("/news/later/", layout="post", details=details)
+        read = _Reader((await deployment.get("/news/later/")).text)
+        assert read.data[0]["datePublished"] == "2099-01-01T12:00:00+03:00"
+        assert read.data[0]["dateModified"] == read.data[0]["datePublished"]
+        assert read.meta["article:modified_time"] == read.meta["article:published_time"]
 
     deployments(scenario)
 
