@@ -26,7 +26,7 @@ _QUERY = select(_SITES.site_id, _SITES.language, _SITES.key, _SITES.surround).or
 )
 #: Sites whose surroundings each process keeps.
 _MOST_SITES = 512
-_RIGHT_TO_LEFT = {"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"}
+_RIGHT_TO_LEFT = {"ar", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"}
 
 
 @dataclass(slots=True)
@@ -164,7 +164,7 @@ class Surrounds:
             "title": stored["title"],
             "tagline": stored["tagline"],
             "language": language,
-            "direction": "rtl" if language[:2].lower() in _RIGHT_TO_LEFT else "ltr",
+            "direction": "rtl" if language.partition("-")[0].lower() in _RIGHT_TO_LEFT else "ltr",
             "root": root,
             "languages": [
                 {"tag": tag, "url": _home(spoken[0], tag), "active": tag == language}

@@ -302,3 +302,15 @@ def test_what_comes_back_from_the_bin_has_a_language_of_the_site_and_of_its_addr
         await assert_as_made_anew(deployment)
 
     deployments(scenario)
+
+
+def test_a_page_runs_as_its_language_is_written(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        written = {"fa-IR": "rtl", "ckb": "rtl", "arn": "ltr", "fan": "ltr"}
+        await deployment.do("sites.configure", languages=list(written))
+        for language, direction in written.items():
+            await deployment.add(f"/{language.lower()}/")
+            shown = (await deployment.get(f"/{language.lower()}/")).text
+            assert f'<html lang="{language}" dir="{direction}"' in shown
+
+    deployments(scenario)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.cms import specimens
 from tests.cms.deployment import Deployment, Deployments
 
 #: All that editors write here is made of this word.
@@ -122,3 +123,14 @@ def test_no_english_word_of_the_site_is_on_a_page_in_another_language(
             assert shared <= SHARED, path
 
     deployments(scenario)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("de-AT", "Diese Seite"), ("DE", "Diese Seite"), ("arn", "This page"), ("frr", "This page")],
+)
+@pytest.mark.parametrize("name", specimens.SHIPPED)
+def test_a_theme_takes_a_language_by_its_whole_primary_tag(
+    name: str, language: str, told: str
+) -> None:
+    assert told in specimens.document(specimens.theme(name), "404", language=language)
