@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from mosaic_cms.web import server as protocol
 from mosaic_cms.web.responses import Finished
 from mosaic_cms.web.server import Protocol
 from tests.cms.deployment import Deployment, Deployments
@@ -157,6 +159,104 @@ def test_requests_that_come_at_once_are_answered_in_their_order() -> None:
         assert answer.index(b"made\n") < answer.index(b"kept\n")
 
     asyncio.run(main())
+
+
+UNENDING = {
+    "one header": (b"GET / HTTP/1.1\r\nX: ", b"a" * 1000),
+    "many headers": (b"GET / HTTP/1.1\r\n", b"X: a\r\n" * 150),
+    "an address": (b"GET /", b"a" * 1000),
+    "lines before a request": (b"", b"\r\n" * 500),
+    "a name of a part": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a" * 1000),
+    "headers behind a body": (
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ",
+        b"a" * 1000,
+    ),
+}
+
+
+@pytest.mark.parametrize(("begin", "more"), UNENDING.values(), ids=UNENDING)
+def test_a_head_without_an_end_is_refused_before_it_fills_the_memory(
+    begin: bytes, more: bytes
+) -> None:
+    async def main() -> None:
+        async with serving(_Kept()) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(begin)
+            sent = 0
+            with contextlib.suppress(ConnectionError):
+                while sent < 40_000_000 and not reader.at_eof():
+                    writer.write(more)
+                    await writer.drain()
+                    sent += len(more)
+                    await asyncio.sleep(0)
+            assert sent < 10_000_000
+            writer.close()
+            assert b"kept\n" in await ask(port, GET % (b"/kept", LAST))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "begin", [b"", b"GET / HTTP/1.1\r\nHost: au", GET % (b"/kept", b"") + b"GET /"]
+)
+def test_a_head_that_does_not_come_ends_its_connection(
+    monkeypatch: pytest.MonkeyPatch, begin: bytes
+) -> None:
+    """Also one whose bytes come one by one: what counts is when it is whole."""
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+
+    async def main() -> None:
+        async with serving(_Kept()) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            answer = asyncio.create_task(asyncio.wait_for(reader.read(), 10))
+            writer.write(begin)
+            while not answer.done():
+                writer.write(b"x" if begin else b"")
+                await asyncio.sleep(0.05)
+            *before, last = (await answer).split(b"HTTP/1.1 ")[1:]
+            assert last.startswith(b"408 Request Timeout\r\n")
+            assert len(before) == begin.count(b"/kept")
+            writer.close()
+
+    asyncio.run(main())
+
+
+def test_what_takes_long_to_answer_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await asyncio.sleep(0.4)
+        await _Kept()({**scope, "path": "/kept"}, receive, send)
+
+    async def main() -> None:
+        chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        async with serving(slow) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for part in (chunked, b"1\r\na\r\n", b"0\r\n", b"\r\n", b"GET / "):
+                writer.write(part)
+                await asyncio.sleep(0.02)
+            assert b"kept\n" in await asyncio.wait_for(reader.readuntil(b"kept\n"), 10)
+            writer.close()
+
+    asyncio.run(main())
+
+
+def test_who_asks_for_a_websocket_gets_the_page_and_no_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> bytes:
+        upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
+        async with serving(_Kept()) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(GET % (b"/kept", upgrade))
+            answer = await asyncio.wait_for(reader.readuntil(b"kept\n"), 10)
+            writer.close()
+            return answer
+
+    assert asyncio.run(main()).startswith(b"HTTP/1.1 200")
+    assert not caplog.records
 
 
 def test_a_header_cannot_end_before_its_end() -> None:
