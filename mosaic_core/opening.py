@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -11,16 +13,20 @@ from pydantic import ValidationError
 from mosaic_core.cache import Cache
 from mosaic_core.database import History, TenantSchema
 from mosaic_core.directory import open_directory
-from mosaic_core.errors import ConfigurationError, InvalidMail
+from mosaic_core.errors import ConfigurationError, InvalidMail, MosaicError, PluginInvalid
 from mosaic_core.identity import ways_of
 from mosaic_core.mail import Mailer
 from mosaic_core.news import News
 from mosaic_core.platform import Platform, platform_database, platform_history
-from mosaic_core.plugins import Plugins
-from mosaic_core.provider import PlatformServices
+from mosaic_core.plugins import Installed, Plugins
+from mosaic_core.provider import PlatformServices, Provider
 from mosaic_core.resolution import TenantResolver
 from mosaic_core.settings import Settings, nearest, problems
 from mosaic_core.shared_cache import SharedCache
+
+#: Seconds that a plugin may take to close what it opened.
+CLOSING = 10.0
+_log = logging.getLogger("mosaic.plugins")
 
 
 @asynccontextmanager
@@ -75,7 +81,7 @@ async def open_platform(
                     raise ConfigurationError(
                         problems(error, f"[plugins.{plugin.name}]", provider.settings)
                     ) from error
-                target[name] = await stack.enter_async_context(provider.open(own, services))
+                target[name] = await _open(stack, plugin, provider, own, services)
         for name in settings.platform.resolvers:
             if name not in resolvers:
                 raise ConfigurationError(
@@ -95,6 +101,46 @@ async def open_platform(
             directory.moved = platform.news.tell
             await stack.enter_async_context(platform.news.telling())
         yield platform
+
+
+async def _open(
+    stack: AsyncExitStack,
+    plugin: Installed,
+    provider: Provider[Any],
+    settings: Any,
+    services: PlatformServices,
+) -> Any:
+    """What a provider opens, closed with the stack. Whatever it does, its name is told; one that
+    cannot be closed, or does not come to an end with it, keeps no other open and no process up.
+
+    Raises:
+        PluginInvalid: it cannot be opened, and does not say why in an error of ours.
+    """
+    name = f"{provider.name!r} of the plugin {plugin.name!r} of {plugin.origin}"
+    try:
+        opening = provider.open(settings, services)
+        opened = await opening.__aenter__()
+    except MosaicError:
+        raise
+    except Exception as error:
+        raise PluginInvalid(
+            f"{name} cannot be opened: {type(error).__name__}: {error}.",
+            hint=f"Look at its settings in [plugins.{plugin.name}], or take {plugin.name!r} out "
+            "of plugins.",
+        ) from error
+
+    async def close(*error: Any) -> None:
+        try:
+            async with asyncio.timeout(CLOSING):
+                await opening.__aexit__(*error)
+        except TimeoutError:
+            _log.error("%s was not closed within %g s, and is left as it is", name, CLOSING)
+        except Exception as own:  # noqa: BLE001 - whatever it is, the rest is closed
+            if own is not error[1]:
+                _log.exception("%s cannot be closed", name)
+
+    stack.push_async_exit(close)
+    return opened
 
 
 def _check_sender(platform: Platform) -> None:

@@ -279,7 +279,7 @@ def _declared(hook: str, function: Callable[[], Any], plugin: Installed) -> list
     """Calls one implementation and checks what it returned against the specification."""
     try:
         value = function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginInvalid(
             f"{hook} of {plugin.origin} failed: {type(error).__name__}: {error}."
         ) from error

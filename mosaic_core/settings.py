@@ -263,15 +263,22 @@ def load_settings(path: Path) -> Settings:
     if path.is_dir():
         path = path / CONFIG_NAME
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigurationError(
             f"There is no {path}.", hint="Make one with 'mosaic init', or name it with --config."
         ) from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{path} is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}).",
+            hint="Save it as UTF-8.",
+        ) from error
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}.", hint="Mend it.") from error
+    except RecursionError:
+        raise ConfigurationError(f"{path} is nested too deeply.", hint="Mend it.") from None
     return make_settings(content, root=path.parent, source=str(path))
 
 

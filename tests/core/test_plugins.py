@@ -164,10 +164,11 @@ def test_an_async_hook_is_refused(distribution: Distribution, source: str) -> No
     assert "mosaic_storage of mosaic-attic 2.3 is async" in message
 
 
-def test_a_hook_that_raises_is_named(distribution: Distribution) -> None:
-    distribution("attic", GOOD.replace("return Provider", "raise OSError('no attic') or Provider"))
+@pytest.mark.parametrize("error", ["OSError", "SystemExit"])
+def test_a_hook_that_raises_is_named(distribution: Distribution, error: str) -> None:
+    distribution("attic", GOOD.replace("return Provider", f"raise {error}('no attic') or Provider"))
     message = refusal(errors.PluginInvalid, "attic")
-    assert "mosaic_storage of mosaic-attic 2.3 failed: OSError: no attic" in message
+    assert f"mosaic_storage of mosaic-attic 2.3 failed: {error}: no attic" in message
 
 
 @pytest.mark.parametrize(

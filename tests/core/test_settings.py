@@ -266,10 +266,25 @@ def test_broken_toml_is_named_with_its_line(tmp_path: Path) -> None:
     assert "line 2" in message
 
 
-def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
-    (tmp_path / "mosaic.toml").write_bytes(b'[platform]\nname = "B\xfccher"\n')
-    with pytest.raises(ConfigurationError, match=r"mosaic\.toml is not valid TOML"):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_is_read_as_any_editor_writes_it(tmp_path: Path, encoding: str, end: str) -> None:
+    text = end.join(("[platform]", 'name = "Bücher"', ""))
+    (tmp_path / "mosaic.toml").write_bytes(text.encode(encoding))
+    assert load_settings(tmp_path).platform.name == "Bücher"
+
+
+@pytest.mark.parametrize(("encoding", "byte"), [("cp1252", "0xfc"), ("utf-16", "0xff")])
+def test_a_file_that_is_not_utf8_is_named(tmp_path: Path, encoding: str, byte: str) -> None:
+    (tmp_path / "mosaic.toml").write_bytes('[platform]\nname = "Bücher"\n'.encode(encoding))
+    with pytest.raises(ConfigurationError, match=r"mosaic\.toml is not UTF-8") as caught:
         load_settings(tmp_path)
+    assert byte in caught.value.message
+    assert "Save it as UTF-8" in caught.value.hint
+
+
+def test_a_file_that_is_nested_without_end_is_named(tmp_path: Path) -> None:
+    assert "nested too deeply" in refusal(tmp_path, "x = " + "[" * 100_000)
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
