@@ -140,7 +140,7 @@ class FileDatabases:
         Raises:
             DatabaseReadOnly, DiskFull: there is no template yet, and it cannot be made.
         """
-        with sqlite.translating(f"The folder {templates.name!r} of templates", files=True):
+        with sqlite.translating(f"The template of new databases in {templates.name}", files=True):
             template = await asyncio.to_thread(template_bytes, templates, schema)
         return cls(folder, names, options or FileOptions(), schema, tiers, template)
 

@@ -6,12 +6,18 @@ import hashlib
 import os
 import secrets
 import sqlite3
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from mosaic_core.database import TenantSchema, sqlite
+from mosaic_core.file_databases import disk
+
+#: Seconds after which nobody fills a draft any more: its process was killed.
+_ABANDONED = 3600.0
 
 
 def template_bytes(folder: Path, schema: TenantSchema) -> bytes:
@@ -33,7 +39,21 @@ def template_bytes(folder: Path, schema: TenantSchema) -> bytes:
 
 def _make(path: Path, schema: TenantSchema) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        _fill(draft, schema)
+        content = draft.read_bytes()
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:  # each start tries again: on a full disk, it would be fuller each time
+        disk.remove(draft)
+        raise
+    return content
+
+
+def _fill(draft: Path, schema: TenantSchema) -> None:
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.execute(f"PRAGMA page_size = {sqlite.PAGE_SIZE}")
@@ -50,8 +70,10 @@ def _make(path: Path, schema: TenantSchema) -> bytes:
         schema.history.upgrade(connected, "the template")
         connected.commit()
     engine.dispose()
-    content = draft.read_bytes()
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(draft, path)
-    return content
+
+
+def _remove_abandoned(path: Path) -> None:
+    for draft in path.parent.glob(f"{path.name}.*"):
+        with suppress(FileNotFoundError):  # its process was quicker
+            if time.time() - draft.stat().st_mtime > _ABANDONED:
+                draft.unlink()

@@ -405,6 +405,18 @@ def test_a_file_that_may_not_grow_loses_nothing(tmp_path: Path) -> None:
     _assert_full(_tried("limited", tmp_path))
 
 
+def test_a_disk_without_room_for_the_template_is_not_fuller_after_each_start(
+    tmp_path: Path,
+) -> None:
+    found = _tried("template", tmp_path)
+    for start in ("start", "again"):
+        assert found[start]["error"] == "DiskFull", found
+        assert found[start]["message"].startswith("The template of new databases")
+        assert "Free some space" in found[start]["hint"]
+    assert found["left"] == []
+    assert found["afterwards"]["error"] is None
+
+
 def _own_disk() -> bool:
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,24 @@ def test_the_template_is_made_once_and_made_again_when_it_is_spoiled(tmp_path: P
         assert [p.name for p in (tmp_path / "templates").iterdir()] == [template.name]
 
     asyncio.run(main())
+
+
+def test_what_was_left_of_a_template_by_a_killed_process_goes_with_the_next_one(
+    tmp_path: Path,
+) -> None:
+    async def start() -> None:
+        async with opened(tmp_path):
+            pass
+
+    asyncio.run(start())
+    (template,) = (tmp_path / "templates").iterdir()
+    template.unlink()
+    old, new = (template.with_name(f"{template.name}.{name}") for name in ("0ld-wal", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half of it")
+    os.utime(old, (time.time() - 7200,) * 2)
+    asyncio.run(start())
+    assert {path.name for path in template.parent.iterdir()} == {template.name, new.name}
 
 
 def test_instances_that_start_at_once_make_one_template(tmp_path: Path) -> None:

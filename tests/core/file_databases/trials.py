@@ -148,6 +148,22 @@ async def _limited(folder: Path) -> dict[str, Any]:
     return found
 
 
+async def _template(folder: Path) -> dict[str, Any]:
+    """A process that may not make a file of the size that a template has."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def start() -> None:
+        async with opened(folder) as files:
+            await files.provision(toy_tenant())
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, most))
+    found: dict[str, Any] = {"start": await outcome(start()), "again": await outcome(start())}
+    found["left"] = [path.name for path in folder.rglob("*") if path.is_file()]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    found["afterwards"] = await outcome(start())
+    return found
+
+
 async def _cramped(folder: Path) -> dict[str, Any]:
     """A disk of six megabytes."""
     async with opened(folder) as files:
