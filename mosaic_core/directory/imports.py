@@ -17,7 +17,7 @@ from sqlalchemy import ColumnExpressionArgument, or_, select
 
 from mosaic_core.directory.leases import Lease, lost
 from mosaic_core.directory.remains import remove_rows
-from mosaic_core.directory.slugs import require_not_kept
+from mosaic_core.directory.slugs import require_not_kept, slug_taken
 from mosaic_core.directory.tables import ImportRow, TenantRow
 from mosaic_core.errors import Conflict
 from mosaic_core.head import Write
@@ -52,7 +52,8 @@ class Imports:
         works at it takes its lease first.
 
         Raises:
-            Conflict: the slug is taken, maybe by a tenant that is deleted or that was renamed.
+            Conflict: the slug is taken, maybe by a tenant that is deleted or that was renamed, or
+                somebody makes a tenant of another bundle under it at the moment.
         """
 
         async def fn(write: Write) -> str:
@@ -60,13 +61,15 @@ class Imports:
             if (row := await write.session.scalar(there)) is not None:
                 raise _in_the_way(row)
             await require_not_kept(write, "", wish.slug)
+            there_too = (ImportRow.slug == wish.slug, ~ImportRow.given_up)
             begun = select(ImportRow.tenant_id).where(
-                ImportRow.bundle_id == wish.bundle_id,
-                ImportRow.slug == wish.slug,
-                ImportRow.tier == wish.tier,
-                ~ImportRow.given_up,
+                ImportRow.bundle_id == wish.bundle_id, ImportRow.tier == wish.tier, *there_too
             )
+            others = select(ImportRow.tenant_id).where(*there_too)
             tenant_id = await write.session.scalar(begun)
+            for other in await write.session.scalars(others):
+                if other != tenant_id and await self._directory.leases.held_in(write, other):
+                    raise slug_taken(wish.slug)
             if tenant_id is None:
                 tenant_id = new_id().hex
                 write.session.add(

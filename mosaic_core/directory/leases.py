@@ -239,6 +239,10 @@ class Leases:
         async with self._database.session() as session:
             return await self._held(session, tenant_id)
 
+    async def held_in(self, write: Write, tenant_id: str) -> bool:
+        """Whether somebody works at a tenant, as a write to the platform database sees it."""
+        return await self._held(write.session, tenant_id) is not None
+
     @property
     def _lasts(self) -> int:
         return round(self.lasts * 1000)

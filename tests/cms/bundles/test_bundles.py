@@ -469,6 +469,60 @@ def test_a_process_that_was_held_up_leaves_what_another_imported(
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("first_is", ["at work", "held up"])
+def test_of_two_bundles_under_one_slug_one_becomes_the_tenant(
+    deployments: Deployments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_is: str
+) -> None:
+    """While somebody works at the first, the second is refused before anything is made of it; when
+    nobody seems to, whoever is late, at the end."""
+    root, files = deployments.copy(), [tmp_path / f"{slug}.mosaic" for slug in ("aurora", "steel")]
+    stands, goes = asyncio.Event(), asyncio.Event()
+    original = loading._Loading._end
+    loads = 0
+
+    async def end(self: Any, *given: Any) -> None:
+        nonlocal loads
+        loads += 1
+        if not stands.is_set():
+            stands.set()
+            await goes.wait()
+        await original(self, *given)
+
+    async def forget(write: Any) -> None:
+        await write.session.execute(update(LeaseRow).values(renewed=0))
+
+    async def import_(into: Deployment, file: Path) -> Any:
+        return await into.rule("tenants.import", file=file, slug="shop", tier="open")
+
+    async def scenario() -> None:
+        async with opened(root) as one, opened(root) as other:
+            for slug, file in zip(("aurora", "steel"), files, strict=True):
+                await one.do("tenants.export", slug, file=file)
+            monkeypatch.setattr(loading._Loading, "_end", end)
+            first = asyncio.create_task(import_(one, files[0]))
+            await stands.wait()
+            directory = other.product.platform.directory
+            if first_is == "held up":
+                await directory.note(forget, actor="t", action="t")
+                await import_(other, files[1])
+                goes.set()
+                with pytest.raises(Conflict, match="The slug 'shop' is taken"):
+                    await first
+            else:
+                with pytest.raises(Conflict, match="The slug 'shop' is taken"):
+                    await import_(other, files[1])
+                assert loads == 1
+                assert len(await directory.imports.going(datetime.now(UTC))) == 1
+                goes.set()
+                await first
+            whose = {"at work": "aurora", "held up": "steel"}[first_is]
+            assert f"at {whose}." in (await other.get("/visit/", "shop.mosaic.test")).text
+            assert await directory.imports.going(datetime.now(UTC)) == []
+            assert await strays(other) == []
+
+    asyncio.run(scenario())
+
+
 @in_its_loop
 async def test_what_nobody_goes_on_with_is_removed_after_a_week(
     made: Made, monkeypatch: pytest.MonkeyPatch
