@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosaic_cms.cli.running import AsJson, operator, print_json, run, say, show_table
+from mosaic_cms.cli.running import AsJson, counted, operator, print_json, run, say, show_table
 
 if TYPE_CHECKING:
     from mosaic_cms.product import Product
@@ -34,7 +34,7 @@ def list_all(
         print_json(views)
         return
     rows = [(view.email, view.name, _state(view)) for view in views]
-    show_table(f"{len(rows)} accounts", ("address", "name", "state"), rows)
+    show_table(counted(len(rows), "account"), ("address", "name", "state"), rows)
 
 
 @app.command("show")

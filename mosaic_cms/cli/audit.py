@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosaic_cms.cli.running import AsJson, operator, print_json, run, say, show_table
+from mosaic_cms.cli.running import AsJson, counted, operator, print_json, run, say, show_table
 
 if TYPE_CHECKING:
     from mosaic_cms.operations.audit import AuditView
@@ -49,7 +49,9 @@ def audit(
     if as_json:
         print_json(views)
     elif views:
-        show_table(f"{len(views)} entries", _COLUMNS, [_row(view) for view in views])
+        show_table(
+            counted(len(views), "entry", "entries"), _COLUMNS, [_row(view) for view in views]
+        )
     else:
         say("There is nothing.")
 

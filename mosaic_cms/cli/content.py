@@ -12,6 +12,7 @@ import typer
 from mosaic_cms.cli.running import (
     AsJson,
     SiteOption,
+    counted,
     print_json,
     progress_bar,
     run,
@@ -93,7 +94,8 @@ def _show(report: ImportReport) -> None:
     show_lines(report.lines)
     notes = sum(line.level == "note" for line in report.lines)
     say(
-        f"[green]✓[/] {report.created} pages made, {report.updated} changed, "
-        f"{report.unchanged} as they were; {report.published} published; {report.files} files. "
-        f"[yellow]{notes} notes[/], [red]{report.problems} problems[/]."
+        f"[green]✓[/] {counted(report.created, 'page')} made, {report.updated} changed, "
+        f"{report.unchanged} as they were; {report.published} published; "
+        f"{counted(report.files, 'file')}. "
+        f"[yellow]{counted(notes, 'note')}[/], [red]{counted(report.problems, 'problem')}[/]."
     )

@@ -11,6 +11,7 @@ import typer
 from mosaic_cms.cli.running import (
     AsJson,
     config_path,
+    counted,
     escaped,
     operator,
     print_json,
@@ -101,7 +102,8 @@ def migrate(
 def _tell(result: dict[str, Any]) -> None:
     for what in result["corrected"]:
         say(f"[yellow]![/] {escaped(what)}")
-    say(f"[green]✓[/] platform {result['platform']}; {len(result['migrated'])} tenants moved.")
+    migrated = counted(len(result["migrated"]), "tenant")
+    say(f"[green]✓[/] platform {result['platform']}; {migrated} migrated.")
     for slug in result["unrendered"]:
         say(f"  {slug} is suspended: run 'mosaic render -s {slug}' once it is open again.")
     for slug, reason in (result["failed"] | result["busy"]).items():

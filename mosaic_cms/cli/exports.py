@@ -12,6 +12,7 @@ from mosaic_cms.cli.content import show_lines
 from mosaic_cms.cli.running import (
     AsJson,
     SiteOption,
+    counted,
     print_json,
     progress_bar,
     run,
@@ -77,6 +78,7 @@ def _export(name: str, site: str, given: dict[str, Any], *, as_json: bool) -> No
     else:
         if report.lines:
             show_lines(report.lines)
-        say(f"[green]✓[/] {report.pages} pages and {report.files} files in {report.path}.")
+        made = f"{counted(report.pages, 'page')} and {counted(report.files, 'file')}"
+        say(f"[green]✓[/] {made} in {report.path}.")
     if report.problems:
         raise typer.Exit(2)

@@ -15,6 +15,7 @@ from mosaic_cms.cli.issuers import examine_sign_ins
 from mosaic_cms.cli.running import (
     AsJson,
     config_path,
+    counted,
     operator,
     print_json,
     progress_bar,
@@ -85,11 +86,11 @@ def _tell(found: _Found) -> None:
     if found.problems:
         problems = [(p.subject, p.what, p.mend) for p in found.problems]
         columns = ("where", "what is wrong", "what to do")
-        show_table(f"{len(problems)} problems", columns, problems)
+        show_table(counted(len(problems), "problem"), columns, problems)
     else:
         say(
             "[green]✓[/] Configuration, plugins and the databases of "
-            f"{found.tenants} tenants are well."
+            f"{counted(found.tenants, 'tenant')} are well."
         )
 
 
@@ -171,7 +172,8 @@ async def _mail(product: Product) -> list[Problem]:
         return [
             Problem(
                 "mail",
-                f"{len(views)} mails wait, and no plugin that sends mail is selected.",
+                f"{counted(len(views), 'mail')} not sent yet, and no plugin that sends mail is "
+                "selected.",
                 "Add mail_smtp to [platform] plugins and set it up; 'mosaic mail list' shows them.",
             )
         ]
@@ -182,7 +184,7 @@ async def _mail(product: Product) -> list[Problem]:
     return [
         Problem(
             f"mail of {tenant or 'the platform'}",
-            f"{len(found)} mails did not get out; the last: {found[-1].error}",
+            f"{counted(len(found), 'mail')} did not get out; the last: {found[-1].error}",
             "'mosaic mail list' shows them; mend what is named, then 'mosaic mail retry'.",
         )
         for tenant, found in late.items()

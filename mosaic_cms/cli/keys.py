@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mosaic_cms.cli.running import AsJson, perform_at, print_json, say, show_table
+from mosaic_cms.cli.running import AsJson, counted, perform_at, print_json, say, show_table
 
 app = typer.Typer(no_args_is_help=True)
 OfTenant = Annotated[str, typer.Option("--tenant", "-t", help="The tenant's slug.")]
@@ -45,7 +45,7 @@ def list_all(tenant: OfTenant, as_json: AsJson = False) -> None:
         print_json(views)
         return
     columns = ("id", "begins with", "name", "role", "for", "made by", "last used", "")
-    show_table(f"{len(views)} keys", columns, [_row(view) for view in views])
+    show_table(counted(len(views), "key"), columns, [_row(view) for view in views])
 
 
 @app.command("revoke")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosaic_cms.cli.running import AsJson, operator, print_json, run, say, show_table
+from mosaic_cms.cli.running import AsJson, counted, operator, print_json, run, say, show_table
 
 if TYPE_CHECKING:
     from mosaic_cms.product import Product
@@ -44,7 +44,7 @@ def retry(
     if as_json:
         print_json(result)
     else:
-        say(f"[green]✓[/] {result.sent} mails got out.")
+        say(f"[green]✓[/] {counted(result.sent, 'mail')} got out.")
         if result.left:
             _show(result.left)
     if result.left:
@@ -88,7 +88,7 @@ def _show(views: list[Any]) -> None:
         )
         for view in views
     ]
-    show_table(f"{len(rows)} mails have not got out", _COLUMNS, rows)
+    show_table(f"{counted(len(rows), 'mail')} not out yet", _COLUMNS, rows)
 
 
 def _told(view: Any) -> str:

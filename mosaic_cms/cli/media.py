@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from mosaic_cms.cli import media_bin, media_content
-from mosaic_cms.cli.running import AsJson, SiteOption, perform_at, print_json, say, show_table
+from mosaic_cms.cli.running import (
+    AsJson,
+    SiteOption,
+    counted,
+    perform_at,
+    print_json,
+    say,
+    show_table,
+)
 
 app = typer.Typer(no_args_is_help=True)
 Percent = Annotated[int | None, typer.Argument(min=0, max=100)]
@@ -36,7 +44,7 @@ def list_all(
         return
     rows = [(v.reference, _path(v), f"{v.size:,}", _size(v), _point(v), v.alt) for v in views]
     columns = ("reference", "name", "bytes", "pixels", "focal point", "alternative text")
-    show_table(f"{len(rows)} files", columns, rows)
+    show_table(counted(len(rows), "file"), columns, rows)
 
 
 @app.command("show")
@@ -113,7 +121,7 @@ def move_folder(folder: str, to: str, site: SiteOption, as_json: AsJson = False)
     if as_json:
         print_json(done)
     else:
-        say(f"[green]✓[/] {done.files} files")
+        say(f"[green]✓[/] {counted(done.files, 'file')}")
 
 
 @app.command("duplicates")

@@ -6,7 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from mosaic_cms.cli.running import AsJson, SiteOption, perform_at, print_json, say, show_table
+from mosaic_cms.cli.running import (
+    AsJson,
+    SiteOption,
+    counted,
+    perform_at,
+    print_json,
+    say,
+    show_table,
+)
 
 Name = Annotated[str, typer.Argument(help="media:<id>, as 'list' or 'bin' shows it.")]
 
@@ -33,7 +41,7 @@ def list_binned(site: SiteOption, as_json: AsJson = False) -> None:
         print_json(views)
         return
     rows = [(v.media.reference, v.media.name, f"{v.until:%Y-%m-%d}") for v in views]
-    show_table(f"{len(rows)} files", ("reference", "name", "until"), rows)
+    show_table(counted(len(rows), "file"), ("reference", "name", "until"), rows)
 
 
 def undelete(media: Name, site: SiteOption, as_json: AsJson = False) -> None:

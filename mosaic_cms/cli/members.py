@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosaic_cms.cli.running import AsJson, perform_at, print_json, run, say, show_table, site_scope
+from mosaic_cms.cli.running import (
+    AsJson,
+    counted,
+    perform_at,
+    print_json,
+    run,
+    say,
+    show_table,
+    site_scope,
+)
 from mosaic_core.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -35,7 +44,7 @@ def list_all(tenant: OfTenant, as_json: AsJson = False) -> None:
         (v.email, v.name, _roles(v), f"{v.joined_at:%Y-%m-%d}", "" if v.active else "inactive")
         for v in views
     ]
-    show_table(f"{len(rows)} members", ("address", "name", "role", "since", ""), rows)
+    show_table(counted(len(rows), "member"), ("address", "name", "role", "since", ""), rows)
 
 
 @app.command("add")
@@ -70,7 +79,11 @@ def change(
 def remove(email: Email, tenant: OfTenant, as_json: AsJson = False) -> None:
     """Remove a member, and revoke their API keys and tokens for the tenant."""
     view = _perform("members.remove", tenant, email, {}, as_json=as_json)
-    _shown(view, f"is no member of {tenant} any more; {view.keys} keys revoked", as_json=as_json)
+    _shown(
+        view,
+        f"is no member of {tenant} any more; {counted(view.keys, 'key')} revoked",
+        as_json=as_json,
+    )
 
 
 def _perform(name: str, tenant: str, email: str, given: dict[str, Any], *, as_json: bool) -> Any:

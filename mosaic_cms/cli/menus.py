@@ -11,6 +11,7 @@ import typer
 from mosaic_cms.cli.running import (
     AsJson,
     SiteOption,
+    counted,
     perform_at,
     print_json,
     reporting,
@@ -131,7 +132,7 @@ def _show(menu: Any) -> None:
     for entry in menu.items:
         rows.append(_row(entry, ""))
         rows += [_row(inner, "  ") for inner in entry.items]
-    title = f"{menu.place} ({menu.language}): {len(rows)} entries"
+    title = f"{menu.place} ({menu.language}): {counted(len(rows), 'entry', 'entries')}"
     show_table(title, ("entry", "leads to", "shown"), rows)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mosaic_cms.cli.running import escaped, print_json, say, show_table
+from mosaic_cms.cli.running import counted, escaped, print_json, say, show_table
 
 PagePath = Annotated[str, typer.Argument(help="The page's path, such as /visit/hours/.")]
 
@@ -39,5 +39,4 @@ def show_pages(views: Any, *, as_json: bool) -> None:
         (v.path, titled(v.title), v.layout, v.state, f"{v.updated_at:%Y-%m-%d %H:%M}")
         for v in views
     ]
-    title = "1 page" if len(rows) == 1 else f"{len(rows)} pages"
-    show_table(title, ("path", "title", "layout", "state", "updated"), rows)
+    show_table(counted(len(rows), "page"), ("path", "title", "layout", "state", "updated"), rows)

@@ -10,6 +10,7 @@ import typer
 from mosaic_cms.cli.running import (
     AsJson,
     config_path,
+    counted,
     fail,
     print_json,
     reporting,
@@ -77,7 +78,8 @@ def new(
     if as_json:
         print_json([str(file) for file in files])
     else:
-        say(f"[green]✓[/] {name} has {len(files)} files in [bold]{folder / name}[/]. Next:")
+        made = counted(len(files), "file")
+        say(f"[green]✓[/] {name} has {made} in [bold]{folder / name}[/]. Next:")
         say(f"  pip install -e {folder / name} && pytest {folder / name}")
 
 

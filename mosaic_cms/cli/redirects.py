@@ -10,6 +10,7 @@ import typer
 from mosaic_cms.cli.running import (
     AsJson,
     SiteOption,
+    counted,
     perform_at,
     print_json,
     reporting,
@@ -39,7 +40,7 @@ def list_all(
         (v.source, v.leads_to, "automatic" if v.automatic else "", "" if v.shown else "not shown")
         for v in views
     ]
-    show_table(f"{len(rows)} redirects", ("from", "to", "", ""), rows)
+    show_table(counted(len(rows), "redirect"), ("from", "to", "", ""), rows)
 
 
 @app.command("add")
@@ -93,8 +94,8 @@ def import_file(
         rows = [(str(line.line or ""), line.level, line.message) for line in report.lines]
         show_table(file.name, ("line", "", "what"), rows)
         say(
-            f"[green]✓[/] {report.set} redirects set, {report.unchanged} as they were; "
-            f"[red]{report.problems} problems[/]."
+            f"[green]✓[/] {counted(report.set, 'redirect')} set, {report.unchanged} as they were; "
+            f"[red]{counted(report.problems, 'problem')}[/]."
         )
     if report.problems:
         raise typer.Exit(2)

@@ -128,6 +128,11 @@ def say(text: str) -> None:
     Console(highlight=False).print(text, soft_wrap=True)
 
 
+def counted(number: int, what: str, several: str | None = None) -> str:
+    """``1 page``, ``2 pages``, ``0 entries``."""
+    return f"{number} {what if number == 1 else several or what + 's'}"
+
+
 def escaped(text: str) -> str:
     """Text in which nothing is Rich's markup."""
     from rich.markup import escape
@@ -202,4 +207,6 @@ def _bar() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, transient=True, console=Console(stderr=True))
+    console = Console(stderr=True)
+    # Where nobody looks it would leave an empty line.
+    return Progress(*columns, transient=True, console=console, disable=not console.is_interactive)

@@ -10,6 +10,7 @@ import typer
 from mosaic_cms.cli.running import (
     AsJson,
     SiteOption,
+    counted,
     operator,
     perform_at,
     print_json,
@@ -38,7 +39,7 @@ def list_all(tenant: TenantOption, as_json: AsJson = False) -> None:
         print_json(views)
         return
     rows = [(v.key, v.title, " ".join((v.language, *v.languages)), v.theme) for v in views]
-    show_table(f"{len(rows)} sites", ("key", "title", "languages", "theme"), rows)
+    show_table(counted(len(rows), "site"), ("key", "title", "languages", "theme"), rows)
 
 
 @app.command("show")
@@ -139,7 +140,10 @@ def delete(
     if as_json:
         print_json(done)
     else:
-        say(f"[green]✓[/] {done.key} is deleted: {done.pages} pages, {done.files} files.")
+        say(
+            f"[green]✓[/] {done.key} is deleted: {counted(done.pages, 'page')}, "
+            f"{counted(done.files, 'file')}."
+        )
 
 
 @app.command("terms")
@@ -165,7 +169,7 @@ def terms(
         print_json(views)
         return
     rows = [(v.kind, v.title, v.slug, str(v.pages), str(v.published)) for v in views]
-    show_table(f"{len(rows)} terms", ("kind", "title", "slug", "pages", "live"), rows)
+    show_table(counted(len(rows), "term"), ("kind", "title", "slug", "pages", "live"), rows)
 
 
 def render(
@@ -203,7 +207,8 @@ def render(
         print_json(results)
     else:
         pages = sum(result.pages for result in results.values())
-        say(f"[green]✓[/] {pages} pages of {len(results)} tenants are made again.")
+        whose = counted(len(results), "tenant")
+        say(f"[green]✓[/] {counted(pages, 'page')} of {whose}: made again.")
         if left:
             say(f"[red]✗[/] {left} pages could not be; the log says why.")
     if left:

@@ -11,6 +11,7 @@ import typer
 from mosaic_cms.cli.bundles import IdentityOption, identity_in, told
 from mosaic_cms.cli.running import (
     AsJson,
+    counted,
     operator,
     print_json,
     progress_bar,
@@ -70,7 +71,9 @@ def list_all(
         print_json(views)
         return
     rows = [(v.slug, v.name, v.tier, v.status, v.host, ", ".join(v.domains)) for v in views]
-    show_table(f"{len(rows)} tenants", ("slug", "name", "tier", "status", "host", "domains"), rows)
+    show_table(
+        counted(len(rows), "tenant"), ("slug", "name", "tier", "status", "host", "domains"), rows
+    )
 
 
 @app.command("show")

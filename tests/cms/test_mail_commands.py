@@ -55,7 +55,7 @@ def test_without_a_plugin_the_mail_waits_and_the_doctor_says_so(path: Path) -> N
     )
     found = json.loads(invoke("doctor", "--json", code=1))
     (problem,) = found["problems"]
-    assert problem["what"] == "1 mails wait, and no plugin that sends mail is selected."
+    assert problem["what"] == "1 mail not sent yet, and no plugin that sends mail is selected."
     assert "mail_smtp" in problem["mend"]
     assert "No plugin that sends mail" in invoke("mail", "retry", code=1)
     assert "No plugin that sends mail" in invoke("mail", "test", "a@b.example", code=1)
@@ -84,13 +84,13 @@ def test_a_refused_mail_is_shown_with_why_until_it_is_dropped(path: Path) -> Non
         found = json.loads(invoke("doctor", "--json", code=1))
         (problem,) = found["problems"]
         assert problem["subject"] == "mail of aurora"
-        assert "1 mails did not get out" in problem["what"]
+        assert "1 mail did not get out" in problem["what"]
         assert "550 5.1.1" in problem["what"]
         assert "mosaic mail retry" in problem["mend"]
         assert "given up" in invoke("mail", "list")
         invoke("mail", "retry", code=1)
         server.answers = {}
-        assert "1 mails got out" in invoke("mail", "retry")
+        assert "1 mail got out" in invoke("mail", "retry")
         assert len(server.arrived) == 1
 
 
