@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONFIG_VARIABLE = "MOSAIC_CONFIG"
+#: Characters that stay in one line in the first column of a table.
+_WHOLE = 24
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 SiteOption = Annotated[
     str, typer.Option("--site", "-s", help="The tenant's slug, or slug/site for another site.")
@@ -116,10 +118,13 @@ def plain(value: Any) -> Any:
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table for people; plain text when nobody looks."""
     table = Table(title=title, title_justify="left", header_style="bold blue", box=None)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    used = [place for place in range(len(columns)) if any(row[place] for row in rows)]
+    for place in used or range(len(columns)):  # one that is empty takes the room of the others
+        # What a row is known by is typed elsewhere: it stays in one piece where that can be.
+        whole = place == 0 and all(len(row[0]) <= _WHOLE for row in rows)
+        table.add_column(columns[place], overflow="fold", no_wrap=whole)
     for row in rows:
-        table.add_row(*(escaped(cell) for cell in row))
+        table.add_row(*(escaped(row[place]) for place in used))
     Console(highlight=False).print(table)
 
 

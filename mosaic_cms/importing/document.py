@@ -24,6 +24,8 @@ MAX_BODY = 1_000_000
 _SUMMARY = 180
 _HTML = re.compile(r"</?[a-zA-Z][^<>]*>|<!--")
 _TEMPLATE = re.compile(r"\{[{%]")
+#: Hugo's third way to write front matter: an object at the very beginning.
+_JSON = re.compile(r'\{\s*"[^"\n]*"\s*:')
 _MORE = re.compile(r"<!--\s*more\s*-->", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?…][\"”’)]*(?=\s)")
 
@@ -66,7 +68,7 @@ def read_document(source: str, path: Path, reader: LinkReader, report: Report) -
         offset = error.start + (len(data) - len(error.object))
         report.problem(
             source,
-            f"it is not UTF-8 (byte {offset} is 0x{data[offset]:02x}); left out",
+            f"it is not UTF-8 (byte {offset} is 0x{data[offset]:02x}); left out: save it as UTF-8",
             data.count(b"\n", 0, offset) + 1,
         )
         return None
@@ -87,6 +89,8 @@ def read_document(source: str, path: Path, reader: LinkReader, report: Report) -
 
 
 def _analyse(source: str, front: FrontMatter, reader: LinkReader, report: Report) -> Document:
+    if front.kind is None and _JSON.match(front.body):
+        report.note(source, "front matter in JSON is not read, and stays as text", front.body_line)
     tokens, targets = reader.parse(front.body)
     heading, heading_lines = _first_heading(tokens)
     removed = []

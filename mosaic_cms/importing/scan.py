@@ -89,8 +89,8 @@ def _walk(root: Path, real_root: Path, folder: Path, report: Report) -> Iterator
             report.note(source, "hidden; skipped")
         elif entry.name in _MACHINERY or _CONFIGURATION.fullmatch(entry.name):
             report.note(source, "belongs to a site generator; skipped")
-        elif entry.is_symlink() and not _stays_inside(path, real_root):
-            report.problem(source, "a symbolic link that leads out of the folder; refused")
+        elif entry.is_symlink() and (astray := _astray(path, real_root)):
+            report.problem(source, f"a symbolic link that leads {astray}; refused")
         elif entry.is_dir(follow_symlinks=False):
             yield from _walk(root, real_root, path, report)
         elif entry.is_dir():
@@ -101,11 +101,15 @@ def _walk(root: Path, real_root: Path, folder: Path, report: Report) -> Iterator
             report.note(source, "neither a file nor a folder; skipped")
 
 
-def _stays_inside(path: Path, real_root: Path) -> bool:
+def _astray(path: Path, real_root: Path) -> str:
+    """Where a symbolic link leads that is not followed; empty for one that stays inside."""
     try:
-        return path.resolve(strict=True).is_relative_to(real_root)
-    except (OSError, RuntimeError):
-        return False
+        inside = path.resolve(strict=True).is_relative_to(real_root)
+    except FileNotFoundError:
+        return "nowhere"
+    except (OSError, RuntimeError):  # RuntimeError: what Python says of circles before 3.13
+        return "in a circle, or to what cannot be read"
+    return "" if inside else "out of the folder"
 
 
 def _is_text(name: str) -> bool:

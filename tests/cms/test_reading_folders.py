@@ -457,7 +457,7 @@ def test_a_link_that_leads_nowhere_is_told_with_its_line(tmp_path: Path) -> None
         "a.md:9: the page broken.md was left out; the link stays as it is",
         "a.md:11: the template tag in '{% include x %}' is not understood; the link stays as it is",
         "a.md:13: there is no page or file 'lost.md'; the link stays as it is",
-        "broken.md:1: it is not UTF-8 (byte 0 is 0xff); left out",
+        "broken.md:1: it is not UTF-8 (byte 0 is 0xff); left out: save it as UTF-8",
     ]
     assert folder.pages[0].body == body
 
@@ -515,14 +515,33 @@ def test_a_broken_file_is_left_out_and_the_rest_goes_on(tmp_path: Path) -> None:
     }
     assert by_path(folder)["/bom/"].title == "With a mark"
     assert problems(folder) == [
-        "bad/index.md:3: it is not UTF-8 (byte 7 is 0xe9); left out",
+        "bad/index.md:3: it is not UTF-8 (byte 7 is 0xe9); left out: save it as UTF-8",
         "big.md: its text has 1,000,001 bytes, and 1,000,000 fit; left out",
         "huge.md: it has 10,000,000 bytes, and 1,000,000 fit; left out",
-        "late.md:1: it is not UTF-8 (byte 6 is 0xff); left out",
+        "late.md:1: it is not UTF-8 (byte 6 is 0xff); left out: save it as UTF-8",
         "matter.md:4: the YAML front matter is broken: expected the node content, but found "
         "'<stream end>'; left out",
         "nul.md:5: its text has a NUL character; left out",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-be", "mac-roman"])
+def test_a_file_in_another_encoding_is_left_out_whole(tmp_path: Path, encoding: str) -> None:
+    text = "---\ntitle: Bücher\n---\nÉté – “oui”\n"
+    folder = read(tmp_path, {"a.md": text.encode(encoding), "b.md": text})
+    assert [page.title for page in folder.pages] == ["Bücher"]
+    (problem,) = problems(folder)
+    assert problem.startswith("a.md:")
+    assert problem.endswith(("save it as UTF-8", "its text has a NUL character; left out"))
+
+
+@pytest.mark.parametrize("space", ["", "\n  "])
+def test_front_matter_in_json_is_told(tmp_path: Path, space: str) -> None:
+    text = f'{{{space}"title": "Ours",{space} "tags": ["a"]}}\n\nText.\n'
+    folder = read(tmp_path, {"a.md": text, "b.md": 'Text with {"a": 1}.\n', "c.md": "{ref}\n"})
+    assert [page.body for page in folder.pages if page.source == "a.md"] == [text]
+    told = "front matter in JSON is not read, and stays as text"
+    assert [remark for remark in remarks(folder) if "JSON" in remark] == [f"a.md:1: {told}"]
 
 
 def test_what_is_no_content_is_passed_over_with_a_word(tmp_path: Path) -> None:
@@ -534,6 +553,7 @@ def test_what_is_no_content_is_passed_over_with_a_word(tmp_path: Path) -> None:
     (root / "leak.md").symlink_to(outside / "secret.md")
     (root / "leaks").symlink_to(outside)
     (root / "dangling.md").symlink_to(root / "nothing.md")
+    (root / "circle.md").symlink_to(root / "circle.md")
     (root / "round").symlink_to(root)
     (root / "alias.md").symlink_to(root / "a.md")
     os.mkfifo(root / "pipe.md")
@@ -550,7 +570,8 @@ def test_what_is_no_content_is_passed_over_with_a_word(tmp_path: Path) -> None:
     assert {p.source for p in folder.pages} == {"a.md", "alias.md"}
     assert not folder.media
     assert problems(folder) == [
-        "dangling.md: a symbolic link that leads out of the folder; refused",
+        "circle.md: a symbolic link that leads in a circle, or to what cannot be read; refused",
+        "dangling.md: a symbolic link that leads nowhere; refused",
         "leak.md: a symbolic link that leads out of the folder; refused",
         "leaks: a symbolic link that leads out of the folder; refused",
     ]
