@@ -129,6 +129,22 @@ def test_what_is_no_part_gets_the_whole_file(deployments: Deployments) -> None:
     deployments(scenario)
 
 
+def test_a_page_has_no_parts(deployments: Deployments) -> None:
+    """It may be made anew from one request to the next."""
+
+    async def scenario(deployment: Deployment) -> None:
+        whole = await deployment.get("/visit/")
+        for encoding in ("identity", "gzip"):
+            asked = {"range": "bytes=0-9", "accept_encoding": encoding}
+            for _ in range(2):
+                answer = await deployment.get("/visit/", **asked)
+                assert (answer.status_code, answer.text) == (200, whole.text)
+                assert "content-range" not in answer.headers
+                assert "accept-ranges" not in answer.headers
+
+    deployments(scenario)
+
+
 def test_a_part_of_a_file_that_is_gone_is_503(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         path = await store(deployment, "aurora", "film.mp4", FILM, "video/mp4")

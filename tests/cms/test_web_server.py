@@ -161,6 +161,59 @@ def test_requests_that_come_at_once_are_answered_in_their_order() -> None:
     asyncio.run(main())
 
 
+HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: aurora.mosaic.test\r\n\r\n"
+#: Two readers of these could disagree about where the body ends and the next request begins.
+AMBIGUOUS = {
+    "a length and chunks": b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks and a length": b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "two lengths": b"Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
+    "a list of lengths": b"Content-Length: 0, 0\r\n\r\n",
+    "a sign": b"Content-Length: +0\r\n\r\n",
+    "less than nothing": b"Content-Length: -1\r\n\r\n",
+    "a number in hex": b"Content-Length: 0x0\r\n\r\n",
+    "more than any": b"Content-Length: 99999999999999999999999\r\n\r\n",
+    "another encoding": b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunks inside another": b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+    "a space in a name": b"Content-Length : 0\r\n\r\n",
+    "a folded line": b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "a chunk of no size": b"Transfer-Encoding: chunked\r\n\r\nx\r\n\r\n",
+    "a line that ends in half": b"X: a\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("headers", AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_no_request_hides_in_the_body_of_another(headers: bytes) -> None:
+    async def main() -> None:
+        app = _Kept()
+        async with serving(app) as port:
+            head = b"POST /first HTTP/1.1\r\nHost: aurora.mosaic.test\r\n"
+            answer = await ask(port, head + headers + HIDDEN, HIDDEN)
+        assert "/hidden" not in app.asked
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+    asyncio.run(main())
+
+
+IGNORED = {
+    "of a length": b"Content-Length: %d\r\n\r\n%s" % (len(HIDDEN), HIDDEN),
+    "in chunks": b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN),
+}
+
+
+@pytest.mark.parametrize("body", IGNORED.values(), ids=IGNORED)
+def test_the_body_of_a_request_that_has_none_is_no_request(body: bytes) -> None:
+    async def main() -> None:
+        app = _Kept()
+        async with serving(app) as port:
+            head = b"GET /kept HTTP/1.1\r\nHost: aurora.mosaic.test\r\n"
+            answer = await ask(port, head + body, GET % (b"/kept", LAST))
+        assert set(app.asked) <= {"/kept"}
+        assert answer.count(b"HTTP/1.1 200 OK") == 2
+
+    asyncio.run(main())
+
+
 UNENDING = {
     "one header": (b"GET / HTTP/1.1\r\nX: ", b"a" * 1000),
     "many headers": (b"GET / HTTP/1.1\r\n", b"X: a\r\n" * 150),
