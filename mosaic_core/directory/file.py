@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_e
 
 from mosaic_core.database import History, sqlite
 from mosaic_core.database.inline import InlineSession
+from mosaic_core.database.rights import unwritable
 from mosaic_core.directory.database import SUBJECT, PlatformDatabase
 from mosaic_core.head import install_guard
 from mosaic_core.persistence import Problem
@@ -56,7 +57,7 @@ class PlatformFile(PlatformDatabase):
                     yield session
 
     async def check(self) -> list[Problem]:
-        return []
+        return unwritable(self.path)
 
     async def _is_made(self) -> bool:
         return self.path.exists()

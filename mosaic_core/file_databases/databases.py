@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from mosaic_core.database import TenantSchema, sqlite
 from mosaic_core.database.inline import InlineConnection, InlineSession
+from mosaic_core.database.rights import unwritable
 from mosaic_core.errors import Conflict, DatabaseError, DatabaseMissing
 from mosaic_core.file_databases import disk
 from mosaic_core.file_databases.drafts import Drafts
@@ -331,7 +332,7 @@ class FileDatabases:
         except DatabaseError as error:
             return [Problem(path.name, error.message, error.hint)]
         mend = "Restore the file from a backup, or save what is readable with 'sqlite3 .recover'."
-        return [Problem(path.name, what, mend) for what in found]
+        return [*(Problem(path.name, what, mend) for what in found), *unwritable(path)]
 
     async def strays(self, known: Collection[str]) -> list[Stray]:
         with sqlite.translating(f"The folder {self._folder.name!r} of databases", files=True):

@@ -389,6 +389,20 @@ def test_a_read_only_file_is_read_and_refuses_writes(public: Path) -> None:
     assert found["afterwards"]["error"] is None
 
 
+def test_a_lock_that_somebody_else_made_is_named_and_found_by_the_doctor(public: Path) -> None:
+    """As a command leaves it that an operator ran as another user than the one that serves."""
+    found = _tried("others_lock", public)
+    for name in READS:
+        assert found[name]["error"] is None, (name, found[name])
+    assert found["write"]["error"] == "DatabaseReadOnly"
+    assert found["write"]["message"].endswith(".lock cannot be written.")
+    assert "right to write" in found["write"]["hint"]
+    assert found["another's"]["error"] is None
+    (problem,) = found["check"]
+    assert ".lock: this user may not write the file" in problem
+    assert found["another's check"] == []
+
+
 def _assert_full(found: dict[str, Any]) -> None:
     assert found["write"]["error"] == "DiskFull", found
     assert "toy-1" in found["write"]["message"]

@@ -107,6 +107,35 @@ async def _unprivileged(folder: Path) -> dict[str, Any]:
     return found
 
 
+async def _others_lock(folder: Path) -> dict[str, Any]:
+    """A user to whom everything belongs but the lock beside one tenant's file."""
+    nobody = 65534
+    schema = toy_schema()  # its migrations are read while this user may read the project
+    data = folder / "data"
+    async with opened(data, schema=schema) as files:
+        one, two = await filled(files), await filled(files, 2)
+        for trial in (*READS.values(), *WRITES.values()):
+            await trial(one)
+    lock = one.path.with_suffix(".lock")
+    lock.chmod(0o400)
+    if os.geteuid() == 0:
+        for path in (data, *data.rglob("*")):
+            if path != lock:
+                os.chown(path, nobody, nobody)
+        os.setgid(nobody)
+        os.setuid(nobody)
+    found: dict[str, Any] = {}
+    async with opened(data, schema=schema) as files:
+        one, two = (Toys(files, toys.tenant) for toys in (one, two))
+        for name, trial in (READS | {"write": change}).items():
+            found[name] = await outcome(trial(one))
+        found["another's"] = await outcome(change(two))
+        for name, toys in {"check": one, "another's check": two}.items():
+            problems = await files.check(toys.tenant)
+            found[name] = [f"{p.subject}: {p.what}. {p.mend}" for p in problems]
+    return found
+
+
 async def _readable_file(folder: Path) -> dict[str, Any]:
     """A user who may write the folder, but not the file."""
     nobody = 65534
