@@ -148,12 +148,12 @@ async def _opens(settings: Settings) -> None:
     from mosaic_core.opening import open_platform
     from mosaic_core.plugins import Plugins
 
-    open_secrets(settings)
     if settings.serve.workers > 1:
         async with open_product(settings) as product:
+            open_secrets(settings)
             product.themes.check(settings.data_dir / THEMES_CHECKED)
     else:
         plugins = Plugins(settings.platform.plugins)
         schema, history = tenant_schema(plugins), platform_schema()
         async with open_platform(settings, schema, plugins=plugins, history=history):
-            pass
+            open_secrets(settings)  # last: without a platform there is nowhere to keep one

@@ -83,8 +83,9 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
     if as_json:
         print_json(view)
     else:
-        facts = view.model_dump(mode="json")
-        show_table(view.name, ("", ""), [(key, str(value)) for key, value in facts.items()])
+        facts = view.model_dump(mode="json") | {"domains": ", ".join(view.domains)}
+        rows = [(key, "" if value is None else str(value)) for key, value in facts.items()]
+        show_table(view.name, ("", ""), rows)
 
 
 @app.command("export")

@@ -120,7 +120,20 @@ def open_secrets(settings: Settings) -> Secrets:
         raise ConfigurationError(
             f"A {settings.platform.environment} deployment needs a secret of its own.", hint=_HOW
         )
-    return Secrets(_own(settings.data_dir / _FILE))
+    path = settings.data_dir / _FILE
+    try:
+        own = _own(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The secret of this deployment cannot be kept in {path}: {error.strerror}.",
+            hint=f"Give this user the right to write the data folder. {_HOW}",
+        ) from error
+    if len(own) < SHORTEST:  # such as an empty file, of which anybody would know what it makes
+        raise ConfigurationError(
+            f"The secret of this deployment in {path} is damaged.",
+            hint=f"Remove the file, and another is made. {_HOW}",
+        )
+    return Secrets(own)
 
 
 _HOW = (

@@ -17,7 +17,7 @@ from mosaic_cms.rights import Permission
 from mosaic_cms.scope import PlatformScope
 from mosaic_cms.traffic import BANDWIDTH
 from mosaic_core.directory import TenantRecord, require_foreign
-from mosaic_core.errors import Conflict, InvalidInput
+from mosaic_core.errors import Conflict, InvalidHost, InvalidInput
 from mosaic_core.head import Write
 from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantContext, TenantStatus
@@ -186,7 +186,13 @@ def _domains(
         raise Conflict(
             f"The {tenant.tier} tier has no custom domains.", hint="Choose another tier."
         )
-    domains = tuple(dict.fromkeys(normalise_host(domain) for domain in given))
+    try:
+        domains = tuple(dict.fromkeys(normalise_host(domain) for domain in given))
+    except InvalidHost as error:
+        raise InvalidInput(
+            f"One of {', '.join(map(repr, given))} is no domain.",
+            hint="Give a name such as 'www.example.com'.",
+        ) from error
     for domain in domains:
         if platform.directory.tenant_of_domain(domain) is not None:
             raise Conflict(f"The domain {domain} is in use.", hint="Check the spelling.")

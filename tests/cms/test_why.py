@@ -79,6 +79,28 @@ def test_in_development_a_deployment_makes_its_own_secret(tmp_path: Path) -> Non
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("content", ["", "half of i"])
+def test_a_secret_that_was_cut_off_is_none(tmp_path: Path, content: str) -> None:
+    settings = make_settings({}, root=tmp_path)
+    settings.data_dir.mkdir()
+    open_secrets(settings)
+    (file,) = settings.data_dir.glob("*.secret")
+    file.write_text(content)
+    with pytest.raises(ConfigurationError, match="is damaged") as told:
+        open_secrets(settings)
+    assert str(file) in told.value.message
+    file.unlink()
+    open_secrets(settings)
+
+
+def test_a_secret_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    settings = make_settings({}, root=tmp_path)
+    settings.data_dir.write_bytes(b"no folder")
+    with pytest.raises(ConfigurationError, match="cannot be kept") as told:
+        open_secrets(settings)
+    assert "right to write" in told.value.hint
+
+
 def test_what_is_made_for_one_purpose_counts_for_no_other() -> None:
     secrets = Secrets("x" * 20 + "0123456789abcdef")
     assert secrets.signed("session", "m", secrets.signature("session", "m"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from mosaic_cms.cli.commands import app
@@ -62,6 +64,33 @@ def test_errors_name_the_thing_and_say_what_to_do(deployment: Deployment) -> Non
     assert refused["error"]["code"] == "invalid-input"
     missing = deployment.run("import", "markdown", "nowhere", "--site", "nobody", status=1)
     assert "error:" in missing
+
+
+def test_what_is_no_domain_is_refused_as_that(deployment: Deployment) -> None:
+    shown = deployment.run(
+        "tenant", "create", "press", "--tier", "enterprise", "--domain", "b ad", status=1
+    )
+    assert "'b ad' is no domain" in shown
+    assert deployment.json("tenant", "list") == []
+
+
+def test_a_deployment_whose_platform_was_not_made_says_how_to_make_it(tmp_path: Path) -> None:
+    """As one is that was copied without its data."""
+    copied = Deployment(tmp_path)
+    config = tmp_path / "mosaic.toml"
+    config.write_text("[platform]\n")
+    for words in (
+        ("tenant", "list"),
+        ("doctor",),
+        ("serve", "--port", "0"),
+        ("serve", "--port", "0", "--workers", "2"),
+    ):
+        shown = copied.run(*words, status=1)
+        assert "There is no platform database" in shown
+        assert "mosaic migrate" in shown
+    assert [path.name for path in tmp_path.rglob("*")] == [config.name]
+    copied.run("migrate")
+    assert copied.json("tenant", "list") == []
 
 
 def test_a_broken_configuration_is_named_with_its_key(deployment: Deployment) -> None:
