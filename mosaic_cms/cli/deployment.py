@@ -72,8 +72,9 @@ def migrate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the platform database and every tenant to the current revision, in waves; pause at the
-    first failures."""
+    """Bring the platform database and every tenant to the current revision, in waves.
+
+    It pauses at the first failures."""
     from mosaic_cms.migrating import migrate_platform, migrate_tenants, upgrade_blocks
     from mosaic_core.settings import load_settings
 

@@ -61,8 +61,10 @@ def doctor(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
 ) -> None:
-    """Check configuration, plugins, databases, revisions, head chains, the platform's notes about
-    its tenants, and what was left over."""
+    """Check the deployment, and say how to mend what is wrong.
+
+    It looks at configuration, plugins, databases, revisions, head chains, the platform's notes
+    about its tenants, and what was left over."""
     if strays:
         remove_strays(as_json=as_json, yes=yes)
         return

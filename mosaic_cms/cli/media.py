@@ -94,8 +94,9 @@ def focus(
     y: Percent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which point of a picture matters: X and Y in percent from its left and its top; without
-    them, the middle."""
+    """Say which point of a picture matters.
+
+    X and Y are in percent from its left and its top; without them, it is the middle."""
     view = perform_at("media.focus", site, {"media": media, "x": x, "y": y}, as_json=as_json)
     if as_json:
         print_json(view)

@@ -80,8 +80,9 @@ def edit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Save a shared block's draft; what visitors see stays. What others saved since in other blocks
-    is merged, and in the same ones is shown with yours."""
+    """Save a shared block's draft; what visitors see stays.
+
+    What others saved since in other blocks is merged, and in the same ones is shown with yours."""
     with reporting(as_json=as_json):
         blocks, revision = _content(file, markdown)
     based_on = revision if based_on is None else based_on

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -148,3 +150,16 @@ def test_an_init_never_overwrites(deployment: Deployment) -> None:
     before = (deployment.folder / "mosaic.toml").read_text()
     assert "exists already" in deployment.run("init", ".", status=1)
     assert (deployment.folder / "mosaic.toml").read_text() == before
+
+
+def test_every_command_says_in_one_line_what_it_does() -> None:
+    """The list of commands shows the first lines of their help as they are broken."""
+
+    def walk(command: Any, name: str) -> Iterator[tuple[str, str]]:
+        for key, inner in getattr(command, "commands", {}).items():
+            yield from walk(inner, f"{name} {key}")
+        yield name, (command.help or "").strip().split("\n\n")[0]
+
+    told = dict(walk(typer.main.get_command(app), "mosaic"))
+    assert len(told) > 80
+    assert [name for name, line in told.items() if not line or "\n" in line] == []
