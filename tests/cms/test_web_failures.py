@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +86,26 @@ def exchange(path: Path) -> None:
     shutil.copyfile(other, path)
 
 
-@pytest.mark.parametrize("harm", [damage, empty, cut, exchange, Path.unlink])
+def stamp(path: Path, revision: str) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        changed = "UPDATE alembic_version SET version_num = ? WHERE version_num LIKE 'c%'"
+        assert database.execute(changed, (revision,)).rowcount == 1
+        database.commit()
+
+
+def make_newer(path: Path) -> None:
+    stamp(path, "c9999")
+
+
+def make_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+HARMS = [damage, empty, cut, exchange, make_newer, make_a_folder, Path.unlink]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_tenants_broken_file_is_503_for_it_and_nothing_to_the_others(
     deployments: Deployments, caplog: pytest.LogCaptureFixture, harm: Any
 ) -> None:
