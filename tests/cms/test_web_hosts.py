@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mosaic_cms.web import hosts as web_hosts
 from mosaic_core.errors import InvalidHost, TenantReadOnly
 from mosaic_core.resolution import normalise_host
 from mosaic_core.tenants import TenantStatus
@@ -270,6 +271,23 @@ def test_nobody_gets_another_tenants_page(deployments: Deployments) -> None:
 @pytest.mark.campaign
 def test_nobody_gets_another_tenants_page_in_the_long_run(deployments: Deployments) -> None:
     nobody_gets_anothers_page(deployments, 3000)
+
+
+def test_ways_to_write_a_host_are_remembered_up_to_a_number(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visitor could invent any number of them, and each is another Host header."""
+    monkeypatch.setattr(web_hosts, "_MOST", 50)
+
+    async def scenario(deployment: Deployment) -> None:
+        known = web_hosts.Hosts(deployment.product.platform)
+        for port in range(1, 400):
+            slug = ("aurora", "bread")[port % 2]
+            found = known.find(f"{slug}.mosaic.test:{port}".encode(), "http")
+            assert found.tenant.slug == slug
+            assert len(known._known) <= 50
+
+    deployments(scenario)
 
 
 def test_a_port_that_a_visitor_invents_is_no_part_of_an_address(tmp_path: Path) -> None:
