@@ -253,11 +253,13 @@ class FileDatabases:
 
     async def _write(self, content: bytes, path: Path, subject: str) -> None:
         """Makes a file in a thread, whole or, when the caller is cancelled, not at all."""
-        # At once: a task would begin at the loop's next turn, which may be a whole write away.
-        writing = asyncio.get_running_loop().run_in_executor(
-            None, disk.write, content, path, disk.WRITE_AHEAD
-        )
-        with sqlite.translating(subject, files=True):
+        with sqlite.translating(subject, files=True), disk.opened(path.parent) as folder:
+            # A log without its file, from a process that was killed while it dropped this.
+            disk.remove(path)
+            # At once: a task would begin at the loop's next turn, which may be a whole write away.
+            writing = asyncio.get_running_loop().run_in_executor(
+                None, disk.write, content, path, disk.WRITE_AHEAD, folder
+            )
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mosaic_core.database import sqlite
 from mosaic_core.errors import DatabaseDamaged
@@ -51,31 +54,49 @@ def with_journal(content: bytes, kind: bytes) -> bytes:
     return content[:_JOURNAL_AT] + kind + content[_JOURNAL_AT + len(kind) :]
 
 
-def write(content: bytes, path: Path, journal: bytes | None = None) -> None:
+@contextmanager
+def opened(folder: Path) -> Iterator[int]:
+    """A handle of a folder, to be told that what has come into it is to be on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def write(content: bytes, path: Path, journal: bytes, folder: int) -> None:
     """Writes a whole database, which has its name only once it is on the disk.
 
+    It takes few steps: while the event loop works, each waits for its turn with the interpreter.
+
     Args:
-        journal: how it is journalled, when not as ``content`` says.
+        journal: how it is journalled, whatever ``content`` says.
+        folder: an open handle of the folder that it is in.
     """
     draft = path.with_suffix(".new")
-    remove(path)  # a log without its file, from a process that was killed while it dropped this
+    parts = [
+        content[:_JOURNAL_AT],
+        journal,
+        memoryview(content)[_JOURNAL_AT + len(journal) :],
+    ]
     try:
-        with draft.open("wb") as file:
-            file.write(content)
-            if journal is not None:
-                file.seek(_JOURNAL_AT)
-                file.write(journal)
-            file.flush()
-            os.fsync(file.fileno())
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            _write(handle, parts)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         os.rename(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    os.fsync(folder)
+
+
+def _write(handle: int, parts: list[Any]) -> None:
+    left = sum(map(len, parts)) - os.writev(handle, parts)
+    while left:  # the disk took some of it, and says why when it is asked to take the rest
+        left -= os.write(handle, b"".join(parts)[-left:])
 
 
 def integrity(path: Path) -> list[str]:
