@@ -19,8 +19,8 @@ from markupsafe import escape
 ORIGIN = "<origin>"
 #: What may stand in an address as it is; the rest is percent-encoded.
 _PLAIN = "/:@!$&'()*+,;=~-._"
-#: What could end a script, or the string that it is in.
 _TEXT = json.JSONEncoder(ensure_ascii=False)
+#: What could end a script, or the string that it is in.
 _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, Row, Select, and_, bindparam, case, or_, select
+from sqlalchemy import Integer, Select, and_, bindparam, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.base import Listing
@@ -86,8 +86,8 @@ def card_of(version: PageVersion, media: dict[str, Media]) -> dict[str, Any]:
     }
 
 
-def item_of(row: PublishedPage | Row[Any]) -> Item:
-    """A placed page as others show it."""
+def item_of(row: Any) -> Item:
+    """A placed page as others show it: of a row that has :data:`COLUMNS`."""
     card = row.card
     image = Picture.of(card["image"]) if card.get("image") else None
     date = date_of(card)

@@ -25,12 +25,13 @@ from mosaic_cms.blocks.standard.more import Form
 from mosaic_cms.blocks.stored import Regions, blocks_in
 from mosaic_cms.content import placing
 from mosaic_cms.content.ahead import Aside, Values, Work, rendered
-from mosaic_cms.content.head_tags import Head, head_tags
+from mosaic_cms.content.head_tags import Head, encoded, head_tags
 from mosaic_cms.content.items import DATED, date_of, item_of
 from mosaic_cms.content.language_tags import language_root
 from mosaic_cms.content.lookup import Lookup, look_up
 from mosaic_cms.content.markup import Markup
 from mosaic_cms.content.models import Page, PageVersion, Site
+from mosaic_cms.content.pagination import pagination
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.references import in_chunks
 from mosaic_cms.content.surroundings import Surroundings, surroundings
@@ -216,7 +217,7 @@ class Projection:
             children=around.children,
             previous=around.previous,
             next=around.following,
-            pagination=None,
+            pagination=pagination(encoded(page["url"]), 1, around.pages),
         )
         html = hasten(html)
         if body not in html:  # the first picture is in it

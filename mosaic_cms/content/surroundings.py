@@ -46,6 +46,8 @@ _AROUND = union_all(
         for kind, where in _WHERE.items()
     )
 )
+#: Pages right below one that it shows; those after them are on further pages of the list.
+MOST_BELOW = 50
 #: What stands for no value at all: SQL Server takes an empty list for one of numbers.
 _NONE: dict[str, list[Any]] = {
     "paths": [""],
@@ -60,7 +62,9 @@ class Surroundings:
 
     Attributes:
         trail: the published ancestors, the home page first.
-        children: right below: in their order, or the newest first where any has a date.
+        children: right below: in their order, or the newest first where any has a date; the first
+            of them where they are many.
+        pages: how many pages the list of all of those takes.
         translations: language and path of those that say the same, by language.
         previous: of a post, the one before it in time.
         following: of a post, the one after it.
@@ -68,6 +72,7 @@ class Surroundings:
 
     trail: list[Item] = field(default_factory=list)
     children: list[Item] = field(default_factory=list)
+    pages: int = 1
     translations: list[tuple[str, str]] = field(default_factory=list)
     previous: Item | None = None
     following: Item | None = None
@@ -130,7 +135,8 @@ def _surroundings(row: PublishedPage, around: _Around) -> Surroundings:
     saying = [one for one in around.saying[row.translation_id] if one.page_id != row.page_id]
     return Surroundings(
         trail=[around.placed[path] for path in _above(row.path) if path in around.placed],
-        children=children,
+        children=children[:MOST_BELOW],
+        pages=-(-len(children) // MOST_BELOW) or 1,
         translations=sorted((one.language, one.path) for one in saying),
     )
 

@@ -1,5 +1,6 @@
 """A page that is not in the cache: one lookup in the projection, put into a kept shell.
 
+The further pages of one that has many below it are put together by :mod:`.further_pages`.
 What has no page of its own (feeds, the sitemap, listings, search) is made by
 :mod:`mosaic_cms.web.made`; a page with the same path, where it could get that, comes first.
 """
@@ -14,6 +15,7 @@ from sqlalchemy import bindparam, select
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.published import PublishedPage, PublishedRedirect
 from mosaic_cms.product import Product
+from mosaic_cms.web import further_pages
 from mosaic_cms.web.forms import Forms
 from mosaic_cms.web.hosts import SiteHandle
 from mosaic_cms.web.languages import instead, liked_home
@@ -78,7 +80,8 @@ class Delivery:
         if rows:
             row = _Row(*rows[0])
             around = await visit.around(row.language, row.theme, row.theme_revision)
-            return await self._page(around, row)
+            further = await further_pages.answer(around, row.page_id, row.title)
+            return further or await self._page(around, row)
         targets = await visit.rows(_REDIRECT_QUERY, source=visit.path)
         if targets:
             location = _location(targets[0][0], query)
@@ -154,8 +157,9 @@ class Delivery:
         finished = visit.page(
             title=row.title, main=html, head=row.head, layout=row.layout, headers=headers
         )
-        # Of a page with a form, ``?sent=`` asks for the message in its place.
-        finished.by_query = 'name="_form"' in row.html
+        # Of a page with a form, ``?sent=`` asks for the message in its place; of a long list there
+        # are further pages.
+        finished.by_query = 'name="_form"' in row.html or further_pages.THE_WAY in row.html
         return finished, kept and not visit.query
 
     async def _missing(self, handle: SiteHandle, path: str) -> Finished:

@@ -17,11 +17,11 @@ from markupsafe import Markup, escape
 from sqlalchemy import bindparam, case, func, literal_column, select
 
 from mosaic_cms.content.head_tags import ORIGIN, encoded
-from mosaic_cms.content.items import Item, item_of
+from mosaic_cms.content.items import item_of
 from mosaic_cms.content.made_paths import ARCHIVE, Terms, terms_at
+from mosaic_cms.content.pagination import asked_page, numbered, pagination
 from mosaic_cms.content.published import PublishedPage, PublishedTerm
 from mosaic_cms.web.fragments import fragment, in_layout
-from mosaic_cms.web.pagination import asked_page, numbered, pagination
 from mosaic_cms.web.visit import Made, Visit
 from mosaic_cms.web.words import month, words
 
@@ -118,10 +118,10 @@ async def answer(visit: Visit) -> Made | None:
         title=title,
         url=visit.path,
         body=_months(visit, wanted, counts),
-        children=[_item(row) for row in rows],
+        children=[item_of(row) for row in rows],
         pagination=turning,
     )
-    head = f"{visit.description(title)}\n{_head(visit.path, number, turning)}"
+    head = f"{visit.description(title)}\n{canonical(visit.path, number, turning)}"
     page = visit.page(title=title, main=main, head=head, layout="list", headers=visit.kept())
     page.by_query = True
     return page, visit.query in (b"", f"page={number}".encode())
@@ -165,10 +165,6 @@ def _span(counts: Counts, skipped: int, shown: int) -> tuple[str, str, int]:
     raise AssertionError("more is to be shown than there is")
 
 
-def _item(row: Any) -> Item:
-    return item_of(row)
-
-
 def _months(visit: Visit, wanted: Terms, counts: Counts) -> Markup:
     """Where an archive goes on: years, or the months of a year."""
     if wanted.first == wanted.last:
@@ -190,7 +186,8 @@ def _months(visit: Visit, wanted: Terms, counts: Counts) -> Markup:
     return fragment("months", language, entries=entries)
 
 
-def _head(path: str, number: int, turning: dict[str, Any] | None) -> str:
+def canonical(path: str, number: int, turning: dict[str, Any] | None) -> str:
+    """The address of one page of a list, and of those beside it, for search engines."""
     tags = [f'<link rel="canonical" href="{ORIGIN}{escape(numbered(encoded(path), number))}">']
     for relation, name in (("prev", "previous"), ("next", "next")):
         if turning is not None and turning[name]:

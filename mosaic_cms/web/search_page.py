@@ -6,8 +6,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from mosaic_cms.content.pagination import asked_page, pagination
 from mosaic_cms.web.fragments import fragment, in_layout
-from mosaic_cms.web.pagination import asked_page, pagination
 from mosaic_cms.web.responses import Finished
 from mosaic_cms.web.visit import Made, Visit
 from mosaic_cms.web.words import words

@@ -1,0 +1,81 @@
+"""The further pages of a page that has many below it: ``/blog/?page=2`` and on.
+
+The first is the page itself, as it is in the projection. What one of the others costs does not grow
+with the list: it is read up to where the page ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from markupsafe import Markup
+from sqlalchemy import bindparam, case, func, literal_column, select
+
+from mosaic_cms.content.head_tags import encoded
+from mosaic_cms.content.items import item_of
+from mosaic_cms.content.pagination import asked_page, pagination
+from mosaic_cms.content.published import PublishedPage
+from mosaic_cms.content.surroundings import MOST_BELOW
+from mosaic_cms.web.fragments import in_layout
+from mosaic_cms.web.listings import canonical
+from mosaic_cms.web.visit import Made, Visit
+
+#: What the first page has in it, in a theme that shows its visitors the way.
+THE_WAY = '?page=2"'
+
+_PAGES = PublishedPage.__table__.c
+_BELOW = (_PAGES.site_id == bindparam("site_id"), _PAGES.parent_id == bindparam("page_id"))
+_UNDATED = case((_PAGES.dated.is_(None), literal_column("1")), else_=literal_column("0"))
+# Constants: each is compiled once for each strategy.
+_COUNTS: Any = select(func.count(), func.count(_PAGES.dated)).where(*_BELOW)
+_SOME = (
+    select(_PAGES.page_id, _PAGES.path, _PAGES.title, _PAGES.summary, _PAGES.card)
+    .where(*_BELOW)
+    .limit(bindparam("most"))
+    .offset(bindparam("skipped"))
+)
+# In the orders of the first page (mosaic_cms.content.surroundings).
+_IN_ORDER = _SOME.order_by(_PAGES.position, _PAGES.path)
+_NEWEST_FIRST = _SOME.order_by(_UNDATED, _PAGES.dated.desc(), _PAGES.path)
+
+
+class _Row(NamedTuple):
+    page_id: UUID
+    path: str
+    title: str
+    summary: str
+    card: dict[str, Any]
+
+
+async def answer(visit: Visit, page_id: UUID, title: str) -> Made | None:
+    """The page of the list that the query asks for; None for the first, and where there is none."""
+    number = asked_page(visit.fields) or 1
+    if number == 1 or visit.path != visit.asked:
+        return None
+    ((below, dated),) = await visit.rows(_COUNTS, page_id=page_id)
+    pages = -(-below // MOST_BELOW)
+    if number > pages:
+        return None
+    query = _NEWEST_FIRST if dated else _IN_ORDER
+    skipped = (number - 1) * MOST_BELOW
+    rows = await visit.rows(query, page_id=page_id, most=MOST_BELOW, skipped=skipped)
+    turning = pagination(encoded(visit.path), number, pages)
+    main = in_layout(
+        visit.surround,
+        "list",
+        title=title,
+        url=visit.path,
+        body=Markup(),
+        children=[item_of(_Row(*row)) for row in rows],
+        pagination=turning,
+    )
+    finished = visit.page(
+        title=title,
+        main=main,
+        head=f"{visit.description(title)}\n{canonical(visit.path, number, turning)}",
+        layout="list",
+        headers=visit.kept(f"page-{page_id.hex}"),
+    )
+    finished.by_query = True
+    return finished, visit.query == f"page={number}".encode()
