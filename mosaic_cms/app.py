@@ -89,10 +89,7 @@ class Application:
                 except Exception as error:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     raise
-                # What is there now stays until the end, and no collection looks through it again;
-                # of what comes, it looks through so little at a time that no visitor notices.
-                gc.freeze()
-                gc.set_threshold(5_000, 5, 50)
+                leave_heap_alone()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self.stop()
@@ -109,6 +106,13 @@ class Application:
                 await product.settle_all(older_than=5.0)
             except Exception:  # noqa: BLE001 - whatever it is, the next sweep tries again
                 _log.exception("the outbox could not be dealt with; trying again")
+
+
+def leave_heap_alone() -> None:
+    """What is there now stays until the end, and no garbage collection looks through it again; of
+    what comes, it looks through so little at a time that no visitor notices."""
+    gc.freeze()
+    gc.set_threshold(5_000, 5, 50)
 
 
 def create_app() -> Application:

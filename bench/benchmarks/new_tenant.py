@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
 from pathlib import Path
 
+import uvloop
 from sqlalchemy import create_engine
 
 from bench.deployment import new_deployment, scratch
 from bench.figures import Figure, Target
 from bench.harness import Spread
 from bench.progress import tell
+from mosaic_cms.app import leave_heap_alone
 from mosaic_cms.product import Product, open_product
 from mosaic_cms.scope import Actor
 from mosaic_core.database import TenantBase
@@ -29,9 +30,10 @@ def take() -> list[Figure]:
 
         async def work() -> list[Figure]:
             async with open_product(deployment.settings()) as product:
+                leave_heap_alone()
                 return await _take(product, folder)
 
-        return asyncio.run(work())
+        return uvloop.run(work())  # as the server does
 
 
 async def _take(product: Product, folder: Path) -> list[Figure]:

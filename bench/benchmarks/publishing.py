@@ -3,18 +3,20 @@ draft costs when many block types are declared."""
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import uvloop
+
 from bench.deployment import new_deployment, scratch
 from bench.figures import Figure, Target
 from bench.harness import Spread
 from bench.progress import tell
 from bench.readers import reading
+from mosaic_cms.app import leave_heap_alone
 from mosaic_cms.blocks.base import TEMPLATES, Block, Line
 from mosaic_cms.blocks.registry import BlockTypes
 from mosaic_cms.blocks.standard import STANDARD
@@ -42,9 +44,10 @@ def take() -> list[Figure]:
 
         async def work() -> list[Figure]:
             async with open_product(deployment.settings()) as product:
+                leave_heap_alone()
                 return [*await _publish(product), *await _theme(product), _types()]
 
-        return asyncio.run(work())
+        return uvloop.run(work())  # as the server does
 
 
 def _regions(word: str) -> dict[str, Any]:

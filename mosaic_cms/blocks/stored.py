@@ -72,7 +72,12 @@ def blocks_in(value: Any) -> Iterator[Stored]:
 
 def is_block(value: Any) -> bool:
     """Whether a value has the shape of a stored block."""
-    return isinstance(value, dict) and value.keys() == _KEYS and isinstance(value["data"], dict)
+    return (
+        isinstance(value, dict)
+        and len(value) == len(_KEYS)  # most are not, and this is quickly seen
+        and value.keys() == _KEYS
+        and isinstance(value["data"], dict)
+    )
 
 
 def changed(value: Any, change: Callable[[Stored], Stored]) -> Any:

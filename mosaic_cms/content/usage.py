@@ -24,6 +24,8 @@ State = Literal["draft", "live", "both"]
 #: What a source refers to: in its draft, and in what is live of it.
 Ends = tuple[set[str], set[str]]
 
+#: Where a session has what it touched, while somebody watches.
+_KEY = "mosaic_touched"
 _KINDS: dict[type, str] = {Page: "page", SharedBlock: "shared", Menu: "menu"}
 _NOTED = select(ContentReference).where(
     ContentReference.source.in_(bindparam("sources", expanding=True))
@@ -48,35 +50,42 @@ class Touched:
     gone: set[str] = field(default_factory=set)
     versions: list[PageVersion] = field(default_factory=list)
 
+    def saw(self, session: Session) -> None:
+        """Takes what a session has flushed."""
+        for row in session.deleted:
+            if type(row) in _KINDS:
+                self.gone.add(_source(row))
+                self.rows.pop(_source(row), None)
+        for row in session.new:
+            if isinstance(row, PageVersion):
+                self.versions.append(row)
+            elif type(row) in _KINDS:
+                self.rows[_source(row)] = row
+                self.new.add(_source(row))
+                self.live.add(_source(row))
+        for row in session.dirty:
+            if type(row) in _KINDS and session.is_modified(row):
+                self.rows[_source(row)] = row
+                if not isinstance(row, Page) or _has_other_live(row):
+                    self.live.add(_source(row))
+
 
 @contextmanager
 def watching(session: Session) -> Iterator[Touched]:
     """Sees which sources are flushed, whoever changed them."""
-    touched = Touched()
-
-    def after_flush(session: Session, context: Any) -> None:
-        for row in session.deleted:
-            if type(row) in _KINDS:
-                touched.gone.add(_source(row))
-                touched.rows.pop(_source(row), None)
-        for row in session.new:
-            if isinstance(row, PageVersion):
-                touched.versions.append(row)
-            elif type(row) in _KINDS:
-                touched.rows[_source(row)] = row
-                touched.new.add(_source(row))
-                touched.live.add(_source(row))
-        for row in session.dirty:
-            if type(row) in _KINDS and session.is_modified(row):
-                touched.rows[_source(row)] = row
-                if not isinstance(row, Page) or _has_other_live(row):
-                    touched.live.add(_source(row))
-
-    event.listen(session, "after_flush", after_flush)
+    touched = session.info[_KEY] = Touched()
     try:
         yield touched
     finally:
-        event.remove(session, "after_flush", after_flush)
+        del session.info[_KEY]
+
+
+# Of all sessions (see mosaic_core.head.recorder).
+@event.listens_for(Session, "after_flush")
+def _after_flush(session: Session, context: Any) -> None:
+    touched: Touched | None = session.info.get(_KEY)
+    if touched is not None:
+        touched.saw(session)
 
 
 async def note_references(session: AsyncSession, touched: Touched) -> None:

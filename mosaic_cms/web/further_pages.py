@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from markupsafe import Markup
-from sqlalchemy import bindparam, case, func, literal_column, select
+from sqlalchemy import Select, bindparam, case, func, literal_column, select
 
 from mosaic_cms.content.head_tags import encoded
 from mosaic_cms.content.items import item_of
@@ -27,17 +27,19 @@ THE_WAY = '?page=2"'
 _PAGES = PublishedPage.__table__.c
 _BELOW = (_PAGES.site_id == bindparam("site_id"), _PAGES.parent_id == bindparam("page_id"))
 _UNDATED = case((_PAGES.dated.is_(None), literal_column("1")), else_=literal_column("0"))
+
+
+def _some(*order: Any) -> Select[Any]:
+    shown = (_PAGES.page_id, _PAGES.path, _PAGES.title, _PAGES.summary, _PAGES.card)
+    page = select(*shown).where(*_BELOW).order_by(*order)
+    return page.limit(bindparam("most")).offset(bindparam("skipped"))
+
+
 # Constants: each is compiled once for each strategy.
 _COUNTS: Any = select(func.count(), func.count(_PAGES.dated)).where(*_BELOW)
-_SOME = (
-    select(_PAGES.page_id, _PAGES.path, _PAGES.title, _PAGES.summary, _PAGES.card)
-    .where(*_BELOW)
-    .limit(bindparam("most"))
-    .offset(bindparam("skipped"))
-)
 # In the orders of the first page (mosaic_cms.content.surroundings).
-_IN_ORDER = _SOME.order_by(_PAGES.position, _PAGES.path)
-_NEWEST_FIRST = _SOME.order_by(_UNDATED, _PAGES.dated.desc(), _PAGES.path)
+_IN_ORDER = _some(_PAGES.position, _PAGES.path)
+_NEWEST_FIRST = _some(_UNDATED, _PAGES.dated.desc(), _PAGES.path)
 
 
 class _Row(NamedTuple):

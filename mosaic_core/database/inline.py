@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from typing import Any, Self
 
-from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
+from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext, SQLiteIdentifierPreparer
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util.concurrency import await_, greenlet_spawn, in_greenlet
@@ -155,6 +155,13 @@ class _Context(SQLiteExecutionContext):
         return self._dbapi_connection.cursor(RowByRow)
 
 
+class _Names(SQLiteIdentifierPreparer):
+    """A file is one schema, which SQLite calls so, whatever tables say of theirs. So nothing has to
+    be put in its place in the text of each statement, each time that it is executed."""
+
+    schema_for_object = staticmethod(lambda table: table.schema and "main")
+
+
 class InlineDialect(SQLiteDialect_pysqlite):
     """The dialect of :class:`InlineConnection`. Engines are given what makes the connections."""
 
@@ -164,6 +171,7 @@ class InlineDialect(SQLiteDialect_pysqlite):
     has_terminate = True
     supports_server_side_cursors = True
     execution_ctx_cls = _Context
+    preparer = _Names
 
     def on_connect(self) -> Any:
         """No functions of Python's: each that is defined has the connection's statements prepared

@@ -311,6 +311,8 @@ class History:
 
     def _actual_schema(self, connection: Connection) -> str | None:
         """Where the tables really are; Alembic inspects its own table without the translation."""
+        if connection.dialect.name == "sqlite":
+            return None
         translation = connection.get_execution_options()["schema_translate_map"]
         actual: str | None = translation[self.schema]
         return actual

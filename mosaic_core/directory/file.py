@@ -35,7 +35,6 @@ class PlatformFile(PlatformDatabase):
             max_overflow=-1,  # to wait for one would take longer than to open it
             creator=partial(sqlite.open_inline, path, writable=True, mode="rwc"),
             hide_parameters=True,  # they are what people wrote
-            execution_options={"schema_translate_map": {"platform": None}},
         )
         sqlite.explicit_transactions(self._engine.sync_engine)
         install_guard(self._engine.sync_engine)

@@ -114,7 +114,6 @@ class FileDatabases:
             poolclass=NullPool,
             creator=self._connect,
             hide_parameters=True,  # they are what people wrote
-            execution_options={"schema_translate_map": {"tenant": None}},
         )
         sqlite.explicit_transactions(self._engine.sync_engine)
         install_guard(self._engine.sync_engine)

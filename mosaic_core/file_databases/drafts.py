@@ -32,14 +32,7 @@ class _Insert:
         self.bind: tuple[Processor | None, ...] = tuple(
             column.type.dialect_impl(dialect).bind_processor(dialect) for column in table.columns
         )
-        self.sql = str(
-            table.insert().compile(
-                dialect=dialect,
-                column_keys=self.names,
-                schema_translate_map={"tenant": "main"},
-                render_schema_translate=True,
-            )
-        )
+        self.sql = str(table.insert().compile(dialect=dialect, column_keys=self.names))
 
     def run(self, connection: sqlite3.Connection, rows: Rows) -> None:
         columns = list(zip(self.names, self.bind, strict=True))

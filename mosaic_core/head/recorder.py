@@ -21,22 +21,38 @@ from mosaic_core.types import Json, canonical_json
 _ORDER = {INSERT: 0, UPDATE: 1, DELETE: 2}
 
 
+#: Where a session has its recorder, while it has one.
+_KEY = "mosaic_recorder"
+
+
 @contextmanager
 def recording(session: Session, permit: Permit) -> Iterator[list[Change]]:
     """The list that the session's changes are added to, in the order of their flushes."""
-    changes: list[Change] = []
-    modified = IdentitySet()
+    recorder = session.info[_KEY] = _Recorder(permit)
+    try:
+        yield recorder.changes
+    finally:
+        del session.info[_KEY]
 
-    def before_flush(session: Session, context: UOWTransaction, instances: Any) -> None:
-        permit.flushing = True
+
+class _Recorder:
+    """What one session changes while it is recorded."""
+
+    def __init__(self, permit: Permit) -> None:
+        self.changes: list[Change] = []
+        self._permit = permit
+        self._modified = IdentitySet()
+
+    def before(self, session: Session) -> None:
+        self._permit.flushing = True
         # An SQL expression is no longer seen as a change once it was flushed, so look before, too.
-        modified.clear()
-        modified.update(row for row in session.dirty if session.is_modified(row))
-        for row in modified:
+        self._modified.clear()
+        self._modified.update(row for row in session.dirty if session.is_modified(row))
+        for row in self._modified:
             _write_json_again(row)
 
-    def after_flush(session: Session, context: UOWTransaction) -> None:
-        permit.flushing = False
+    def after(self, session: Session, context: UOWTransaction) -> None:
+        self._permit.flushing = False
         flushed = []
         # The unit of work knows more than the session's lists: orphans that it deletes, and rows
         # that take the place of deleted ones.
@@ -48,22 +64,30 @@ def recording(session: Session, permit: Permit) -> Iterator[list[Change]]:
                 operation = DELETE
             elif row in session.new:
                 operation = INSERT
-            elif row in modified or session.is_modified(row):
+            elif row in self._modified or session.is_modified(row):
                 operation = UPDATE
             else:
                 continue
-            for change in _changes(operation, state, row, permit):
+            for change in _changes(operation, state, row, self._permit):
                 flushed.append((_ORDER[operation], state.insert_order or 0, change))
         flushed.sort(key=lambda item: (*item[:2], item[2].entity, item[2].entity_id))
-        changes.extend(change for *_, change in flushed)
+        self.changes.extend(change for *_, change in flushed)
 
-    event.listen(session, "before_flush", before_flush)
-    event.listen(session, "after_flush", after_flush)
-    try:
-        yield changes
-    finally:
-        event.remove(session, "before_flush", before_flush)
-        event.remove(session, "after_flush", after_flush)
+
+# Of all sessions, most of which are not recorded: to tell each one that is takes as long as what it
+# changes.
+@event.listens_for(Session, "before_flush")
+def _before_flush(session: Session, context: UOWTransaction, instances: Any) -> None:
+    recorder: _Recorder | None = session.info.get(_KEY)
+    if recorder is not None:
+        recorder.before(session)
+
+
+@event.listens_for(Session, "after_flush")
+def _after_flush(session: Session, context: UOWTransaction) -> None:
+    recorder: _Recorder | None = session.info.get(_KEY)
+    if recorder is not None:
+        recorder.after(session, context)
 
 
 def _write_json_again(row: Any) -> None:

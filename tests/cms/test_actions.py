@@ -267,7 +267,7 @@ def test_a_refused_tenant_leaves_nothing_behind(deployments: Deployments) -> Non
             ({"tier": "free", "domains": ("new.example",)}, "no custom domains"),
             ({"domains": ("new.example", "Museum.example.")}, "museum.example is in use"),
             ({"domains": ("new.mosaic.test",)}, "below the platform's own domain"),
-            ({"domains": ("not a host",)}, "not a host name"),
+            ({"domains": ("not a host",)}, "'not a host' is no domain"),
         ):
             named = {"slug": "new", "name": "New", "tier": "open"} | given
             with pytest.raises(sdk.MosaicError, match=words):

@@ -690,17 +690,17 @@ def test_what_is_committed_is_told_before_the_write_returns(tmp_path: Path) -> N
     asyncio.run(main())
 
 
-def test_the_sessions_of_a_write_are_left_without_listeners(tmp_path: Path) -> None:
+def test_the_session_of_a_write_is_recorded_while_it_lasts(tmp_path: Path) -> None:
     async def scenario(toys: Toys) -> None:
         kept: list[Session] = []
 
         async def fn(write: Write) -> None:
             kept.append(write.session.sync_session)
+            assert write.session.info
             write.session.add(a_box())
 
         await toys.write(fn)
-        assert not list(kept[0].dispatch.before_flush)
-        assert not list(kept[0].dispatch.after_flush)
+        assert not kept[0].info
 
     with_toys(tmp_path, scenario)
 
