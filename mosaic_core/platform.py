@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -21,6 +22,7 @@ from mosaic_core.directory import (
     Work,
     slug_taken,
 )
+from mosaic_core.ended import ended
 from mosaic_core.errors import ConfigurationError, LeaseTaken, NotFound
 from mosaic_core.head import Heads, Write, first_rows
 from mosaic_core.homes import Homes
@@ -244,7 +246,8 @@ class Platform:
             )
         except BaseException:
             making.cancel()
-            await asyncio.wait([making])
+            with contextlib.suppress(asyncio.CancelledError):  # the first of them is raised
+                await ended(making)
             if not making.cancelled() and making.exception() is None:
                 await persistence.drop(tenant)
             raise

@@ -19,6 +19,7 @@ from markupsafe import escape
 ORIGIN = "<origin>"
 #: What may stand in an address as it is; the rest is percent-encoded.
 _PLAIN = "/:@!$&'()*+,;=~-._"
+UNLISTED = '<meta name="robots" content="noindex">'
 _TEXT = json.JSONEncoder(ensure_ascii=False)
 #: What could end a script, or the string that it is in.
 _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
@@ -98,7 +99,7 @@ def absolute(address: str) -> str | None:
 def _links(head: Head) -> Iterator[str]:
     yield f'<link rel="canonical" href="{_whole(head.path)}">'
     if not head.indexed:
-        yield '<meta name="robots" content="noindex">'
+        yield UNLISTED
     if head.translations:
         for language, path in sorted([(head.language, head.path), *head.translations]):
             yield _alternate(language, path)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from sqlalchemy import bindparam, select
 
+from mosaic_cms.content.head_tags import UNLISTED
 from mosaic_cms.content.paths import normalise_path
 from mosaic_cms.content.published import PublishedPage, PublishedRedirect
 from mosaic_cms.product import Product
@@ -47,7 +48,6 @@ _REDIRECT_QUERY = select(_REDIRECTS.target).where(
 )
 #: What an address may have in it as it is; ``%`` is there because a query is encoded already.
 _PLAIN = "/:?#[]@!$&'()*+,;=%~-._"
-_UNLISTED = '<meta name="robots" content="noindex">'
 
 
 class _Row(NamedTuple):
@@ -80,7 +80,7 @@ class Delivery:
         if rows:
             row = _Row(*rows[0])
             around = await visit.around(row.language, row.theme, row.theme_revision)
-            further = await further_pages.answer(around, row.page_id, row.title)
+            further = await further_pages.answer(around, row.page_id, row.title, row.head)
             return further or await self._page(around, row)
         targets = await visit.rows(_REDIRECT_QUERY, source=visit.path)
         if targets:
@@ -170,7 +170,7 @@ class Delivery:
 
 def _trouble(surround: Surround, status: int, main: str) -> Finished:
     body = surround.document(
-        surround.root, title=str(status), head=_UNLISTED, kind="layout-error", main=main
+        surround.root, title=str(status), head=UNLISTED, kind="layout-error", main=main
     )
     headers = [(b"cache-control", b"no-store")]
     return Finished(status, "text/html; charset=utf-8", body, headers)

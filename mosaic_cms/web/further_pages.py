@@ -12,7 +12,7 @@ from uuid import UUID
 from markupsafe import Markup
 from sqlalchemy import Select, bindparam, case, func, literal_column, select
 
-from mosaic_cms.content.head_tags import encoded
+from mosaic_cms.content.head_tags import UNLISTED, encoded
 from mosaic_cms.content.items import item_of
 from mosaic_cms.content.pagination import asked_page, pagination
 from mosaic_cms.content.published import PublishedPage
@@ -50,8 +50,12 @@ class _Row(NamedTuple):
     card: dict[str, Any]
 
 
-async def answer(visit: Visit, page_id: UUID, title: str) -> Made | None:
-    """The page of the list that the query asks for; None for the first, and where there is none."""
+async def answer(visit: Visit, page_id: UUID, title: str, head: str) -> Made | None:
+    """The page of the list that the query asks for; None for the first, and where there is none.
+
+    Args:
+        head: the tags of the first, which say whether search engines may list it.
+    """
     number = asked_page(visit.fields) or 1
     if number == 1 or visit.path != visit.asked:
         return None
@@ -72,10 +76,13 @@ async def answer(visit: Visit, page_id: UUID, title: str) -> Made | None:
         children=[item_of(_Row(*row)) for row in rows],
         pagination=turning,
     )
+    tags = [visit.description(title), canonical(visit.path, number, turning)]
+    if UNLISTED in head:
+        tags.append(UNLISTED)
     finished = visit.page(
         title=title,
         main=main,
-        head=f"{visit.description(title)}\n{canonical(visit.path, number, turning)}",
+        head="\n".join(tags),
         layout="list",
         headers=visit.kept(f"page-{page_id.hex}"),
     )

@@ -22,7 +22,10 @@ MOST_HEAD = 64 * 1024
 #: Seconds that a head may take to come, also the first of a connection.
 HEAD_SECONDS = 30.0
 
+#: Headers of a request that has a body.
+_BODY = frozenset({b"content-length", b"transfer-encoding"})
 _TOO_LARGE = b"431 Request Header Fields Too Large", b"The head of the request is too long.\n"
+_NO_UPGRADE = b"501 Not Implemented", b"There is no other protocol here.\n"
 _TOO_LATE = b"408 Request Timeout", b"The request did not come in time.\n"
 
 
@@ -35,6 +38,10 @@ class Protocol(HttpToolsProtocol):
         self._kept = getattr(self.app, "kept", None)
         #: Bytes since a head was whole, or a piece of a body.
         self._unread = 0
+        #: There is more to come of a request whose head is whole.
+        self._has_more = False
+        #: It asked for another protocol. There is none, but the parser reads no further.
+        self._upgrades = False
         self._waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -46,25 +53,37 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._upgrades:
+            return
         self._unread += len(data)
         super().data_received(data)
-        if self._unread and not self.transport.is_closing():
-            if self._unread > MOST_HEAD:
-                self._refuse(*_TOO_LARGE)
-            elif self._waiting is None:
-                self._wait()
+        if self.transport.is_closing():
+            return
+        if self._unread > MOST_HEAD:
+            self._refuse(*_TOO_LARGE)
+        elif self._waiting is None and (self._unread or self._is_left_over()):
+            self._wait()
 
     def on_headers_complete(self) -> None:
         self._come()
-        super().on_headers_complete()
+        self._has_more = True
+        self._upgrades = self.parser.should_upgrade()
+        if self._upgrades and any(name in _BODY for name, _ in self.headers):
+            self._refuse(*_NO_UPGRADE)  # its body would be taken for another request
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._come()
+        self._unread = 0
+        if not self._is_left_over():
+            self._come()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._has_more = False
         self._come()
-        super().on_message_complete()
+        if self.cycle is not None:
+            super().on_message_complete()
 
     def _wait(self) -> None:
         self._waiting = self.loop.call_later(HEAD_SECONDS, self._late)
@@ -79,6 +98,8 @@ class Protocol(HttpToolsProtocol):
     def _late(self) -> None:
         if self._is_answering():  # what was asked before is answered however long that takes
             self._wait()
+        elif self._has_more:
+            self.transport.close()
         else:
             self._refuse(*_TOO_LATE)
 
@@ -94,10 +115,16 @@ class Protocol(HttpToolsProtocol):
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
+    def _is_left_over(self) -> bool:
+        """What comes belongs to a request that was answered without it."""
+        return self._has_more and not self._is_answering()
+
     def _unsupported_upgrade_warning(self) -> None:
         """There are no websockets: whoever asks for one gets the page, and no line in the log."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self._upgrades:
+            cycle.keep_alive = False
         if self._kept is not None and app is self.app and self._is_plain(cycle):
             found = self._kept(cycle.scope)
             if found is not None:

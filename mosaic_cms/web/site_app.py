@@ -106,6 +106,8 @@ class SiteApp:
             return None
         if tenant.status is TenantStatus.CLOSED or len(headers) != len(scope["headers"]):
             return None
+        if b"content-length" in headers or b"transfer-encoding" in headers:
+            return None
         if self._networks.of(tenant.tenant_id) is not None:
             return None
         if tenant.tenant_id in self._throttle.slow:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from typing import Any, Self
@@ -20,6 +21,8 @@ from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext, SQLiteIdenti
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util.concurrency import await_, greenlet_spawn, in_greenlet
+
+from mosaic_core.ended import ended
 
 
 class _AtOnce:
@@ -38,11 +41,14 @@ class RowByRow(sqlite3.Cursor):
     connection: InlineConnection
 
     def execute(self, sql: str, parameters: Any = ()) -> Self:
+        self.connection.require_begun()
+        self.connection.streams.add(self)
         super().execute(sql, parameters)
         self._wait()
         return self
 
     def executemany(self, sql: str, parameters: Iterable[Any]) -> Self:
+        self.connection.require_begun()
         super().executemany(sql, parameters)
         self._wait()
         return self
@@ -62,9 +68,11 @@ class InlineCursor(RowByRow):
     _rows: Iterator[Any] = iter(())
 
     def execute(self, sql: str, parameters: Any = ()) -> Self:
-        super().execute(sql, parameters)
+        self.connection.require_begun()
+        sqlite3.Cursor.execute(self, sql, parameters)
         if self.description is not None:
             self._rows = iter(super().fetchall())
+        self._wait()
         return self
 
     def fetchone(self) -> Any:
@@ -87,7 +95,14 @@ class InlineConnection(sqlite3.Connection):
     lent = False
     #: A session waits for what is executed now.
     awaited = False
+    #: SQLAlchemy has begun a transaction.
+    begun = False
     _committing: asyncio.Future[None] | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: Cursors that may be half read.
+        self.streams: weakref.WeakSet[RowByRow] = weakref.WeakSet()
 
     def cursor(self, factory: Any = InlineCursor) -> Any:
         return super().cursor(factory)
@@ -96,8 +111,20 @@ class InlineConnection(sqlite3.Connection):
         """For whoever uses the connection past SQLAlchemy."""
         return super().cursor().execute(sql, parameters)
 
+    def begin(self) -> None:
+        self.execute("BEGIN")
+        self.begun = True
+
+    def require_begun(self) -> None:
+        """Raises when an error has ended the transaction, as that of a full disk does: what came
+        after it would be committed by itself."""
+        if self.begun and not self.in_transaction:
+            raise sqlite3.OperationalError("the transaction was ended by an error")
+
     def commit(self) -> None:
         """Commits in a thread, for which the caller's task waits."""
+        self.require_begun()
+        self.begun = False
         if not self.in_transaction:
             return
         loop = asyncio.get_running_loop()
@@ -107,18 +134,24 @@ class InlineConnection(sqlite3.Connection):
         self._committing = None
 
     def rollback(self) -> None:
+        self.begun = False
         if self._committing is not None:
             await_(self.commit_ended())
         super().rollback()
 
     def give_back(self) -> None:
         """Ends SQLAlchemy's use of it."""
-        if self._committing is not None:
-            await_(self.commit_ended())
-        if not self.lent:
-            self.close()
-        elif self.in_transaction:
-            super().rollback()
+        self.begun = False
+        try:
+            if self._committing is not None:
+                await_(self.commit_ended())
+        finally:
+            while self.streams:  # one that is left half read keeps its snapshot
+                self.streams.pop().close()
+            if not self.lent:
+                self.close()
+            elif self.in_transaction:
+                super().rollback()
 
     def let_go(self) -> None:
         """The same at once, outside of any task; a commit that is under way closes it when it
@@ -130,15 +163,12 @@ class InlineConnection(sqlite3.Connection):
 
     async def commit_ended(self) -> None:
         """Waits for a commit that is under way, also when the waiting task is cancelled."""
-        cancelled = None
-        while self._committing is not None and not self._committing.done():
+        committing, self._committing = self._committing, None
+        if committing is not None:
             try:
-                await asyncio.wait([self._committing])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        self._committing = None
-        if cancelled is not None:
-            raise cancelled
+                await ended(committing)
+            finally:
+                committing.exception()  # whether it happened, the database is asked
 
     def _commit(self) -> None:
         """A commit that fails may leave its transaction open, and the pool would not end it."""

@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from mosaic_core.database import TenantSchema, sqlite
 from mosaic_core.database.inline import InlineConnection, InlineSession
 from mosaic_core.database.rights import unwritable
+from mosaic_core.ended import ended
 from mosaic_core.errors import Conflict, DatabaseError, DatabaseMissing
 from mosaic_core.file_databases import disk
 from mosaic_core.file_databases.drafts import Drafts
@@ -260,9 +261,9 @@ class FileDatabases:
                 None, disk.write, content, path, disk.WRITE_AHEAD, folder
             )
             try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await asyncio.wait([writing])
+                await ended(writing)
+                writing.result()
+            except BaseException:
                 disk.remove(path)
                 raise
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,11 @@ class Change:
     entity: str
     entity_id: str
     image: dict[str, Any] | None
+    #: The image's canonical JSON, as it was then: its values may be changed later in the write.
+    text: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", canonical_json(self.image))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ def rows(info: WriteInfo, changes: list[Change], previous: bytes) -> list[dict[s
     made = []
     for seq, change in enumerate(changes or [Change(DERIVE, "", "", None)]):
         salt = secrets.token_bytes(SALT_BYTES)
-        text = canonical_json(change.image)  # once: the images of long pages are long
+        text = change.text
         row: dict[str, Any] = {
             "version": info.version,
             "seq": seq,

@@ -35,6 +35,12 @@ def recording(session: Session, permit: Permit) -> Iterator[list[Change]]:
         del session.info[_KEY]
 
 
+def record(session: Session, change: Change) -> None:
+    """Adds a change that the unit of work does not know, in its place among the others."""
+    recorder: _Recorder = session.info[_KEY]
+    recorder.changes.append(change)
+
+
 class _Recorder:
     """What one session changes while it is recorded."""
 
@@ -80,6 +86,11 @@ class _Recorder:
 def _before_flush(session: Session, context: UOWTransaction, instances: Any) -> None:
     recorder: _Recorder | None = session.info.get(_KEY)
     if recorder is not None:
+        if instances is not None:
+            raise UnloggedWrite(
+                "The function of a write flushed some objects and not others.",
+                hint="Call flush() without arguments.",
+            )
         recorder.before(session)
 
 

@@ -33,7 +33,7 @@ from mosaic_core.errors import (
 )
 from mosaic_core.head import chain
 from mosaic_core.head.guard import Permit, permitted
-from mosaic_core.head.recorder import recording
+from mosaic_core.head.recorder import record, recording
 from mosaic_core.head.rows import inserted, insertion, row_of
 from mosaic_core.head.tables import HeadTables
 from mosaic_core.persistence import Begin, HeadState, HeadStatus
@@ -64,7 +64,7 @@ class Write:
     permit: Permit
     #: Topics of messages that were put into the outbox.
     topics: set[str] = field(default_factory=set)
-    #: For the kernel: entries of the log of what the unit of work does not know.
+    #: For the kernel: entries of the log that no row stands for.
     extra: list[chain.Change] = field(default_factory=list)
 
     @property
@@ -93,7 +93,7 @@ class Write:
 
         await self.session.run_sync(run)
         if not is_derived(table):
-            self.extra.append(inserted(table, values))
+            record(self.session.sync_session, inserted(table, values))
 
 
 @dataclass(slots=True)

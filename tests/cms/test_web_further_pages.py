@@ -83,6 +83,20 @@ def test_it_is_in_one_order_on_all_of_them(deployments: Deployments, dated: int)
     deployments(scenario)
 
 
+def test_what_search_engines_are_not_to_list_they_do_not_list_in_part(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        for path, details in (("/blog/", {}), ("/hidden/", {"noindex": True})):
+            await deployment.add(path, layout="list", details=details)
+            await add(deployment, path, 6, "post", dated=6)
+            for query in ("", "?page=2"):
+                found = (await deployment.get(f"{path}{query}")).text
+                assert ('content="noindex"' in found) == bool(details), query
+
+    deployments(scenario)
+
+
 def test_beyond_them_there_is_the_page_itself(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         await deployment.add("/blog/", layout="list", title="Blog")

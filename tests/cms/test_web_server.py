@@ -316,3 +316,50 @@ def test_a_header_cannot_end_before_its_end() -> None:
     split = Finished(200, "text/plain", b"x", [(b"x-said", b"a\r\nset-cookie: b")])
     with pytest.raises(ValueError, match="has an end in it"):
         split.wire("", None)
+
+
+@pytest.mark.parametrize("protocol_name", [b"h2c", b"websocket"])
+@pytest.mark.parametrize("request_line", [b"GET /kept HTTP/1.1\r\n", b"POST /first HTTP/1.1\r\n"])
+def test_no_request_hides_in_the_body_of_one_that_asks_for_another_protocol(
+    request_line: bytes, protocol_name: bytes
+) -> None:
+    asking = b"Host: a\r\nConnection: upgrade\r\nUpgrade: " + protocol_name
+    length = b"\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN)
+
+    async def main() -> None:
+        app = _Kept()
+        async with serving(app) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request_line + asking + length)
+            assert b" 501 Not Implemented" in await asyncio.wait_for(reader.read(), 10)
+            with contextlib.suppress(ConnectionError):
+                writer.write(HIDDEN)
+                await writer.drain()
+            writer.close()
+            await ask(port, GET % (b"/kept", LAST))
+        assert app.asked == ["/kept"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("path", [b"/kept", b"/made"])
+def test_a_body_that_does_not_come_after_its_answer_ends_its_connection(
+    monkeypatch: pytest.MonkeyPatch, path: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+
+    async def main() -> None:
+        async with serving(_Kept()) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            answer = asyncio.create_task(asyncio.wait_for(reader.read(), 10))
+            writer.write(GET % (path, b"Content-Length: 1000\r\n"))
+            while not answer.done():
+                with contextlib.suppress(ConnectionError):
+                    writer.write(b"x")
+                    await writer.drain()
+                await asyncio.sleep(0.05)
+            with contextlib.suppress(ConnectionError):
+                assert (await answer).count(b"HTTP/1.1 200") == 1
+            writer.close()
+
+    asyncio.run(main())

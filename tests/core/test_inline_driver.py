@@ -96,6 +96,21 @@ def test_a_stream_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_stream_that_is_read_in_part_ends_with_its_session(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with connected(tmp_path) as engine:
+            async with InlineSession(engine) as session:
+                rows = await session.stream(select(Book.id).execution_options(yield_per=1))
+                assert await anext(aiter(rows)) == (0,)
+            raw = sqlite.open_inline(tmp_path / "shelves.db", writable=True)
+            raw.execute("INSERT INTO books (id, shelf_id) VALUES (7, 1)")
+            busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            raw.close()
+            assert not busy
+
+    asyncio.run(scenario())
+
+
 def test_a_session_says_what_the_database_does_not_take(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with connected(tmp_path) as engine, InlineSession(engine) as session:

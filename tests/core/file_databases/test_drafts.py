@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import sqlite3
+import stat
+import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mosaic_core.errors import Conflict, InvalidInput, MosaicError, QuotaExceeded, UnloggedWrite
+from mosaic_core.errors import (
+    Conflict,
+    DatabaseError,
+    InvalidInput,
+    MosaicError,
+    QuotaExceeded,
+    UnloggedWrite,
+)
+from mosaic_core.file_databases import disk
 from mosaic_core.head import Write, first_rows
 from mosaic_core.persistence import Rows
 from tests.core.head.toys import Box, Shown, Thing, Toys, a_box, nothing_leaks, opened, toy_tenant
@@ -49,6 +62,55 @@ def test_a_first_write_is_logged_as_any_other_is(tmp_path: Path) -> None:
 
     with nothing_leaks():
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_who_is_cancelled_while_a_file_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """However often: the thread that makes it has ended before anybody goes on."""
+    write = disk.write
+
+    def slowly(*args: Any) -> None:
+        time.sleep(0.3)
+        write(*args)
+
+    async def main() -> None:
+        async with opened(tmp_path) as files:
+            monkeypatch.setattr(disk, "write", slowly)
+            making = asyncio.create_task(files.provision(toy_tenant()))
+            for _ in range(times):
+                await asyncio.sleep(0.05)
+                making.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await making
+            assert [path.suffix for path in (tmp_path / "tenants").glob("*.*")] == [".lock"]
+            monkeypatch.setattr(disk, "write", write)
+            await files.provision(toy_tenant())
+
+    with nothing_leaks():
+        asyncio.run(main())
+
+
+def test_a_folder_that_cannot_be_put_on_the_disk_keeps_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = os.fsync
+
+    def fails_for_a_folder(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        synced(handle)
+
+    async def main() -> None:
+        async with opened(tmp_path) as files:
+            monkeypatch.setattr(os, "fsync", fails_for_a_folder)
+            with pytest.raises(DatabaseError):
+                await files.provision(toy_tenant())
+            monkeypatch.undo()
+            await files.provision(toy_tenant())
+
+    asyncio.run(main())
 
 
 def test_a_first_write_has_its_columns_defaults_and_keeps_to_foreign_keys(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy import table as bare_table
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -701,6 +703,79 @@ def test_the_session_of_a_write_is_recorded_while_it_lasts(tmp_path: Path) -> No
 
         await toys.write(fn)
         assert not kept[0].info
+
+    with_toys(tmp_path, scenario)
+
+
+def test_what_is_inserted_at_once_is_in_the_log_in_its_place_and_as_it_was(tmp_path: Path) -> None:
+    async def scenario(toys: Toys) -> None:
+        async def fn(write: Write) -> None:
+            note = {"a": 1}
+            await write.insert(a_box("q", note=note))
+            note["a"] = 2
+            box = await write.session.get_one(Box, "q")
+            box.label = "another"
+            await write.session.flush()
+            await write.session.delete(box)
+
+        await toys.write(fn)
+        assert [row.operation for row in await toys.log()] == ["insert", "update", "delete"]
+        assert (await toys.log())[0].image["note"] == {"a": 1}
+        await toys.whole()
+
+    with_toys(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_write_whose_function_goes_on_after_a_full_database_is_undone(
+    tmp_path: Path, at_once: bool
+) -> None:
+    """SQLite has ended the transaction: what comes after would be committed by itself."""
+
+    async def main() -> None:
+        async with opened(tmp_path, limit=1_000_000, reserve=300_000) as files:
+            toys = Toys(files, toy_tenant())
+            await files.provision(toys.tenant)
+            await toys.add(a_box("x"))
+            before = await toys.content()
+
+            async def fn(write: Write) -> None:
+                with contextlib.suppress(OperationalError):
+                    await fill(write)
+                write.session.add(a_box("after"))
+
+            async def fill(write: Write) -> None:
+                for number in range(200):
+                    if at_once:
+                        await write.insert(a_box(f"b{number}", note="y" * 20_000))
+                    else:
+                        shown = {"path": f"/{number}", "text": "y" * 20_000}
+                        await write.session.execute(insert(Shown), shown)
+                pytest.fail("there was room for all of it")
+
+            with pytest.raises(DatabaseError):
+                await toys.write(fn)
+            assert await toys.content() == before
+            await toys.whole()
+
+    asyncio.run(main())
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+def test_a_flush_of_some_objects_is_refused(tmp_path: Path) -> None:
+    """It might flush nothing, and leave what comes after it unseen."""
+
+    async def scenario(toys: Toys) -> None:
+        await toys.add(a_box("a"), a_box("b"))
+
+        async def fn(write: Write) -> None:
+            box = await write.session.get_one(Box, "a")
+            (await write.session.get_one(Box, "b")).label = "another"
+            await write.session.flush([box])
+
+        with pytest.raises(UnloggedWrite, match="flushed some objects"):
+            await toys.write(fn)
+        await toys.whole()
 
     with_toys(tmp_path, scenario)
 
