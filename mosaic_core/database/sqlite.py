@@ -140,7 +140,10 @@ def explicit_transactions(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
-        driver.begin()
+        if isinstance(driver, InlineConnection):
+            driver.begin()
+        else:
+            driver.execute("BEGIN")
 
 
 class Turns:
