@@ -40,7 +40,7 @@ from mosaic_core.errors import (
     TenantError,
     TookTooLong,
 )
-from mosaic_core.settings import nearest
+from mosaic_core.settings_problems import nearest
 from mosaic_core.tenants import TenantStatus
 from mosaic_core.writing import require_writable
 

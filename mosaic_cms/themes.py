@@ -28,7 +28,7 @@ from mosaic_cms.theme_templates import CompiledOnce, environment, sandbox
 from mosaic_core.errors import ConfigurationError, NotFound, PluginConflict
 from mosaic_core.hooks import ThemeFolder
 from mosaic_core.plugins import Plugins
-from mosaic_core.settings import problems
+from mosaic_core.settings_problems import problems
 
 #: The file of the data folder that says which themes were found to be whole.
 THEMES_CHECKED = "themes.checked"

@@ -21,7 +21,8 @@ from mosaic_core.platform import Platform, platform_database, platform_history
 from mosaic_core.plugins import Installed, Plugins
 from mosaic_core.provider import PlatformServices, Provider
 from mosaic_core.resolution import TenantResolver
-from mosaic_core.settings import Settings, nearest, problems
+from mosaic_core.settings import Settings
+from mosaic_core.settings_problems import nearest, problems
 from mosaic_core.shared_cache import SharedCache
 
 #: Seconds that a plugin may take to close what it opened.

@@ -30,7 +30,7 @@ from mosaic_core.errors import (
     PluginNotFound,
 )
 from mosaic_core.provider import Provider
-from mosaic_core.settings import nearest
+from mosaic_core.settings_problems import nearest
 
 GROUP = "mosaic"
 

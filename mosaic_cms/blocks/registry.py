@@ -12,7 +12,7 @@ from mosaic_cms.blocks.base import DESCRIBED, Block, require_whole
 from mosaic_cms.blocks.stored import Regions, Stored, blocks_in, changed, regions_of
 from mosaic_core.errors import InvalidInput, PluginConflict, PluginInvalid
 from mosaic_core.plugins import Plugins
-from mosaic_core.settings import nearest
+from mosaic_core.settings_problems import nearest
 
 Level = Literal["problem", "warning"]
 

@@ -19,6 +19,7 @@ from markupsafe import escape
 ORIGIN = "<origin>"
 #: What may stand in an address as it is; the rest is percent-encoded.
 _PLAIN = "/:@!$&'()*+,;=~-._"
+#: What keeps a page out of search engines.
 UNLISTED = '<meta name="robots" content="noindex">'
 _TEXT = json.JSONEncoder(ensure_ascii=False)
 #: What could end a script, or the string that it is in.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, Select, and_, bindparam, case, or_, select
+from sqlalchemy import Integer, Select, and_, bindparam, case, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mosaic_cms.blocks.base import Listing
@@ -21,6 +21,9 @@ from mosaic_cms.pictures.picture import Picture
 
 #: Of this layout, the newest comes first, and each page knows its neighbours.
 DATED = "post"
+_DATED = PublishedPage.__table__.c.dated
+#: Puts those without a date last, on every database.
+UNDATED = case((_DATED.is_(None), literal_column("1")), else_=literal_column("0"))
 #: What an :class:`Item` is made of.
 COLUMNS = (
     PublishedPage.page_id,
@@ -151,12 +154,11 @@ def _listing(*, tagged: bool, newest: bool) -> Select[Any]:
     listed = (
         PublishedPage.page_id.in_(tags) if tagged else PublishedPage.parent_id == bindparam("below")
     )
-    undated = case((PublishedPage.dated.is_(None), 1), else_=0)  # last, on every database
     order = (PublishedPage.position, PublishedPage.path)
     return (
         select(*COLUMNS)
         .where(*there, PublishedPage.page_id != bindparam("page"), listed)
-        .order_by(*((undated, PublishedPage.dated.desc()) if newest else ()), *order)
+        .order_by(*((UNDATED, PublishedPage.dated.desc()) if newest else ()), *order)
         .limit(bindparam("most", type_=Integer))
     )
 

@@ -11,7 +11,7 @@ from mosaic_cms.media.checks import Rules
 from mosaic_cms.media.kinds import KINDS
 from mosaic_core.errors import InvalidInput
 from mosaic_core.head import Write
-from mosaic_core.settings import nearest
+from mosaic_core.settings_problems import nearest
 
 _NAME = "media"
 

@@ -14,7 +14,7 @@ from mosaic_cms.identity.roles import Roles
 from mosaic_cms.rights import Role
 from mosaic_cms.scope import PlatformScope, TenantScope
 from mosaic_core.errors import InvalidInput
-from mosaic_core.settings import nearest
+from mosaic_core.settings_problems import nearest
 
 SiteKey = Annotated[str, Field(min_length=1, max_length=63)]
 #: Roles by the keys of sites.

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from mosaic_core.errors import ConfigurationError, Conflict, InvalidInput
 from mosaic_core.plugins import installed
-from mosaic_core.settings import nearest
+from mosaic_core.settings_problems import nearest
 
 Kind = Literal["resolver", "storage", "tables"]
 

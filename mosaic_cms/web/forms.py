@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, select
 
 from mosaic_cms.blocks.standard.more import Form
 from mosaic_cms.content.forms import check, is_trapped
-from mosaic_cms.content.head_tags import encoded
+from mosaic_cms.content.head_tags import UNLISTED, encoded
 from mosaic_cms.content.projection import shown
 from mosaic_cms.content.published import PublishedForm, PublishedPage
 from mosaic_cms.scope import Actor
@@ -35,7 +35,6 @@ _log = logging.getLogger("mosaic.web")
 #: Forms of one visitor, and those of all of a tenant's that are kept.
 _RATE = Rate(limit=1, seconds=10, burst=10)
 _TENANT_RATE = Rate(limit=2, seconds=1, burst=100)
-_UNLISTED = '<meta name="robots" content="noindex">'
 
 _PAGES = PublishedPage.__table__.c
 _FORMS = PublishedForm.__table__.c
@@ -170,7 +169,7 @@ def _shown_again(
         status=422,
         title=f"{told} – {found.title}",
         main=html,
-        head=f"{found.head}\n{_UNLISTED}",
+        head=f"{found.head}\n{UNLISTED}",
         layout=found.layout,
     )
 
@@ -203,7 +202,7 @@ def _told(visit: Visit, status: int, what: str, *headers: tuple[bytes, bytes]) -
         status=status,
         title=told[what],
         main=main,
-        head=_UNLISTED,
+        head=UNLISTED,
         layout="page",
         headers=[(b"cache-control", b"no-store"), *headers],
     )

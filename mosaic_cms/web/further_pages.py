@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from markupsafe import Markup
-from sqlalchemy import Select, bindparam, case, func, literal_column, select
+from sqlalchemy import Select, bindparam, func, select
 
 from mosaic_cms.content.head_tags import UNLISTED, encoded
-from mosaic_cms.content.items import item_of
+from mosaic_cms.content.items import UNDATED, item_of
 from mosaic_cms.content.pagination import asked_page, pagination
 from mosaic_cms.content.published import PublishedPage
 from mosaic_cms.content.surroundings import MOST_BELOW
@@ -26,7 +26,6 @@ THE_WAY = '?page=2"'
 
 _PAGES = PublishedPage.__table__.c
 _BELOW = (_PAGES.site_id == bindparam("site_id"), _PAGES.parent_id == bindparam("page_id"))
-_UNDATED = case((_PAGES.dated.is_(None), literal_column("1")), else_=literal_column("0"))
 
 
 def _some(*order: Any) -> Select[Any]:
@@ -39,7 +38,7 @@ def _some(*order: Any) -> Select[Any]:
 _COUNTS: Any = select(func.count(), func.count(_PAGES.dated)).where(*_BELOW)
 # In the orders of the first page (mosaic_cms.content.surroundings).
 _IN_ORDER = _some(_PAGES.position, _PAGES.path)
-_NEWEST_FIRST = _some(_UNDATED, _PAGES.dated.desc(), _PAGES.path)
+_NEWEST_FIRST = _some(UNDATED, _PAGES.dated.desc(), _PAGES.path)
 
 
 class _Row(NamedTuple):

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from markupsafe import Markup, escape
-from sqlalchemy import bindparam, case, func, literal_column, select
+from sqlalchemy import bindparam, func, select
 
 from mosaic_cms.content.head_tags import ORIGIN, encoded
-from mosaic_cms.content.items import item_of
+from mosaic_cms.content.items import UNDATED, item_of
 from mosaic_cms.content.made_paths import ARCHIVE, Terms, terms_at
 from mosaic_cms.content.pagination import asked_page, numbered, pagination
 from mosaic_cms.content.published import PublishedPage, PublishedTerm
@@ -44,7 +44,6 @@ _LISTED = (
     *_TERM,
 )
 _JOINED = PublishedTerm.__table__.join(PublishedPage.__table__, _PAGES.page_id == _TERMS.page_id)
-_UNDATED = case((_PAGES.dated.is_(None), literal_column("1")), else_=literal_column("0"))
 _SHOWN = (_PAGES.page_id, _PAGES.path, _PAGES.title, _PAGES.summary, _PAGES.card, _PAGES.changed_at)
 # Constants: each is compiled once for each strategy.
 #: By slug; of an archive, the newest month first.
@@ -54,7 +53,7 @@ _COUNTS: Any = (
     .group_by(_TERMS.slug)
     .order_by(_TERMS.slug.desc())
 )
-_PLACE = (_UNDATED, _PAGES.dated.desc(), _PAGES.path)
+_PLACE = (UNDATED, _PAGES.dated.desc(), _PAGES.path)
 _SORTED = (
     select(_TERMS.page_id, _TERMS.slug)
     .select_from(_JOINED)

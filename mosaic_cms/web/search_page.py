@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from mosaic_cms.content.head_tags import UNLISTED
 from mosaic_cms.content.pagination import asked_page, pagination
 from mosaic_cms.web.fragments import fragment, in_layout
 from mosaic_cms.web.responses import Finished
@@ -19,7 +20,6 @@ PAGE_SIZE = 10
 _LONGEST = 200
 #: Searches of one visitor.
 _RATE = Rate(limit=1, seconds=1, burst=20)
-_HEAD = '<meta name="robots" content="noindex">'
 
 
 class SearchPage:
@@ -53,7 +53,7 @@ class SearchPage:
         body = fragment("search", surround.language, action=visit.path, query=text, **found)
         main = in_layout(surround, "page", title=title, url=visit.path, body=body)
         shown = f"{text} – {title}" if text else title
-        head = f"{_HEAD}\n{visit.description(title)}"
+        head = f"{UNLISTED}\n{visit.description(title)}"
         page = visit.page(title=shown, main=main, head=head, layout="page", **options)
         page.by_query = True
         return page
@@ -68,7 +68,7 @@ def slower(visit: Visit, seconds: int) -> Finished:
     main = in_layout(visit.surround, "page", title=told["slower"], url=visit.path, body=body)
     headers = [(b"cache-control", b"no-store"), (b"retry-after", str(seconds).encode())]
     return visit.page(
-        status=429, title=told["slower"], main=main, head=_HEAD, layout="page", headers=headers
+        status=429, title=told["slower"], main=main, head=UNLISTED, layout="page", headers=headers
     )
 
 

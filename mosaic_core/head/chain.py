@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -75,12 +76,11 @@ def link(previous: bytes, row: dict[str, Any]) -> bytes:
     return hashlib.sha256(previous + canonical_json(covered).encode()).digest()
 
 
-def rows(info: WriteInfo, changes: list[Change], previous: bytes) -> list[dict[str, Any]]:
+def rows(info: WriteInfo, changes: Sequence[Change], previous: bytes) -> list[dict[str, Any]]:
     """The rows of ``changes`` for one write, chained on ``previous``; never empty."""
     made = []
     for seq, change in enumerate(changes or [Change(DERIVE, "", "", None)]):
         salt = secrets.token_bytes(SALT_BYTES)
-        text = change.text
         row: dict[str, Any] = {
             "version": info.version,
             "seq": seq,
@@ -92,8 +92,8 @@ def rows(info: WriteInfo, changes: list[Change], previous: bytes) -> list[dict[s
             "entity": change.entity,
             "entity_id": change.entity_id,
             "salt": salt,
-            "image": None if change.image is None else CanonicalJson(text),
-            "image_digest": _digest(salt, text),
+            "image": None if change.image is None else CanonicalJson(change.text),
+            "image_digest": _digest(salt, change.text),
         }
         previous = row["chain"] = link(previous, row)
         made.append(row)

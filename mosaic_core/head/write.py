@@ -12,17 +12,15 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from mosaic_core.database.schema import is_derived, is_kernel
 from mosaic_core.errors import (
     DatabaseBusy,
-    DatabaseDamaged,
     DatabaseError,
     DatabaseMissing,
     MosaicError,
@@ -32,9 +30,10 @@ from mosaic_core.errors import (
     WriteTimeout,
 )
 from mosaic_core.head import chain
-from mosaic_core.head.guard import Permit, permitted
+from mosaic_core.head.guard import Permit
 from mosaic_core.head.recorder import record, recording
 from mosaic_core.head.rows import inserted, insertion, row_of
+from mosaic_core.head.sealing import Sealing
 from mosaic_core.head.tables import HeadTables
 from mosaic_core.persistence import Begin, HeadState, HeadStatus
 from mosaic_core.types import new_id
@@ -147,6 +146,7 @@ class Writer:
     ) -> None:
         self._tables = tables
         self._owner = owner
+        self._sealing = Sealing(tables, owner)
         self._begin = begin
         self._hint = hint
         self._committed = committed
@@ -238,7 +238,7 @@ class Writer:
         try:
             async with self._begin(reserve=job.reserve) as session:
                 permit = Permit()
-                head = _taken(await session.run_sync(self._move, permit), self._owner)
+                head = _taken(await session.run_sync(self._sealing.move, permit), self._owner)
                 permit.followed = HeadStatus(head.status).followed
                 now = datetime.now(UTC)
                 info = chain.WriteInfo(job.write_id, head.version, now, job.actor, job.action)
@@ -254,8 +254,9 @@ class Writer:
                     changes += _touched(permit)
                 if not changes and not permit.derived and not write.topics:
                     return result
-                append = partial(self._append, write, head, changes, job.coalesce)
-                state = await session.run_sync(append)
+                state = await session.run_sync(
+                    self._sealing.seal, info, permit, head, changes, coalesce=job.coalesce
+                )
                 if write.topics and self._hint is not None:
                     await self._hint(write.topics)
                 job.committing = permit.committing = True
@@ -276,61 +277,6 @@ class Writer:
             self._committed(state)
         return result
 
-    # What the kernel does itself, in one turn of the session's each.
-
-    def _move(self, session: Session, permit: Permit) -> Row[Any]:
-        """Begins the write's transaction by moving the head."""
-        connection = session.connection(execution_options=permitted(permit))
-        with permit.kernel():
-            moved = connection.execute(self._tables.move, {"whose": self._owner})
-        row = moved.one_or_none()
-        if row is None:
-            raise DatabaseDamaged(
-                f"The database has no head row of {self._owner!r}: it is not this tenant's.",
-                hint="Run 'mosaic doctor'; nothing was written.",
-            )
-        return row
-
-    def _append(
-        self,
-        write: Write,
-        head: Row[Any],
-        changes: list[chain.Change],
-        coalesce: bool,
-        session: Session,
-    ) -> HeadState:
-        """Logs the changes and records the chain's new value in the head."""
-        rows = chain.rows(write.info, changes, head.digest)
-        published = head.published + 1 if write.permit.published else head.published
-        connection = session.connection()
-        with write.permit.kernel():
-            if coalesce:
-                keys = {(change.entity, change.entity_id) for change in changes}
-                self._erase_previous(connection, write, keys)
-            connection.execute(self._tables.append, rows)
-            sealed = {"whose": self._owner, "chain": rows[-1]["chain"], "shown": published}
-            connection.execute(self._tables.seal, sealed)
-        return HeadState(write.version, published, HeadStatus(head.status), head.epoch)
-
-    def _erase_previous(
-        self, connection: Connection, write: Write, keys: set[tuple[str, str]]
-    ) -> None:
-        """Erases images that this write supersedes: same actor, same action, the write before."""
-        log = self._tables.changes
-        for entity, entity_id in sorted(keys):
-            connection.execute(
-                update(log)
-                .where(
-                    log.c.entity == entity,
-                    log.c.entity_id == entity_id,
-                    log.c.version == write.version - 1,
-                    log.c.operation == chain.UPDATE,
-                    log.c.actor == write.info.actor,
-                    log.c.action == write.info.action,
-                )
-                .values(image=None, salt=None)
-            )
-
     async def _applied(self, write_id: uuid.UUID) -> bool:
         """Whether a write whose commit went unanswered is in the log.
 
@@ -340,7 +286,7 @@ class Writer:
             await asyncio.sleep(pause)
             try:
                 async with self._begin(reserve=True) as session:
-                    await session.run_sync(self._move, Permit())
+                    await session.run_sync(self._sealing.move, Permit())
                     return await has_write(session, self._tables, write_id)
             except DatabaseBusy:
                 continue

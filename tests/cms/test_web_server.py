@@ -249,6 +249,29 @@ def test_a_head_without_an_end_is_refused_before_it_fills_the_memory(
     asyncio.run(main())
 
 
+async def trickled(port: int, begin: bytes, more: bytes) -> bytes:
+    """What is answered until the server ends the connection, while more comes of it bit by bit.
+    TimeoutError where it does not."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = bytearray()
+
+    async def read() -> None:
+        with contextlib.suppress(ConnectionError):  # it was closed before all was read
+            while part := await reader.read(65_536):
+                answer.extend(part)
+
+    reading = asyncio.create_task(asyncio.wait_for(read(), 10))
+    writer.write(begin)
+    while not reading.done():
+        with contextlib.suppress(ConnectionError):
+            writer.write(more)
+            await writer.drain()
+        await asyncio.sleep(0.05)
+    await reading
+    writer.close()
+    return bytes(answer)
+
+
 @pytest.mark.parametrize(
     "begin", [b"", b"GET / HTTP/1.1\r\nHost: au", GET % (b"/kept", b"") + b"GET /"]
 )
@@ -260,16 +283,10 @@ def test_a_head_that_does_not_come_ends_its_connection(
 
     async def main() -> None:
         async with serving(_Kept()) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            answer = asyncio.create_task(asyncio.wait_for(reader.read(), 10))
-            writer.write(begin)
-            while not answer.done():
-                writer.write(b"x" if begin else b"")
-                await asyncio.sleep(0.05)
-            *before, last = (await answer).split(b"HTTP/1.1 ")[1:]
+            answer = await trickled(port, begin, b"x" if begin else b"")
+            *before, last = answer.split(b"HTTP/1.1 ")[1:]
             assert last.startswith(b"408 Request Timeout\r\n")
             assert len(before) == begin.count(b"/kept")
-            writer.close()
 
     asyncio.run(main())
 
@@ -350,16 +367,7 @@ def test_a_body_that_does_not_come_after_its_answer_ends_its_connection(
 
     async def main() -> None:
         async with serving(_Kept()) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            answer = asyncio.create_task(asyncio.wait_for(reader.read(), 10))
-            writer.write(GET % (path, b"Content-Length: 1000\r\n"))
-            while not answer.done():
-                with contextlib.suppress(ConnectionError):
-                    writer.write(b"x")
-                    await writer.drain()
-                await asyncio.sleep(0.05)
-            with contextlib.suppress(ConnectionError):
-                assert (await answer).count(b"HTTP/1.1 200") == 1
-            writer.close()
+            begin = GET % (path, b"Content-Length: 1000\r\n")
+            assert (await trickled(port, begin, b"x")).count(b"HTTP/1.1 ") == 1
 
     asyncio.run(main())

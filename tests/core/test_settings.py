@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from mosaic_core.errors import ConfigurationError
-from mosaic_core.settings import Settings, load_settings, make_settings, nearest, problems
+from mosaic_core.settings import Settings, load_settings, make_settings
+from mosaic_core.settings_problems import nearest, problems
 from mosaic_core.tenants import default_tiers
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from mosaic_core.errors import ConfigurationError, NotFound
 from mosaic_core.identity import Begun, OwnIssuer, SignInWay, Vouched, Way
 from mosaic_core.provider import PlatformServices
-from mosaic_core.settings import nearest
+from mosaic_core.settings_problems import nearest
 from mosaic_identity_oidc.connect import OpenIDConnect
 from mosaic_identity_oidc.github import GitHub
 from mosaic_identity_oidc.issuers import Issuers

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
+from mosaic_core.ended import ended
 from mosaic_core.errors import Conflict, DiskFull, FileMissing, StorageError
 
 P = ParamSpec("P")
@@ -115,11 +116,8 @@ def keys(content: Path, prefix: str = "") -> list[str]:
 async def finished(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs ``function`` in a thread and is cancelled only once it has ended."""
     running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
+    await ended(running)
+    return running.result()
 
 
 def length(handle: int) -> int:
