@@ -161,9 +161,8 @@ class Directory(News):
                 await give_domain(write, tenant.tenant_id, host, None)
             if beside is not None:
                 await beside(write)
-            await write.session.flush()
             if made is not None:
-                await made
+                write.meanwhile.append(made)
             return write.version
 
         version = await self._writer.write(fn, actor=actor, action="tenants.create")

@@ -65,6 +65,9 @@ class Write:
     topics: set[str] = field(default_factory=set)
     #: For the kernel: entries of the log that no row stands for.
     extra: list[chain.Change] = field(default_factory=list)
+    #: What has to be done elsewhere before this is committed, and goes on meanwhile. It is waited
+    #: for when nothing else is left to do.
+    meanwhile: list[asyncio.Future[Any]] = field(default_factory=list)
 
     @property
     def version(self) -> int:
@@ -259,6 +262,9 @@ class Writer:
                 )
                 if write.topics and self._hint is not None:
                     await self._hint(write.topics)
+                for other in write.meanwhile:
+                    async with _limit(self._limits.function, job.action):
+                        await asyncio.shield(other)
                 job.committing = permit.committing = True
                 async with asyncio.timeout(self._limits.commit):
                     await session.commit()

@@ -22,9 +22,10 @@ from mosaic_core.database import (
 )
 from mosaic_core.directory import PlatformFile
 from mosaic_core.errors import DatabaseBehind, DatabaseNewer
+from mosaic_core.head import Write
 from mosaic_core.platform import TENANT_MIGRATIONS
 from mosaic_core.testing.declared import differences
-from tests.core.head.toys import ToyBase, opened, toy_schema, toy_tenant
+from tests.core.head.toys import Box, Thing, ToyBase, opened, toy, toy_schema, toy_tenant
 
 
 def _file_of(schema: TenantSchema, folder: Path) -> Path:
@@ -264,3 +265,30 @@ def test_revisions_are_told_apart(tmp_path: Path) -> None:
         toy_schema(second=True).history.require_current(toy_schema().history.current, "x")
     with pytest.raises(DatabaseNewer, match="t0002"):
         toy_schema().history.require_current(toy_schema(second=True).history.current, "x")
+
+
+def test_a_row_is_made_of_its_columns_and_of_what_else_its_class_has() -> None:
+    box = Box(id="a", label="A box", things=[Thing(name="ball")])
+    assert (box.label, box.things[0].box) == ("A box", box)
+    assert Box(id="b").count is None  # a default is the database's, once it is there
+    with pytest.raises(TypeError, match="Box has no attribute 'colour'"):
+        Box(id="c", colour="red")
+
+
+def test_a_row_that_was_made_is_changed_as_any_other(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with toy(tmp_path) as toys:
+
+            async def fn(write: Write) -> None:
+                box = Box(id="a", label="first", count=1, sealed=False)
+                box.label = "second"
+                write.session.add(box)
+                await write.session.flush()
+                box.count = 2
+
+            await toys.write(fn)
+            assert (await toys.content())["boxes"]["a"]["label"] == "second"
+            assert [row.operation for row in await toys.log()] == ["insert", "update"]
+            await toys.whole()
+
+    asyncio.run(main())

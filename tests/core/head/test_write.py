@@ -598,6 +598,49 @@ def test_a_function_that_takes_too_long_is_undone_and_named(tmp_path: Path) -> N
     with_toys(tmp_path, scenario)
 
 
+def test_a_write_is_committed_once_what_goes_on_meanwhile_is_done(tmp_path: Path) -> None:
+    async def scenario(toys: Toys) -> None:
+        other: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def fn(write: Write) -> None:
+            write.session.add(a_box())
+            write.meanwhile.append(other)
+
+        writing = asyncio.ensure_future(toys.write(fn))
+        await asyncio.sleep(0.1)
+        assert not writing.done()
+        assert (await toys.head()).version == 0
+        other.set_result(None)
+        await writing
+        assert (await toys.head()).version == 1
+        await toys.whole()
+
+    with_toys(tmp_path, scenario)
+
+
+def test_a_write_is_undone_when_what_goes_on_meanwhile_fails_or_takes_too_long(
+    tmp_path: Path,
+) -> None:
+    async def scenario(toys: Toys) -> None:
+        hurried = Toys(toys.files, toys.tenant, limits=WriteLimits(function=0.05))
+        other: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def fn(write: Write) -> None:
+            write.session.add(a_box())
+            write.meanwhile.append(other)
+
+        with pytest.raises(WriteTimeout, match=r"boxes\.carry"):
+            await hurried.write(fn, action="boxes.carry")
+        assert not other.cancelled()  # it is somebody else's
+        other.set_exception(DatabaseError("The other one is full."))
+        with pytest.raises(DatabaseError, match="The other one is full"):
+            await toys.write(fn)
+        assert (await toys.head()).version == 0
+        assert not await toys.content()
+
+    with_toys(tmp_path, scenario)
+
+
 def test_a_fenced_home_makes_writes_wait_and_a_moved_one_refuses_them(tmp_path: Path) -> None:
     import sqlite3
 

@@ -18,10 +18,18 @@ from typing import Any
 from mosaic_tenancy_sqlite.naming import FileNames
 from pydantic import ByteSize
 from sqlalchemy import Column, ForeignKey, MetaData, UniqueConstraint, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, make_transient, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    make_transient,
+    mapped_column,
+    registry,
+    relationship,
+)
 
 from mosaic_core import types
 from mosaic_core.database import History, TenantBase, TenantSchema, derived
+from mosaic_core.database.schema import fill, tenant_metadata
 from mosaic_core.file_databases import FileDatabases, FileOptions
 from mosaic_core.head import TENANT, HeadTables, Write, Writer
 from mosaic_core.head import log as change_log
@@ -33,7 +41,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class ToyBase(DeclarativeBase):
-    metadata = MetaData(schema="tenant", naming_convention=TenantBase.metadata.naming_convention)
+    registry = registry(metadata=tenant_metadata(), constructor=fill)
 
 
 HeadTables(ToyBase.metadata)
