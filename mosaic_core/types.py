@@ -77,6 +77,17 @@ def to_image(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not a value that a MOSAIC column can hold")
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether text has no half of a surrogate pair, which no encoding has."""
+    if text.isascii():  # known without looking
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class MosaicType(TypeDecorator[Any]):
     """The base of every permitted type; ``from_image`` undoes ``to_image``."""
 
@@ -120,10 +131,8 @@ class Text(MosaicType):
             raise TypeError(f"a text column takes str, not {type(value).__name__}")
         if "\0" in value:
             raise ValueError("text cannot contain the NUL character")
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise ValueError("text cannot contain half a surrogate pair") from None
+        if not _is_unicode(value):
+            raise ValueError("text cannot contain half a surrogate pair")
         if self.length is not None and len(value) > self.length:
             raise ValueError(f"text has {len(value)} characters, at most {self.length} fit")
         return value
@@ -240,10 +249,8 @@ class Json(MosaicType):
             text = canonical_json(value)
         if "\\u0000" in text and _JSON_NUL.search(text):  # looking for the latter takes long
             raise ValueError("text inside JSON cannot contain the NUL character")
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise ValueError("text inside JSON cannot contain half a surrogate pair") from None
+        if not _is_unicode(text):
+            raise ValueError("text inside JSON cannot contain half a surrogate pair")
         return text
 
     def to_image(self, value: Any) -> Any:

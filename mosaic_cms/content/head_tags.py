@@ -21,15 +21,13 @@ ORIGIN = "<origin>"
 _PLAIN = "/:@!$&'()*+,;=~-._"
 #: What keeps a page out of search engines.
 UNLISTED = '<meta name="robots" content="noindex">'
-_TEXT = json.JSONEncoder(ensure_ascii=False)
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 #: What could end a script, or the string that it is in.
 _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
-class _At(str):
-    """A path of the site in JSON, which becomes a whole address."""
-
-    __slots__ = ()
+#: Begins a path in JSON that becomes a whole address. No text that people write has it.
+_AT = "\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +164,11 @@ def _json_ld(head: Head) -> str:
 
 
 def _website(head: Head) -> dict[str, Any]:
-    found = _At(f"{encoded(head.root)}search/?q={{search_term_string}}")
+    found = _AT + encoded(head.root) + "search/?q={search_term_string}"
     return {
         "@type": "WebSite",
         "name": head.site_title,
-        "url": _At(encoded(head.root)),
+        "url": _AT + encoded(head.root),
         "inLanguage": head.language,
         "potentialAction": {
             "@type": "SearchAction",
@@ -191,10 +189,10 @@ def _posting(head: Head) -> dict[str, Any]:
         "dateModified": head.modified,
         "author": {"@type": "Person", "name": head.author} if head.author else None,
         "publisher": {"@type": "Organization", "name": head.site_title},
-        "image": _At(encoded(image)) if whole and whole.startswith(ORIGIN) else whole,
+        "image": _AT + encoded(image) if whole and whole.startswith(ORIGIN) else whole,
         "keywords": list(head.tags) or None,
         "inLanguage": head.language,
-        "mainEntityOfPage": _At(encoded(head.path)),
+        "mainEntityOfPage": _AT + encoded(head.path),
     }
     return {name: fact for name, fact in facts.items() if fact is not None}
 
@@ -204,7 +202,7 @@ def _breadcrumbs(head: Head) -> dict[str, Any]:
     return {
         "@type": "BreadcrumbList",
         "itemListElement": [
-            {"@type": "ListItem", "position": number, "name": title, "item": _At(encoded(path))}
+            {"@type": "ListItem", "position": number, "name": title, "item": _AT + encoded(path)}
             for number, (title, path) in enumerate(pages, 1)
         ],
     }
@@ -212,9 +210,4 @@ def _breadcrumbs(head: Head) -> dict[str, Any]:
 
 def _json(value: Any) -> str:
     """JSON that can stand in a script, whatever is in its strings."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_json(key)}:{_json(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_json(item) for item in value) + "]"
-    text = _TEXT.encode(value).translate(_IN_SCRIPT)
-    return f'"{ORIGIN}{text[1:]}' if isinstance(value, _At) else text
+    return _JSON.encode(value).translate(_IN_SCRIPT).replace('"\\u0000', f'"{ORIGIN}')

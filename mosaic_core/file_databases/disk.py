@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,11 @@ def applied(connection: sqlite3.Connection) -> dict[str, bool]:
     return {name: bool(required) for name, required in rows}
 
 
-def _files(path: Path) -> tuple[Path, ...]:
-    return (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
-
-
 def remove(path: Path) -> None:
     """Removes a database, and the log that one may have left that is gone already."""
-    for file in _files(path):
-        file.unlink(missing_ok=True)
+    for file in (path, f"{path}-wal", f"{path}-shm"):
+        with suppress(FileNotFoundError):
+            os.unlink(file)
 
 
 def with_journal(content: bytes, kind: bytes) -> bytes:

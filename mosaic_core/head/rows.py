@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Insert, Table, insert
+from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.attributes import instance_state
 
 from mosaic_core.head import chain
@@ -15,20 +17,34 @@ from mosaic_core.head.recorder import entity_id
 def row_of(new: Any) -> tuple[Table, dict[str, Any]]:
     """A new object's table and row: each column's value, or its default."""
     state = instance_state(new)
-    mapper, given = state.mapper, state.dict
-    table = mapper.local_table
-    assert isinstance(table, Table)
-    values: dict[str, Any] = {}
-    for column in table.columns:
-        key = mapper.get_property_by_column(column).key
-        values[column.name] = given[key] if key in given else _default(column.default)
-    return table, values
+    table, columns = _columns(state.mapper)
+    given = state.dict
+    return table, {
+        name: given[key] if key in given else _default(default) for name, key, default in columns
+    }
 
 
 def inserted(table: Table, values: dict[str, Any]) -> chain.Change:
     """The log's entry of a new row."""
-    image = {column.name: column.type.to_image(values[column.name]) for column in table.columns}  # type: ignore[attr-defined]
+    image = {name: to_image(values[name]) for name, to_image in _images(table)}
     return chain.Change(chain.INSERT, table.name, entity_id(table, image), image)
+
+
+@cache
+def _columns(mapper: Mapper[Any]) -> tuple[Table, list[tuple[str, str, Any]]]:
+    """A class's table, and each column's name, attribute and default."""
+    table = mapper.local_table
+    assert isinstance(table, Table)
+    return table, [
+        (column.name, mapper.get_property_by_column(column).key, column.default)
+        for column in table.columns
+    ]
+
+
+@cache
+def _images(table: Table) -> list[tuple[str, Callable[[Any], Any]]]:
+    """What makes the log's image of each column."""
+    return [(column.name, column.type.to_image) for column in table.columns]  # type: ignore[attr-defined]
 
 
 @cache
