@@ -247,4 +247,5 @@ class Editing(Model):
                 page.family = self._new_family()
 
     def _new_family(self) -> int:
-        return 1 + max(len(self.pages), *(page.family for page in self.pages))
+        """One that is no page's key: a page that is made later has its key as its family."""
+        return min(0, *(page.family for page in self.pages)) - 1
