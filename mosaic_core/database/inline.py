@@ -14,6 +14,7 @@ import asyncio
 import sqlite3
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor
 from itertools import islice
 from typing import Any, Self
 
@@ -97,6 +98,8 @@ class InlineConnection(sqlite3.Connection):
     awaited = False
     #: SQLAlchemy has begun a transaction.
     begun = False
+    #: In which commits wait for the disk; those of the event loop, where there are none.
+    threads: Executor | None = None
     _committing: asyncio.Future[None] | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -128,7 +131,7 @@ class InlineConnection(sqlite3.Connection):
         if not self.in_transaction:
             return
         loop = asyncio.get_running_loop()
-        self._committing = loop.run_in_executor(None, self._commit)
+        self._committing = loop.run_in_executor(self.threads, self._commit)
         # Whoever is cancelled here leaves the commit to finish, and the connection to wait for it.
         await_(asyncio.shield(self._committing))
         self._committing = None

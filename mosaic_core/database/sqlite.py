@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,10 @@ def connect(
     return connection
 
 
-def open_inline(path: Path, *, writable: bool, mode: str = "rw") -> InlineConnection:
-    """A connection for an engine."""
+def open_inline(
+    path: Path, *, writable: bool, mode: str = "rw", threads: Executor | None = None
+) -> InlineConnection:
+    """A connection for an engine, whose commits wait for the disk in ``threads``."""
     connection = sqlite3.connect(
         uri(path, mode=mode),
         uri=True,
@@ -116,6 +119,7 @@ def open_inline(path: Path, *, writable: bool, mode: str = "rw") -> InlineConnec
         check_same_thread=False,  # a durable commit runs in another thread, and nothing beside it
         factory=InlineConnection,
     )
+    connection.threads = threads
     try:
         for pragma in pragmas(writable=writable, timeout=INLINE_TIMEOUT):
             connection.execute(pragma)

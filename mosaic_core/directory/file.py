@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -28,12 +29,16 @@ class PlatformFile(PlatformDatabase):
         self.path = path
         self.where = f"at {path}"
         self._turns = sqlite.Turns()
+        # Of its own: no slow work in the event loop's threads delays a commit.
+        self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._engine = create_async_engine(
             "sqlite+inline://",
             poolclass=AsyncAdaptedQueuePool,
             pool_size=4,
             max_overflow=-1,  # to wait for one would take longer than to open it
-            creator=partial(sqlite.open_inline, path, writable=True, mode="rwc"),
+            creator=partial(
+                sqlite.open_inline, path, writable=True, mode="rwc", threads=self._committing
+            ),
             hide_parameters=True,  # they are what people wrote
         )
         sqlite.explicit_transactions(self._engine.sync_engine)
@@ -41,6 +46,7 @@ class PlatformFile(PlatformDatabase):
 
     async def close(self) -> None:
         await self._engine.dispose()
+        self._committing.shutdown()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:

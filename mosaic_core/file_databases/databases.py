@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -47,6 +48,8 @@ from mosaic_core.tenants import TenantContext, Tier
 _MIGRATING = WriteLimits(function=1800.0)
 #: Files that are kept open for sessions that only read, and for those that write.
 _KEPT, _KEPT_WRITING = 32, 16
+#: Threads in which commits, and new files, wait for the disk.
+_COMMITTING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class FileDatabases:
         self._drafts = Drafts(template)
         self._turns = sqlite.Turns()
         self._emptying = Emptying()
+        # Of their own: no slow work in the event loop's threads delays what waits for the disk.
+        self._threads = ThreadPoolExecutor(_COMMITTING, thread_name_prefix="commit")
         self._sessions = asyncio.Semaphore(options.max_sessions)
         # Of their own: a write may read beside itself, and must not wait for other such writes.
         self._writes = asyncio.Semaphore(options.max_sessions)
@@ -106,7 +111,7 @@ class FileDatabases:
         # Sessions come one after another: to open the file costs as much as a query, and on a new
         # connection each statement is prepared anew.
         self._lending = Lending(_KEPT, partial(sqlite.open_inline, writable=False))
-        self._lending_to_write = Lending(_KEPT_WRITING, _open_to_write)
+        self._lending_to_write = Lending(_KEPT_WRITING, self._open_to_write)
         # Set around a connect and nowhere else: one engine serves every file, so that compiled
         # statements and the guard are shared, and this says which file the pool is to open.
         self._target: ContextVar[_Target] = ContextVar("target")
@@ -152,6 +157,7 @@ class FileDatabases:
         self._lending.close_all()
         self._lending_to_write.close_all()
         await self._engine.dispose()
+        self._threads.shutdown()
 
     # Sessions
 
@@ -196,7 +202,7 @@ class FileDatabases:
 
     def _connect(self) -> InlineConnection:
         target = self._target.get()
-        connection = target.lent or _open_to_write(target.path)
+        connection = target.lent or self._open_to_write(target.path)
         connection.lent = target.lent is not None
         if target.deferred:  # it is forgotten when a transaction ends, so it is said last
             connection.execute("PRAGMA defer_foreign_keys = ON")
@@ -258,7 +264,7 @@ class FileDatabases:
             disk.remove(path)
             # At once: a task would begin at the loop's next turn, which may be a whole write away.
             writing = asyncio.get_running_loop().run_in_executor(
-                None, disk.write, content, path, disk.WRITE_AHEAD, folder
+                self._threads, disk.write, content, path, disk.WRITE_AHEAD, folder
             )
             try:
                 await ended(writing)
@@ -349,8 +355,7 @@ class FileDatabases:
     def _path(self, tenant: TenantContext) -> Path:
         return self._folder / f"{self._names.of(tenant)}.db"
 
-
-def _open_to_write(path: Path) -> InlineConnection:
-    connection = sqlite.open_inline(path, writable=True)
-    connection.execute(TRUSTING)
-    return connection
+    def _open_to_write(self, path: Path) -> InlineConnection:
+        connection = sqlite.open_inline(path, writable=True, threads=self._threads)
+        connection.execute(TRUSTING)
+        return connection

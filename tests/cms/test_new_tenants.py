@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -45,6 +47,29 @@ def test_a_new_tenant_s_log_tells_how_it_came_to_be(deployments: Deployments) ->
         assert page is not None
         assert (page["path"], page["layout"], page["version_count"]) == ("/", "home", 1)
         assert page["live_version_id"] in content["page_versions"]
+
+    deployments(scenario)
+
+
+def test_it_is_made_and_written_to_while_other_work_has_every_thread(
+    deployments: Deployments,
+) -> None:
+    """Passwords, pictures and whatever plugins do in threads delay nobody's writes."""
+
+    async def scenario(deployment: Deployment) -> None:
+        done = threading.Event()
+        loop = asyncio.get_running_loop()
+        others = [loop.run_in_executor(None, done.wait, 30) for _ in range(64)]
+        late = loop.call_later(20, done.set)
+        try:
+            await deployment.rule("tenants.create", slug="fresh", name="Fresh")
+            await deployment.add("/news/", "fresh")
+            assert not done.is_set(), "it waited for the others"
+        finally:
+            late.cancel()
+            done.set()
+            await asyncio.gather(*others)
+        assert (await deployment.get("/news/", "fresh.mosaic.test")).status_code == 200
 
     deployments(scenario)
 
