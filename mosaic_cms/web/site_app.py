@@ -144,11 +144,12 @@ class SiteApp:
                     lists = self._networks.of(handle.tenant.tenant_id)
                     if lists is not None:
                         sent.private = True
-                    if handle.tenant.tenant_id in self._throttle.slow:
+                    crowded = self._throttle.is_crowded(handle.tenant.tenant_id)
+                    if handle.tenant.tenant_id in self._throttle.slow and not crowded:
                         sent.pace = partial(self._throttle.pace, handle.tenant.tenant_id)
                     if lists is not None and lists.refuse(self._hosts.client_of(scope, headers)):
                         finished = self._pages.refused()
-                    elif self._throttle.is_crowded(handle.tenant.tenant_id):
+                    elif crowded:
                         finished = self._pages.unavailable("More visit this site than it can take.")
                     elif reads:
                         finished = await self._find(handle, scope, headers, sent)
