@@ -245,13 +245,22 @@ class Platform:
                 tenant, revision, actor=actor, domains=domains, beside=beside, made=making
             )
         except BaseException:
-            making.cancel()
+            undoing = asyncio.ensure_future(self._undo(tenant, making))
             with contextlib.suppress(asyncio.CancelledError):  # the first of them is raised
-                await ended(making)
-            if not making.cancelled() and making.exception() is None:
-                await persistence.drop(tenant)
+                await ended(undoing)
+            undoing.exception()  # what it was undone for says more
             raise
         return tenant
+
+    async def _undo(self, tenant: TenantContext, making: asyncio.Future[None]) -> None:
+        """Drops the database of a tenant that did not become known. The error may have come after
+        the commit: a known tenant keeps it, and so does one of which nobody can tell, for the
+        doctor finds what is left over, and nothing brings back what is missing."""
+        making.cancel()
+        await asyncio.wait([making])
+        made = not making.cancelled() and making.exception() is None
+        if made and not await self.directory.has(tenant.tenant_id):
+            await self.persistence(tenant).drop(tenant)
 
     async def migrate(
         self,

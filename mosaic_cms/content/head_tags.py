@@ -210,4 +210,4 @@ def _breadcrumbs(head: Head) -> dict[str, Any]:
 
 def _json(value: Any) -> str:
     """JSON that can stand in a script, whatever is in its strings."""
-    return _JSON.encode(value).translate(_IN_SCRIPT).replace('"\\u0000', f'"{ORIGIN}')
+    return _JSON.encode(value).translate(_IN_SCRIPT).replace('"\\u0000/', f'"{ORIGIN}/')

@@ -131,7 +131,11 @@ class InlineConnection(sqlite3.Connection):
         if not self.in_transaction:
             return
         loop = asyncio.get_running_loop()
-        self._committing = loop.run_in_executor(self.threads, self._commit)
+        try:
+            self._committing = loop.run_in_executor(self.threads, self._commit)
+        except RuntimeError as error:  # the database is closed, or there is no thread to be had
+            super().rollback()  # which the pool would not
+            raise sqlite3.OperationalError(f"no thread takes the commit: {error}") from error
         # Whoever is cancelled here leaves the commit to finish, and the connection to wait for it.
         await_(asyncio.shield(self._committing))
         self._committing = None

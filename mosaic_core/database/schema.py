@@ -31,7 +31,7 @@ def tenant_metadata() -> MetaData:
     return MetaData(schema="tenant", naming_convention=NAMES)
 
 
-def fill(new: Any, **values: Any) -> None:
+def fill(self: Any, **values: Any) -> None:
     """The constructor of rows: puts their columns where the unit of work looks for them.
 
     SQLAlchemy's own sets one after the other, and looks each time for what was there before and
@@ -40,21 +40,23 @@ def fill(new: Any, **values: Any) -> None:
     Raises:
         TypeError: the class has no such attribute.
     """
-    if values.keys() <= _columns(new.__mapper__):
-        state = instance_state(new)
+    if values.keys() <= _columns(self.__mapper__):
+        state = instance_state(self)
         state.dict.update(values)
         state.committed_state.update(dict.fromkeys(values, LoaderCallableStatus.NO_VALUE))
-        state.modified = True
+        state.modified = bool(values)
         return
     for name, value in values.items():
-        if not hasattr(type(new), name):
-            raise TypeError(f"{type(new).__name__} has no attribute {name!r}")
-        setattr(new, name, value)
+        if not hasattr(type(self), name):
+            raise TypeError(f"{type(self).__name__} has no attribute {name!r}")
+        setattr(self, name, value)
 
 
 @cache
 def _columns(mapper: Mapper[Any]) -> frozenset[str]:
-    return frozenset(mapper.column_attrs.keys())
+    """Those to whose changes nobody listens."""
+    keys = [attribute.key for attribute in mapper.column_attrs]
+    return frozenset(key for key in keys if not mapper.class_manager[key].dispatch.set)
 
 
 class TenantBase(DeclarativeBase):

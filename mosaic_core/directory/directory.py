@@ -172,6 +172,16 @@ class Directory(News):
         else:
             await self.refresh(now=True)
 
+    async def has(self, tenant_id: str) -> bool:
+        """Whether the platform database has a tenant, deleted or not, once every write to it that
+        is under way has ended."""
+
+        async def fn(write: Write) -> bool:
+            query = select(TenantRow.tenant_id).where(TenantRow.tenant_id == tenant_id)
+            return await write.session.scalar(query) is not None
+
+        return await self._writer.write(fn, actor="system", action="tenants.look")
+
     async def change(
         self,
         tenant_id: str,

@@ -46,7 +46,7 @@ class PlatformFile(PlatformDatabase):
 
     async def close(self) -> None:
         await self._engine.dispose()
-        self._committing.shutdown()
+        self._committing.shutdown(wait=False)  # a commit that hangs holds nobody up
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:

@@ -48,8 +48,6 @@ from mosaic_core.tenants import TenantContext, Tier
 _MIGRATING = WriteLimits(function=1800.0)
 #: Files that are kept open for sessions that only read, and for those that write.
 _KEPT, _KEPT_WRITING = 32, 16
-#: Threads in which commits, and new files, wait for the disk.
-_COMMITTING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class FileOptions:
     Attributes:
         max_open: files that it keeps open for reading; the least recently read is closed.
         max_sessions: reading sessions at one time, and as many writes; each is an open file, and
-            some stay open for the next one.
+            some stay open for the next one. As many threads wait for the disk at most.
         reserve: bytes beyond a tier's limit, for deleting, exporting and compacting.
     """
 
@@ -101,7 +99,7 @@ class FileDatabases:
         self._turns = sqlite.Turns()
         self._emptying = Emptying()
         # Of their own: no slow work in the event loop's threads delays what waits for the disk.
-        self._threads = ThreadPoolExecutor(_COMMITTING, thread_name_prefix="commit")
+        self._threads = ThreadPoolExecutor(options.max_sessions, "commit")
         self._sessions = asyncio.Semaphore(options.max_sessions)
         # Of their own: a write may read beside itself, and must not wait for other such writes.
         self._writes = asyncio.Semaphore(options.max_sessions)
@@ -157,7 +155,7 @@ class FileDatabases:
         self._lending.close_all()
         self._lending_to_write.close_all()
         await self._engine.dispose()
-        self._threads.shutdown()
+        self._threads.shutdown(wait=False)  # a commit that hangs holds nobody up
 
     # Sessions
 

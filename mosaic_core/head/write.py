@@ -246,25 +246,25 @@ class Writer:
                 now = datetime.now(UTC)
                 info = chain.WriteInfo(job.write_id, head.version, now, job.actor, job.action)
                 write = Write(session, info, permit)
-                with recording(session.sync_session, permit) as changes:
-                    async with _limit(self._limits.function, job.action):
+                async with _limit(self._limits.function, job.action):
+                    with recording(session.sync_session, permit) as changes:
                         result = await job.fn(write)
                         if permit.spoiled:
                             raise permit.spoil("")
                         await session.flush()
-                changes += write.extra
-                if permit.followed:
-                    changes += _touched(permit)
-                if not changes and not permit.derived and not write.topics:
-                    return result
-                state = await session.run_sync(
-                    self._sealing.seal, info, permit, head, changes, coalesce=job.coalesce
-                )
-                if write.topics and self._hint is not None:
-                    await self._hint(write.topics)
-                for other in write.meanwhile:
-                    async with _limit(self._limits.function, job.action):
+                    changes += write.extra
+                    if permit.followed:
+                        changes += _touched(permit)
+                    if changes or permit.derived or write.topics:
+                        state = await session.run_sync(
+                            self._sealing.seal, info, permit, head, changes, coalesce=job.coalesce
+                        )
+                    if write.topics and self._hint is not None:
+                        await self._hint(write.topics)
+                    for other in write.meanwhile:
                         await asyncio.shield(other)
+                if state is None:
+                    return result
                 job.committing = permit.committing = True
                 async with asyncio.timeout(self._limits.commit):
                     await session.commit()

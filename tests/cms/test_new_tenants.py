@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from mosaic_core.errors import InvalidInput
+from mosaic_core.errors import DatabaseBusy, InvalidInput
 from mosaic_core.head import TENANT
 from mosaic_core.head.log import rebuild, verify
 from tests.cms.deployment import Deployment, Deployments
@@ -72,6 +73,51 @@ def test_it_is_made_and_written_to_while_other_work_has_every_thread(
         assert (await deployment.get("/news/", "fresh.mosaic.test")).status_code == 200
 
     deployments(scenario)
+
+
+def test_one_whose_making_is_cancelled_at_any_moment_is_there_whole_or_not_at_all(
+    deployments: Deployments,
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        for turns in range(60):
+            making = asyncio.ensure_future(
+                deployment.rule("tenants.create", slug=f"fresh-{turns}", name="Fresh")
+            )
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            making.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await making
+        await _each_has_its_database(deployment)
+
+    deployments(scenario)
+
+
+def test_one_that_is_known_keeps_its_database_whatever_fails_then(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        directory = deployment.product.platform.directory
+
+        async def busy() -> None:
+            raise DatabaseBusy("The platform database is busy.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(directory, "_look_ended", busy)
+            with pytest.raises(DatabaseBusy):
+                await deployment.rule("tenants.create", slug="fresh", name="Fresh")
+        await _each_has_its_database(deployment)
+        assert (await deployment.get("/", "fresh.mosaic.test")).status_code == 200
+
+    deployments(scenario)
+
+
+async def _each_has_its_database(deployment: Deployment) -> None:
+    platform = deployment.product.platform
+    await platform.directory.refresh(now=True)
+    known = {record.tenant.tenant_id for record in await platform.directory.records()}
+    files = (platform.settings.data_dir / "tenants").glob("*.db")
+    assert {file.stem for file in files} == known
 
 
 def test_nothing_is_looked_for_where_nothing_can_be(deployments: Deployments) -> None:

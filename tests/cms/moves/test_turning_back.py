@@ -181,8 +181,9 @@ def test_what_is_added_meanwhile_and_has_no_room_there_keeps_a_tenant_where_it_i
 
 @pytest.mark.parametrize("where", ["nowhere", "nobody"])
 def test_a_server_that_is_not_there_or_lets_nobody_in_keeps_the_tenant_where_it_is(
-    ground: Ground, where: str
+    ground: Ground, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mosaic_core.moves.mover._PAUSE", 0.05)
     urls = {
         "nowhere": "postgresql://nobody@127.0.0.1:1/nothing",
         "nobody": ground.postgres.url(database="no_such_database"),
