@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -36,9 +36,21 @@ def zipf(tenants: int, length: int, *, exponent: float = 1.1, seed: int = 1) -> 
 
 
 def visit(
-    port: int, hosts: Sequence[str], sequence: Sequence[int], connections: int
+    port: int,
+    hosts: Sequence[str],
+    sequence: Sequence[int],
+    connections: int,
+    *,
+    rate: float | None = None,
+    seed: int = 1,
 ) -> list[Visit]:
-    """Asks for the home page of each tenant of the sequence, each connection as fast as it goes.
+    """Asks for the home page of each tenant of the sequence.
+
+    Args:
+        connections: that are open. Where all wait for an answer, whoever comes waits for one.
+        rate: how many visitors come in a second, whether the ones before have their answer or not,
+            at times that no other visitor knows of (a Poisson process, from ``seed``). None: each
+            connection asks as fast as it is answered.
 
     BenchError when an answer is not 200.
     """
@@ -48,22 +60,36 @@ def visit(
     }
     gc.disable()  # a visitor that stands still for milliseconds would be taken for a slow server
     try:
-        return asyncio.run(_visit(port, requests, sequence, connections))
+        return asyncio.run(_visit(port, requests, _coming(sequence, rate, seed), connections))
     finally:
         gc.enable()
 
 
+def _coming(sequence: Sequence[int], rate: float | None, seed: int) -> Iterator[tuple[int, float]]:
+    """Tenants that are visited, each with the seconds from the first to that visit at the
+    earliest."""
+    pauses, at = random.Random(seed), 0.0
+    for tenant in sequence:
+        yield tenant, at
+        at += 0.0 if rate is None else pauses.expovariate(rate)
+
+
 async def _visit(
-    port: int, requests: dict[int, bytes], sequence: Sequence[int], connections: int
+    port: int,
+    requests: dict[int, bytes],
+    coming: Iterator[tuple[int, float]],
+    connections: int,
 ) -> list[Visit]:
     loop = asyncio.get_running_loop()
     visits: list[Visit] = []
-    coming = iter(sequence)
+    started = loop.time()
 
     async def work() -> None:
         transport, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
         try:
-            for tenant in coming:
+            for tenant, at in coming:
+                if at:
+                    await asyncio.sleep(started + at - loop.time())
                 asked = loop.time()
                 answered = await connection.ask(requests[tenant])
                 visits.append(Visit(tenant, asked, answered))

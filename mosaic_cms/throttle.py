@@ -19,7 +19,8 @@ _PATIENCE = 20.0
 
 
 class Throttle:
-    """What is slowed down, as far as the ledger knows: a few seconds late."""
+    """What is slowed down, as far as the ledger knows: a few seconds late, and half a minute where
+    other processes serve it too."""
 
     def __init__(self, platform: Platform, ledger: Ledger) -> None:
         self._platform = platform

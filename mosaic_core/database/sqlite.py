@@ -108,7 +108,12 @@ def connect(
 
 
 def open_inline(
-    path: Path, *, writable: bool, mode: str = "rw", threads: Executor | None = None
+    path: Path,
+    *,
+    writable: bool,
+    mode: str = "rw",
+    cache_kib: int = 512,
+    threads: Executor | None = None,
 ) -> InlineConnection:
     """A connection for an engine, whose commits wait for the disk in ``threads``."""
     connection = sqlite3.connect(
@@ -121,7 +126,7 @@ def open_inline(
     )
     connection.threads = threads
     try:
-        for pragma in pragmas(writable=writable, timeout=INLINE_TIMEOUT):
+        for pragma in pragmas(writable=writable, cache_kib=cache_kib, timeout=INLINE_TIMEOUT):
             connection.execute(pragma)
     except BaseException:
         connection.close()

@@ -20,6 +20,9 @@ from mosaic_core.directory.database import SUBJECT, PlatformDatabase
 from mosaic_core.head import install_guard
 from mosaic_core.persistence import Problem
 
+#: Of a connection: the rows of ten thousand tenants, and what they used, fit.
+_CACHE_KIB = 4096
+
 
 class PlatformFile(PlatformDatabase):
     """Connections are kept; a lock file beside it says whose turn it is to write."""
@@ -37,7 +40,12 @@ class PlatformFile(PlatformDatabase):
             pool_size=4,
             max_overflow=-1,  # to wait for one would take longer than to open it
             creator=partial(
-                sqlite.open_inline, path, writable=True, mode="rwc", threads=self._committing
+                sqlite.open_inline,
+                path,
+                writable=True,
+                mode="rwc",
+                cache_kib=_CACHE_KIB,
+                threads=self._committing,
             ),
             hide_parameters=True,  # they are what people wrote
         )

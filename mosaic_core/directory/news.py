@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import FromClause, Integer, Select, bindparam, or_, select
 
 from mosaic_core.directory.database import PlatformDatabase
 from mosaic_core.directory.lookups import Lookups
@@ -15,26 +15,35 @@ from mosaic_core.directory.tables import DomainRow, FormerSlugRow, TenantRow
 from mosaic_core.head import PLATFORM
 from mosaic_core.tenants import TenantContext, TenantStatus
 
-_TENANT_COLUMNS = (
-    TenantRow.tenant_id,
-    TenantRow.slug,
-    TenantRow.name,
-    TenantRow.tier,
-    TenantRow.status,
-    TenantRow.reason,
-    TenantRow.epoch,
-    TenantRow.database_schema,
-)
+# Of the tables, and made once: a look follows each write of ours, and to make its queries took
+# longer than to ask them. ``since`` is the version that is known.
+_TENANT, _DOMAIN, _FORMER = TenantRow.__table__, DomainRow.__table__, FormerSlugRow.__table__
+_SINCE = bindparam("since", type_=Integer())
+_VERSION = select(PLATFORM.head.c.version)
+_TENANTS = select(
+    _TENANT.c.tenant_id,
+    _TENANT.c.slug,
+    _TENANT.c.name,
+    _TENANT.c.tier,
+    _TENANT.c.status,
+    _TENANT.c.reason,
+    _TENANT.c.epoch,
+    _TENANT.c.database_schema,
+).where(_TENANT.c.changed > _SINCE)
 
-_DOMAIN_COLUMNS = (
-    DomainRow.host,
-    DomainRow.tenant_id,
-    DomainRow.site,
-    DomainRow.active,
-    DomainRow.created_at,
-)
 
-_FORMER_COLUMNS = (FormerSlugRow.slug, FormerSlugRow.tenant_id, FormerSlugRow.until)
+def _of(table: FromClause, *names: str) -> Select[Any]:
+    """What changed since, and all of a tenant that changed: what is not there any more says
+    nothing."""
+    changed = select(_TENANT.c.tenant_id).where(_TENANT.c.changed > _SINCE)
+    columns = [table.c[name] for name in names]
+    return select(*columns).where(
+        or_(table.c.changed > _SINCE, table.c.tenant_id.in_(changed.scalar_subquery()))
+    )
+
+
+_DOMAINS = _of(_DOMAIN, "host", "tenant_id", "site", "active", "created_at")
+_FORMER_SLUGS = _of(_FORMER, "slug", "tenant_id", "until")
 
 #: A look-up in it is several times faster than the enumeration's own, for each of ten thousand.
 _STATUS = {status.value: status for status in TenantStatus}
@@ -81,16 +90,13 @@ class News(Lookups):
             domains: Sequence[Any] = ()
             former: Sequence[Any] = ()
             async with self.database.session() as session:
-                version = await session.scalar(select(PLATFORM.head.c.version))
+                version = await session.scalar(_VERSION)
                 assert version is not None
                 if version != known:
-                    changed = TenantRow.changed > known
-                    rows = await session.execute(select(*_TENANT_COLUMNS).where(changed))
-                    tenants = [_tenant(row) for row in rows]
-                    # Of a tenant that changed, all: what is not there any more says nothing.
-                    whose = select(TenantRow.tenant_id).where(changed)
-                    domains = list(await session.execute(_news(_DOMAIN_COLUMNS, known, whose)))
-                    former = list(await session.execute(_news(_FORMER_COLUMNS, known, whose)))
+                    since = {"since": known}
+                    tenants = [_tenant(row) for row in await session.execute(_TENANTS, since)]
+                    domains = list(await session.execute(_DOMAINS, since))
+                    former = list(await session.execute(_FORMER_SLUGS, since))
             # One that was overtaken has nothing to say of what a later one found.
             if version > self._known or (version != known and self._looking is own):
                 self._learn(version, tenants, domains, former)
@@ -119,12 +125,6 @@ class News(Lookups):
     async def _look_ended(self) -> None:
         if self._looking is not None:  # that look may have read before our commit
             await asyncio.wait([self._looking])
-
-
-def _news(columns: Sequence[Any], known: int, whose: Select[Any]) -> Select[Any]:
-    """Rows that changed since, and all of some tenants."""
-    kind = columns[0].class_
-    return select(*columns).where(or_(kind.changed > known, kind.tenant_id.in_(whose)))
 
 
 def _tenant(row: Any) -> TenantContext:

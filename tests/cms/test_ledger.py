@@ -187,6 +187,49 @@ def test_nothing_is_written_of_a_tenant_that_is_gone(deployments: Deployments) -
     deployments(scenario)
 
 
+def test_nor_of_one_whose_traffic_was_known(deployments: Deployments) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        ledger, directory = deployment.product.ledger, deployment.product.platform.directory
+        gone, there = (directory.named(slug).tenant_id for slug in ("steel", "bread"))
+
+        async def served(*tenant_ids: str) -> None:
+            for tenant_id in tenant_ids:
+                ledger.traffic.count(tenant_id, 100)
+            await ledger.flush()
+
+        await served(gone, there)
+        await served(gone, there)
+        await deployment.rule("tenants.delete", slug="steel")
+        await deployment.rule("tenants.remove", slug="steel", confirm="steel")
+        before = {row.tenant_id: row.amount for row in await rows(deployment, Usage)}  # type: ignore[attr-defined]
+        await served(gone, there)
+        found = {row.tenant_id: row.amount for row in await rows(deployment, Usage)}  # type: ignore[attr-defined]
+        assert found == before | {there: 300}
+        assert ledger.served(there) == 300
+
+    deployments(scenario)
+
+
+def test_traffic_of_other_processes_is_learned_of_in_a_while(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(deployment: Deployment) -> None:
+        directory = deployment.product.platform.directory
+        one, other = Ledger(directory), Ledger(directory)
+        steel = directory.named("steel").tenant_id
+        for ledger in (one, other, one, one):
+            ledger.traffic.count(steel, 100)
+            await ledger.flush()
+        assert one.served(steel) >= 300
+        assert [row.amount for row in await rows(deployment, Usage)] == [400]  # type: ignore[attr-defined]
+        monkeypatch.setattr(ledgers, "_TRUSTED", 0.0)
+        one.traffic.count(steel, 100)
+        await one.flush()
+        assert one.served(steel) == 500
+
+    deployments(scenario)
+
+
 def test_what_was_done_and_what_was_refused_are_one_audit_log(deployments: Deployments) -> None:
     async def scenario(deployment: Deployment) -> None:
         product = deployment.product
