@@ -189,6 +189,7 @@ class Ledger:
                 try:
                     written = await put(known)
                 except _Gone:
+                    self._looked.clear()
                     known = {}
                     written = await put(known)
             except BaseException:

@@ -24,8 +24,6 @@ UNLISTED = '<meta name="robots" content="noindex">'
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 #: What could end a script, or the string that it is in.
 _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
-
-
 #: Begins a path in JSON that becomes a whole address. No text that people write has it.
 _AT = "\0"
 

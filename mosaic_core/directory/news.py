@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import FromClause, Integer, Select, bindparam, or_, select
+from sqlalchemy import BigInteger, FromClause, Select, bindparam, or_, select
 
 from mosaic_core.directory.database import PlatformDatabase
 from mosaic_core.directory.lookups import Lookups
@@ -18,7 +18,7 @@ from mosaic_core.tenants import TenantContext, TenantStatus
 # Of the tables, and made once: a look follows each write of ours, and to make its queries took
 # longer than to ask them. ``since`` is the version that is known.
 _TENANT, _DOMAIN, _FORMER = TenantRow.__table__, DomainRow.__table__, FormerSlugRow.__table__
-_SINCE = bindparam("since", type_=Integer())
+_SINCE = bindparam("since", type_=BigInteger())
 _VERSION = select(PLATFORM.head.c.version)
 _TENANTS = select(
     _TENANT.c.tenant_id,
@@ -37,9 +37,7 @@ def _of(table: FromClause, *names: str) -> Select[Any]:
     nothing."""
     changed = select(_TENANT.c.tenant_id).where(_TENANT.c.changed > _SINCE)
     columns = [table.c[name] for name in names]
-    return select(*columns).where(
-        or_(table.c.changed > _SINCE, table.c.tenant_id.in_(changed.scalar_subquery()))
-    )
+    return select(*columns).where(or_(table.c.changed > _SINCE, table.c.tenant_id.in_(changed)))
 
 
 _DOMAINS = _of(_DOMAIN, "host", "tenant_id", "site", "active", "created_at")
