@@ -11,6 +11,7 @@ import base64
 import json
 import re
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
@@ -123,6 +124,20 @@ class Text(MosaicType):
                 halves = None
             return dialect.type_descriptor(sa.NVARCHAR(halves, collation=MSSQL_BINARY))
         return dialect.type_descriptor(sa.Unicode(self.length))
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        process, length = super().bind_processor(dialect), self.length
+        if process is None or dialect.name != "sqlite":
+            return process
+
+        def bind(value: Any) -> Any:
+            # Most of what is written is such text, and each write has dozens of values.
+            plain = type(value) is str and value.isascii() and "\0" not in value
+            if plain and (length is None or len(value) <= length):
+                return value
+            return process(value)
+
+        return bind
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         if value is None:

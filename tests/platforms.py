@@ -165,7 +165,7 @@ async def kept_in(database: PlatformDatabase) -> bytes:
 def engine_of(database: PlatformDatabase) -> Engine:
     """What its statements go through."""
     holder = database._connections if isinstance(database, PlatformSchema) else database
-    engine: Engine = holder._engine.sync_engine  # type: ignore[attr-defined]
+    engine: Engine = getattr(holder._engine, "sync_engine", holder._engine)  # type: ignore[attr-defined]
     return engine
 
 

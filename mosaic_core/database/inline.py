@@ -16,12 +16,13 @@ import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
 from itertools import islice
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext, SQLiteIdentifierPreparer
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.util.concurrency import await_, greenlet_spawn, in_greenlet
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.util.concurrency import await_
 
 from mosaic_core.ended import ended
 
@@ -92,12 +93,11 @@ class InlineCursor(RowByRow):
 class InlineConnection(sqlite3.Connection):
     """A connection in autocommit mode, on which SQLAlchemy begins and ends transactions."""
 
-    #: It is left open, without a transaction, when SQLAlchemy closes it: somebody else has it.
-    lent = False
     #: A session waits for what is executed now.
     awaited = False
     #: SQLAlchemy has begun a transaction.
     begun = False
+    closed = False
     #: In which commits wait for the disk; those of the event loop, where there are none.
     threads: Executor | None = None
     _committing: asyncio.Future[None] | None = None
@@ -146,23 +146,19 @@ class InlineConnection(sqlite3.Connection):
             await_(self.commit_ended())
         super().rollback()
 
-    def give_back(self) -> None:
-        """Ends SQLAlchemy's use of it."""
+    def settle(self) -> None:
+        """Leaves it without a transaction, for whoever uses it next."""
+        if self.closed:  # by SQLAlchemy, after what it cannot know the end of
+            return
         self.begun = False
-        try:
-            if self._committing is not None:
-                await_(self.commit_ended())
-        finally:
-            while self.streams:  # one that is left half read keeps its snapshot
-                self.streams.pop().close()
-            if not self.lent:
-                self.close()
-            elif self.in_transaction:
-                super().rollback()
+        while self.streams:  # one that is left half read keeps its snapshot
+            self.streams.pop().close()
+        if self.in_transaction:
+            super().rollback()
 
     def let_go(self) -> None:
-        """The same at once, outside of any task; a commit that is under way closes it when it
-        ends."""
+        """Closes it; a commit that is under way does so when it ends."""
+        self.closed = True
         if self._committing is None or self._committing.done():
             self.close()
         else:
@@ -215,32 +211,38 @@ class InlineDialect(SQLiteDialect_pysqlite):
         anew, and no query of ours calls one."""
 
     def do_close(self, dbapi_connection: Any) -> None:
-        dbapi_connection.give_back()
+        dbapi_connection.let_go()
 
     def do_terminate(self, dbapi_connection: Any) -> None:
-        if in_greenlet():
-            dbapi_connection.give_back()
-        else:
-            dbapi_connection.let_go()
+        dbapi_connection.let_go()
+
+
+def driver_of(connection: Connection) -> InlineConnection:
+    """What a connection of SQLAlchemy's runs its statements on."""
+    return cast("InlineConnection", connection.connection.dbapi_connection)
+
+
+def is_usable(connection: Connection) -> bool:
+    """Whether another session may have it."""
+    return not (connection.closed or connection.invalidated)
 
 
 class InlineSession(AsyncSession):
-    """A session on a connection of its own, which it asks in the caller's greenlet, and without a
-    task to close it in: to make these takes as long as many an answer.
+    """A session that asks its connection in the caller's greenlet, and ends without a task. It
+    leaves the connection open and without a transaction: to make one anew, with what listens to it,
+    takes as long as many an answer.
 
     Args:
-        engine: one of :class:`InlineDialect` that has a connection for whoever asks.
+        connected: to :class:`InlineDialect`, and nobody else's until the session has ended.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, connected: Connection) -> None:
         super().__init__(expire_on_commit=False)
-        self._engine = engine.sync_engine
+        self.sync_session.bind = connected
+        self._connected = connected
+        self._driver = driver_of(connected)
 
     async def __aenter__(self) -> Self:
-        # An engine's first connection does need a greenlet.
-        self._connected = await greenlet_spawn(self._engine.connect)
-        self._driver: Any = self._connected.connection.dbapi_connection
-        self.sync_session.bind = self._connected
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -280,5 +282,6 @@ class InlineSession(AsyncSession):
     def _end(self) -> None:
         try:
             self.sync_session.close()
+            self._connected.rollback()  # what is left of a commit that failed
         finally:
-            self._connected.close()
+            self._driver.settle()

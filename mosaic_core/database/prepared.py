@@ -1,4 +1,4 @@
-"""Constant queries as the driver takes them: compiled once, with a schema in them."""
+"""Constant statements as the driver takes them: compiled once, with a schema in them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Dialect, Insert, Select, Update
 
 from mosaic_core.errors import InvalidInput
 
 Processor = Callable[[Any], Any]
+Statement = Select[Any] | Insert | Update
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query on a tenant's tables. ``convert`` has a function for each column that needs one."""
+    """A query, or a change. ``convert`` has a function for each column of the rows that it returns,
+    where it needs one."""
 
     sql: str
     names: tuple[str, ...]
@@ -25,14 +27,16 @@ class Prepared:
     plain: bool
 
     @classmethod
-    def compile(cls, query: Select[Any], dialect: Dialect, schema: str) -> Prepared:
-        """A query as a dialect has it, with the tables in this schema."""
-        compiled = query.compile(
-            dialect=dialect, schema_translate_map={"tenant": schema}, render_schema_translate=True
+    def compile(cls, statement: Statement, dialect: Dialect, schema: str | None = None) -> Prepared:
+        """A statement as a dialect has it, with a tenant's tables in this schema, or where the
+        dialect puts them."""
+        places = {"tenant": schema} if schema is not None else None
+        compiled = statement.compile(
+            dialect=dialect, schema_translate_map=places, render_schema_translate=bool(places)
         )
         columns = tuple(
             column.type.dialect_impl(dialect).result_processor(dialect, None)
-            for column in query.selected_columns
+            for column in statement.exported_columns
         )
         bind: dict[str, Processor] = {}
         for name, parameter in compiled.binds.items():
@@ -44,15 +48,23 @@ class Prepared:
         return cls(str(compiled), names, constants, bind, columns, not any(columns))
 
     def values(self, parameters: Mapping[str, Any]) -> list[Any]:
-        """The parameters in their order, as the driver takes them."""
-        given = {**self.constants, **parameters}
+        """The parameters in their order, as the driver takes them.
+
+        Raises:
+            InvalidInput: the database does not take one of them.
+        """
         try:
-            return [
-                self.bind[name](given[name]) if name in self.bind else given[name]
-                for name in self.names
-            ]
+            return self.bound(parameters)
         except ValueError as error:
             raise InvalidInput(f"A query does not take a value: {error}.") from error
+
+    def bound(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """The same, with the ValueError of the column's type."""
+        given = {**self.constants, **parameters}
+        return [
+            self.bind[name](given[name]) if name in self.bind else given[name]
+            for name in self.names
+        ]
 
     def rows(self, found: Sequence[Any]) -> list[tuple[Any, ...]]:
         """What the driver found, as the columns' types have it."""

@@ -134,6 +134,11 @@ def open_inline(
     return connection
 
 
+def open_in_memory() -> InlineConnection:
+    """A connection to a database of its own, which ends with it."""
+    return sqlite3.connect(":memory:", isolation_level=None, factory=InlineConnection)
+
+
 def limit(connection: sqlite3.Connection, pages: int | None) -> None:
     """Says how many pages the file of an open connection may have; None for as many as SQLite can
     count."""

@@ -10,16 +10,19 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import AsyncAdaptedQueuePool
+from sqlalchemy import Connection, NullPool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
+from sqlalchemy.util.concurrency import greenlet_spawn
 
 from mosaic_core.database import History, sqlite
-from mosaic_core.database.inline import InlineSession
+from mosaic_core.database.inline import InlineSession, is_usable
 from mosaic_core.database.rights import unwritable
 from mosaic_core.directory.database import SUBJECT, PlatformDatabase
-from mosaic_core.head import install_guard
+from mosaic_core.head import forbid, install_guard
 from mosaic_core.persistence import Problem
 
+#: Connections that are kept for the next sessions.
+_KEPT = 4
 #: Of a connection: the rows of ten thousand tenants, and what they used, fit.
 _CACHE_KIB = 4096
 
@@ -36,9 +39,7 @@ class PlatformFile(PlatformDatabase):
         self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._engine = create_async_engine(
             "sqlite+inline://",
-            poolclass=AsyncAdaptedQueuePool,
-            pool_size=4,
-            max_overflow=-1,  # to wait for one would take longer than to open it
+            poolclass=NullPool,
             creator=partial(
                 sqlite.open_inline,
                 path,
@@ -51,23 +52,41 @@ class PlatformFile(PlatformDatabase):
         )
         sqlite.explicit_transactions(self._engine.sync_engine)
         install_guard(self._engine.sync_engine)
+        #: Connections that nobody uses at the moment.
+        self._idle: list[Connection] = []
+        self._most_idle = _KEPT
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        self._most_idle = 0
+        while self._idle:
+            self._idle.pop().close()
         self._committing.shutdown(wait=False)  # a commit that hangs holds nobody up
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         with sqlite.translating(SUBJECT):
-            async with InlineSession(self._engine) as session:
-                yield session
+            connection = self._idle.pop() if self._idle else await self._connect()
+            try:
+                async with InlineSession(connection) as session:
+                    yield session
+            finally:
+                self._give_back(connection)
 
     @asynccontextmanager
     async def exclusive(self, *, reserve: bool = False) -> AsyncIterator[AsyncSession]:
-        async with self._turns.take(self.path.with_suffix(".lock")):
-            with sqlite.translating(SUBJECT):
-                async with InlineSession(self._engine) as session:
-                    yield session
+        async with self._turns.take(self.path.with_suffix(".lock")), self.session() as session:
+            yield session
+
+    def _give_back(self, connection: Connection) -> None:
+        if is_usable(connection) and len(self._idle) < self._most_idle:
+            forbid(connection)
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    async def _connect(self) -> Connection:
+        """A new connection; an engine's first one waits for what it asks."""
+        return await greenlet_spawn(self._engine.sync_engine.connect)
 
     async def check(self) -> list[Problem]:
         return unwritable(self.path)

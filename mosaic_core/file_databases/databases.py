@@ -8,21 +8,22 @@ Visitors' reads go through kept synchronous connections of their own (:mod:`.rea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy import Connection, Select, create_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util.concurrency import greenlet_spawn
 
 from mosaic_core.database import TenantSchema, sqlite
-from mosaic_core.database.inline import InlineConnection, InlineSession
+from mosaic_core.database.inline import InlineConnection, InlineSession, driver_of, is_usable
 from mosaic_core.database.rights import unwritable
 from mosaic_core.ended import ended
 from mosaic_core.errors import Conflict, DatabaseError, DatabaseMissing
@@ -38,7 +39,7 @@ from mosaic_core.file_databases.search_definition import TRUSTING
 from mosaic_core.file_databases.search_index import IndexedHistory
 from mosaic_core.file_databases.strays import strays
 from mosaic_core.file_databases.template import template_bytes
-from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, install_guard
+from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, forbid, install_guard
 from mosaic_core.head.log import migrate as migrate_with_log
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows, Stray
 from mosaic_core.search import SearchQuery, SearchResults
@@ -48,17 +49,6 @@ from mosaic_core.tenants import TenantContext, Tier
 _MIGRATING = WriteLimits(function=1800.0)
 #: Files that are kept open for sessions that only read, and for those that write.
 _KEPT, _KEPT_WRITING = 32, 16
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The file that the engine's next connection opens."""
-
-    path: Path
-    #: Foreign keys are looked at when the transaction ends.
-    deferred: bool = False
-    #: A connection to it that is open already.
-    lent: InlineConnection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +98,21 @@ class FileDatabases:
         self._searches = Searches(schema)
         # Sessions come one after another: to open the file costs as much as a query, and on a new
         # connection each statement is prepared anew.
-        self._lending = Lending(_KEPT, partial(sqlite.open_inline, writable=False))
-        self._lending_to_write = Lending(_KEPT_WRITING, self._open_to_write)
+        self._lending = Lending(_KEPT, partial(self._open, writable=False), is_usable)
+        self._lending_to_write = Lending(
+            _KEPT_WRITING, partial(self._open, writable=True), is_usable
+        )
         # Set around a connect and nowhere else: one engine serves every file, so that compiled
-        # statements and the guard are shared, and this says which file the pool is to open.
-        self._target: ContextVar[_Target] = ContextVar("target")
-        self._engine = create_async_engine(
+        # statements and the guard are shared, and this says what is to be opened.
+        self._driver: ContextVar[Callable[[], InlineConnection]] = ContextVar("driver")
+        self._engine = create_engine(
             "sqlite+inline://",
             poolclass=NullPool,
-            creator=self._connect,
+            creator=lambda: self._driver.get()(),
             hide_parameters=True,  # they are what people wrote
         )
-        sqlite.explicit_transactions(self._engine.sync_engine)
-        install_guard(self._engine.sync_engine)
+        sqlite.explicit_transactions(self._engine)
+        install_guard(self._engine)
 
     @classmethod
     async def open(
@@ -146,7 +138,10 @@ class FileDatabases:
         """
         with sqlite.translating(f"The template of new databases in {templates.name}", files=True):
             template = await asyncio.to_thread(template_bytes, templates, schema)
-        return cls(folder, names, options or FileOptions(), schema, tiers, template)
+        databases = cls(folder, names, options or FileOptions(), schema, tiers, template)
+        # An engine's first connection waits for what it asks, which later ones do not.
+        (await greenlet_spawn(databases._connect, sqlite.open_in_memory)).close()
+        return databases
 
     async def close(self) -> None:
         self._reading.close_all()
@@ -154,7 +149,6 @@ class FileDatabases:
         await self._searches.close_all()
         self._lending.close_all()
         self._lending_to_write.close_all()
-        await self._engine.dispose()
         self._threads.shutdown(wait=False)  # a commit that hangs holds nobody up
 
     # Sessions
@@ -165,7 +159,7 @@ class FileDatabases:
         async with self._sessions:
             await self._reading.prove(tenant, path)
             with sqlite.translating(subject_of(tenant)), self._lending.lend(path) as lent:
-                async with self._connected(tenant, _Target(path, lent=lent)) as session:
+                async with self._connected(tenant, path, lent) as session:
                     yield session
 
     @asynccontextmanager
@@ -176,35 +170,41 @@ class FileDatabases:
         async with self._turns.take(path.with_suffix(".lock")), self._writes:
             await self._reading.prove(tenant, path)
             with sqlite.translating(subject_of(tenant)), self._lending_to_write.lend(path) as lent:
-                sqlite.limit(lent, self._room.pages(tenant, reserve=reserve))
-                target = _Target(path, deferred=deferred, lent=lent)
-                async with self._connected(tenant, target) as session:
+                driver = driver_of(lent)
+                sqlite.limit(driver, self._room.pages(tenant, reserve=reserve))
+                if deferred:  # forgotten when a transaction ends
+                    driver.execute("PRAGMA defer_foreign_keys = ON")
+                async with self._connected(tenant, path, lent) as session:
                     yield session
+                forbid(lent)
             await self._emptying.after(session, path)
 
     @asynccontextmanager
     async def _connected(
-        self, tenant: TenantContext, target: _Target
+        self, tenant: TenantContext, path: Path, connection: Connection
     ) -> AsyncIterator[AsyncSession]:
         try:
             with sqlite.translating(subject_of(tenant)):
-                async with AsyncExitStack() as stack:
-                    token = self._target.set(target)
-                    try:
-                        session = await stack.enter_async_context(InlineSession(self._engine))
-                    finally:
-                        self._target.reset(token)
+                async with InlineSession(connection) as session:
                     yield session
         except sqlite.Full as error:
-            raise await self._room.full(tenant, target.path) from error
+            raise await self._room.full(tenant, path) from error
 
-    def _connect(self) -> InlineConnection:
-        target = self._target.get()
-        connection = target.lent or self._open_to_write(target.path)
-        connection.lent = target.lent is not None
-        if target.deferred:  # it is forgotten when a transaction ends, so it is said last
-            connection.execute("PRAGMA defer_foreign_keys = ON")
-        return connection
+    def _open(self, path: Path, *, writable: bool) -> Connection:
+        def driver() -> InlineConnection:
+            connection = sqlite.open_inline(path, writable=writable, threads=self._threads)
+            if writable:
+                connection.execute(TRUSTING)
+            return connection
+
+        return self._connect(driver)
+
+    def _connect(self, driver: Callable[[], InlineConnection]) -> Connection:
+        token = self._driver.set(driver)
+        try:
+            return self._engine.connect()
+        finally:
+            self._driver.reset(token)
 
     # Visitors' reads
 
@@ -290,8 +290,12 @@ class FileDatabases:
         @asynccontextmanager
         async def begin(*, reserve: bool) -> AsyncIterator[AsyncSession]:
             # Without the tier's limit: while tables are made anew, their rows are there twice.
-            async with self._connected(tenant, _Target(path)) as session:
-                yield session
+            with (
+                sqlite.translating(subject_of(tenant)),
+                self._open(path, writable=True) as connection,
+            ):
+                async with self._connected(tenant, path, connection) as session:
+                    yield session
 
         async with self._turns.take(path.with_suffix(".lock")):
             self._close(path)
@@ -352,8 +356,3 @@ class FileDatabases:
 
     def _path(self, tenant: TenantContext) -> Path:
         return self._folder / f"{self._names.of(tenant)}.db"
-
-    def _open_to_write(self, path: Path) -> InlineConnection:
-        connection = sqlite.open_inline(path, writable=True, threads=self._threads)
-        connection.execute(TRUSTING)
-        return connection

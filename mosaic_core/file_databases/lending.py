@@ -6,15 +6,21 @@ Opening a file costs more than a search does: SQLite reads the whole schema firs
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-C = TypeVar("C", bound=sqlite3.Connection)
+
+class Closable(Protocol):
+    """A connection of SQLAlchemy's, or of the driver's."""
+
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Closable)
 
 
 class Lending(Generic[C]):
@@ -22,11 +28,15 @@ class Lending(Generic[C]):
 
     Args:
         connect: opens a file, for use in any thread.
+        usable: whether a connection that was used may be used again.
     """
 
-    def __init__(self, most: int, connect: Callable[[Path], C]) -> None:
+    def __init__(
+        self, most: int, connect: Callable[[Path], C], usable: Callable[[C], bool] = lambda _: True
+    ) -> None:
         self._most = most
         self._connect = connect
+        self._usable = usable
         self._kept: OrderedDict[Path, tuple[C, int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -58,13 +68,15 @@ class Lending(Generic[C]):
             kept[0].close()
 
     def close_all(self) -> None:
-        """Closes what is kept."""
+        """Closes what is kept, and keeps nothing from now on."""
+        self._most = 0
         while self._kept:
             self._kept.popitem()[1][0].close()
 
     def _keep(self, path: Path, connection: C, inode: int) -> None:
         with self._lock:
-            if path not in self._kept and inode == inode_of(path) != 0:
+            same = inode == inode_of(path) != 0
+            if same and path not in self._kept and self._usable(connection):
                 self._kept[path] = (connection, inode)
                 if len(self._kept) <= self._most:
                     return

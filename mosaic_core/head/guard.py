@@ -53,6 +53,11 @@ class Permit:
         finally:
             self._kernel = False
 
+    def changed(self, table: Table) -> None:
+        """Notes that rows of a derived table were changed."""
+        self.derived = True
+        self.published = self.published or publishes(table)
+
     def spoil(self, reason: str) -> UnloggedWrite:
         """The error for a write whose transaction is not what the kernel began."""
         self.spoiled = self.spoiled or reason
@@ -75,6 +80,11 @@ class Permit:
 def permitted(permit: Permit) -> dict[str, Any]:
     """Execution options that give a connection the permit for one transaction."""
     return {_PERMIT: permit}
+
+
+def forbid(connection: Connection) -> None:
+    """Takes the permit from a connection that is kept once its write has ended."""
+    connection.execution_options(**{_PERMIT: None})
 
 
 def migrating() -> dict[str, Any]:
@@ -131,8 +141,7 @@ def install(engine: Engine) -> None:
             return
         table = construct.table
         if isinstance(table, Table) and is_derived(table) and context.rowcount != 0:
-            permit.derived = True
-            permit.published = permit.published or publishes(table)
+            permit.changed(table)
             if permit.followed and not permit.flushing:
                 found = touched(construct, context.compiled, context.compiled_parameters)
                 permit.touched.setdefault(table.name, set()).update(found)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, Table, insert
+from sqlalchemy import Table, insert
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.attributes import instance_state
 
 from mosaic_core.head import chain
 from mosaic_core.head.recorder import entity_id
+from mosaic_core.head.statements import KernelStatement
 
 
 def row_of(new: Any) -> tuple[Table, dict[str, Any]]:
@@ -48,9 +49,9 @@ def _images(table: Table) -> list[tuple[str, Callable[[Any], Any]]]:
 
 
 @cache
-def insertion(table: Table) -> Insert:
+def insertion(table: Table) -> KernelStatement:
     """The statement that inserts a row with all its columns."""
-    return insert(table)
+    return KernelStatement(insert(table))
 
 
 def _default(default: Any) -> Any:

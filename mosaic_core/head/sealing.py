@@ -6,15 +6,14 @@ Each is one turn of the write's session, however many statements it takes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Connection, update
 from sqlalchemy.orm import Session
 
 from mosaic_core.errors import DatabaseDamaged
 from mosaic_core.head import chain
 from mosaic_core.head.guard import Permit, permitted
-from mosaic_core.head.tables import HeadTables
+from mosaic_core.head.tables import HeadTables, Moved
 from mosaic_core.persistence import HeadState, HeadStatus
 
 
@@ -30,7 +29,7 @@ class Sealing:
         self._tables = tables
         self._owner = owner
 
-    def move(self, session: Session, permit: Permit) -> Row[Any]:
+    def move(self, session: Session, permit: Permit) -> Moved:
         """Begins a write's transaction by moving the head.
 
         Raises:
@@ -38,21 +37,20 @@ class Sealing:
         """
         connection = session.connection(execution_options=permitted(permit))
         with permit.kernel():
-            moved = connection.execute(self._tables.move, {"whose": self._owner})
-        row = moved.one_or_none()
-        if row is None:
+            moved = self._tables.move.one(connection, {"whose": self._owner})
+        if moved is None:
             raise DatabaseDamaged(
                 f"The database has no head row of {self._owner!r}: it is not this tenant's.",
                 hint="Run 'mosaic doctor'; nothing was written.",
             )
-        return row
+        return Moved(*moved)
 
     def seal(
         self,
         session: Session,
         info: chain.WriteInfo,
         permit: Permit,
-        head: Row[Any],
+        head: Moved,
         changes: Sequence[chain.Change],
         *,
         coalesce: bool,
@@ -70,9 +68,9 @@ class Sealing:
             if coalesce:
                 keys = {(change.entity, change.entity_id) for change in changes}
                 self._erase_previous(connection, info, keys)
-            connection.execute(self._tables.append, rows)
+            self._tables.append.run(connection, *rows)
             sealed = {"whose": self._owner, "chain": rows[-1]["chain"], "shown": published}
-            connection.execute(self._tables.seal, sealed)
+            self._tables.seal.run(connection, sealed)
         return HeadState(info.version, published, HeadStatus(head.status), head.epoch)
 
     def _erase_previous(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Column,
@@ -17,6 +17,7 @@ from sqlalchemy import (
 
 from mosaic_core import types
 from mosaic_core.database import PlatformBase, TenantBase, kernel_table
+from mosaic_core.head.statements import KernelStatement
 
 #: The digest before the first change, and the salt's and digests' size in bytes.
 GENESIS = bytes(32)
@@ -100,6 +101,16 @@ def _migrations(metadata: MetaData) -> Table:
     )
 
 
+class Moved(NamedTuple):
+    """What a write finds when it has moved the head."""
+
+    version: int
+    published: int
+    status: str
+    epoch: int
+    digest: bytes
+
+
 class HeadTables:
     """The tables in one metadata; the platform database has a head too.
 
@@ -114,12 +125,16 @@ class HeadTables:
         self.migrations = _migrations(metadata)
         owned = update(head).where(head.c.owner == bindparam("whose"))
         #: Moves the head: the lock, the order and the state in one statement.
-        self.move = owned.values(version=head.c.version + 1).returning(
-            head.c.version, head.c.published, head.c.status, head.c.epoch, head.c.digest
+        self.move = KernelStatement(
+            owned.values(version=head.c.version + 1).returning(
+                *(head.c[name] for name in Moved._fields)
+            )
         )
-        self.append = insert(self.changes)
+        self.append = KernelStatement(insert(self.changes))
         #: Records the chain's new value in the head.
-        self.seal = owned.values(digest=bindparam("chain"), published=bindparam("shown"))
+        self.seal = KernelStatement(
+            owned.values(digest=bindparam("chain"), published=bindparam("shown"))
+        )
 
 
 TENANT = HeadTables(TenantBase.metadata)

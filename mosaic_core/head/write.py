@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -34,7 +34,7 @@ from mosaic_core.head.guard import Permit
 from mosaic_core.head.recorder import record, recording
 from mosaic_core.head.rows import inserted, insertion, row_of
 from mosaic_core.head.sealing import Sealing
-from mosaic_core.head.tables import HeadTables
+from mosaic_core.head.tables import HeadTables, Moved
 from mosaic_core.persistence import Begin, HeadState, HeadStatus
 from mosaic_core.types import new_id
 
@@ -88,13 +88,18 @@ class Write:
         table, values = row_of(new)
         if is_kernel(table):
             raise UnloggedWrite(f"{table.name} belongs to the kernel.", hint="Leave it alone.")
+        if is_derived(table) and self.permit.followed:  # the guard sees which row it is
+            await self.session.execute(insert(table), values)
+            return
 
         def run(session: Session) -> None:
             with self.permit.kernel():
-                session.connection().execute(insertion(table), values)
+                insertion(table).run(session.connection(), values)
 
         await self.session.run_sync(run)
-        if not is_derived(table):
+        if is_derived(table):
+            self.permit.changed(table)
+        else:
             record(self.session.sync_session, inserted(table, values))
 
 
@@ -322,7 +327,7 @@ def _touched(permit: Permit) -> list[chain.Change]:
     ]
 
 
-def _taken(head: Row[Any], owner: str) -> Row[Any]:
+def _taken(head: Moved, owner: str) -> Moved:
     """The head itself, when this home takes writes."""
     if head.status == HeadStatus.FENCED:
         raise TenantFenced(f"{owner} is being moved.", hint="Try again in a moment.")

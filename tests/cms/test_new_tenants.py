@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
+from mosaic_core.database.inline import driver_of
+from mosaic_core.directory import PlatformFile
 from mosaic_core.errors import DatabaseBusy, InvalidInput
 from mosaic_core.head import TENANT
 from mosaic_core.head.log import rebuild, verify
@@ -121,22 +120,24 @@ async def _each_has_its_database(deployment: Deployment) -> None:
 
 
 def test_nothing_is_looked_for_where_nothing_can_be(deployments: Deployments) -> None:
-    """A new database is only written to, and the directory need not read what it has written."""
+    """The directory need not read what it has written."""
     asked: list[str] = []
 
-    def before(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        asked.append(statement.split()[0])
-
     async def scenario(deployment: Deployment) -> None:
+        directory = deployment.product.platform.directory
+        assert isinstance(directory.database, PlatformFile)
         await deployment.rule("tenants.create", slug="first", name="First")
-        event.listen(Engine, "before_cursor_execute", before)
-        try:
-            await deployment.rule("tenants.create", slug="second", name="Second")
-        finally:
-            event.remove(Engine, "before_cursor_execute", before)
-        assert set(asked) == {"UPDATE", "INSERT"}
-        assert len(asked) <= 13
-        assert deployment.product.platform.directory.named("second").name == "Second"
+        for connection in directory.database._idle:
+            driver_of(connection).set_trace_callback(asked.append)
+        await deployment.rule("tenants.create", slug="second", name="Second")
+        assert {statement.split()[0] for statement in asked} == {
+            "BEGIN",
+            "UPDATE",
+            "INSERT",
+            "COMMIT",
+        }
+        assert len(asked) <= 8
+        assert directory.named("second").name == "Second"
 
     deployments(scenario)
 

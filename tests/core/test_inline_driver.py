@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import ForeignKey, insert, select
-from sqlalchemy.exc import MissingGreenlet
+from sqlalchemy.exc import MissingGreenlet, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util.concurrency import greenlet_spawn
 
 from mosaic_core.database import sqlite
-from mosaic_core.database.inline import InlineSession
+from mosaic_core.database.inline import InlineSession, driver_of, is_usable
 
 
 class Base(DeclarativeBase):
@@ -52,11 +54,18 @@ async def connected(folder: Path) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
+@asynccontextmanager
+async def in_session(engine: AsyncEngine) -> AsyncIterator[InlineSession]:
+    with await greenlet_spawn(engine.sync_engine.connect) as connection:
+        async with InlineSession(connection) as session:
+            yield session
+
+
 def test_an_attribute_does_not_ask_the_database_by_itself(tmp_path: Path) -> None:
     """It would work with this driver and fail with that of every server."""
 
     async def scenario() -> None:
-        async with connected(tmp_path) as engine, InlineSession(engine) as session:
+        async with connected(tmp_path) as engine, in_session(engine) as session:
             shelf = await session.get_one(Shelf, 1)
             with pytest.raises(MissingGreenlet):
                 _ = shelf.books
@@ -86,7 +95,7 @@ def test_a_query_that_is_read_in_part_keeps_no_snapshot(tmp_path: Path) -> None:
 
 def test_a_stream_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with connected(tmp_path) as engine, InlineSession(engine) as session:
+        async with connected(tmp_path) as engine, in_session(engine) as session:
             rows = await session.stream_scalars(select(Book).execution_options(yield_per=2))
             assert [len(some) async for some in rows.partitions()] == [2, 1]
             connection = await session.connection()
@@ -99,7 +108,7 @@ def test_a_stream_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
 def test_a_stream_that_is_read_in_part_ends_with_its_session(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with connected(tmp_path) as engine:
-            async with InlineSession(engine) as session:
+            async with in_session(engine) as session:
                 rows = await session.stream(select(Book.id).execution_options(yield_per=1))
                 assert await anext(aiter(rows)) == (0,)
             raw = sqlite.open_inline(tmp_path / "shelves.db", writable=True)
@@ -113,11 +122,62 @@ def test_a_stream_that_is_read_in_part_ends_with_its_session(tmp_path: Path) -> 
 
 def test_a_session_says_what_the_database_does_not_take(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with connected(tmp_path) as engine, InlineSession(engine) as session:
+        async with connected(tmp_path) as engine, in_session(engine) as session:
             session.add(Book(id=9, shelf_id=2))
             with pytest.raises(Exception, match="FOREIGN KEY"):
                 await session.flush()
             await session.rollback()
             assert len((await session.scalars(select(Book))).all()) == 3
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_whose_commit_was_cut_off_is_nobody_elses(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with connected(tmp_path) as engine:
+            connection = await greenlet_spawn(engine.sync_engine.connect)
+            driver = driver_of(connection)
+
+            async def cut_off() -> None:
+                async with InlineSession(connection) as session:
+                    session.add(Shelf(id=2))
+                    await session.flush()
+                    task = asyncio.current_task()
+                    assert task is not None
+                    asyncio.get_running_loop().call_soon(task.cancel)
+                    await session.commit()
+
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(cut_off())
+            assert not is_usable(connection)
+            connection.close()
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                driver.execute("SELECT 1")
+            async with in_session(engine) as session:  # the commit had begun: it was finished
+                assert await session.get(Shelf, 2) is not None
+
+    asyncio.run(scenario())
+
+
+def test_a_session_leaves_its_connection_without_a_transaction(tmp_path: Path) -> None:
+    """Also after an error that has ended the transaction."""
+
+    async def scenario() -> None:
+        async with connected(tmp_path) as engine:
+            connection = await greenlet_spawn(engine.sync_engine.connect)
+            driver = driver_of(connection)
+            for _ in range(2):
+                async with InlineSession(connection) as session:
+                    session.add(Shelf(id=2))
+                    await session.flush()
+                    driver.execute("ROLLBACK")
+                    with pytest.raises(OperationalError, match="ended by an error"):
+                        await session.commit()
+                assert is_usable(connection)
+                assert not connection.in_transaction()
+                async with InlineSession(connection) as session:
+                    assert await session.get(Shelf, 2) is None
+                assert not driver.in_transaction
+            connection.close()
 
     asyncio.run(scenario())

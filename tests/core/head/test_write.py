@@ -501,6 +501,46 @@ def test_a_read_session_refuses_every_change(tmp_path: Path) -> None:
     with_toys(tmp_path, scenario)
 
 
+def test_who_has_the_connection_of_a_write_next_may_not_write_by_its_leave(tmp_path: Path) -> None:
+    async def scenario(toys: Toys) -> None:
+        async def fn(write: Write) -> None:
+            await write.session.execute(insert(Word).values(word="w", n=1))
+
+        for name in ("a", "b"):
+            await toys.add(a_box(name))
+            async with toys.files.exclusive(toys.tenant) as session:
+                with pytest.raises(UnloggedWrite, match="no write going on"):
+                    await session.execute(delete(Word))
+        await toys.write(fn)
+
+    with_toys(tmp_path, scenario)
+
+
+def test_a_row_that_is_inserted_at_once_counts_as_one_that_is_flushed(tmp_path: Path) -> None:
+    async def scenario(toys: Toys) -> None:
+        async def derived(write: Write) -> None:
+            await write.insert(Word(word="w", n=1))
+
+        async def shown(write: Write) -> None:
+            await write.insert(Shown(path="/", text="x"))
+
+        async def twice(write: Write) -> None:
+            await write.insert(a_box("b"))
+
+        await toys.write(derived)
+        before = await toys.head()
+        await toys.write(shown)
+        after = await toys.head()
+        assert (after.version, after.published) == (before.version + 1, before.published + 1)
+        await toys.write(twice)
+        with pytest.raises(Conflict):
+            await toys.write(twice)
+        assert (await toys.get(Box, "b")).count == a_box("b").count
+        await toys.whole()
+
+    with_toys(tmp_path, scenario)
+
+
 def test_every_kind_of_query_is_allowed(tmp_path: Path) -> None:
     async def scenario(toys: Toys) -> None:
         await toys.add(a_box(), a_box("b"))

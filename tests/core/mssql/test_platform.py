@@ -146,5 +146,5 @@ def test_every_key_fits_into_its_index() -> None:
 def test_writers_take_turns_at_the_head_of_the_platform() -> None:
     _, turn = SQLServer().beginning(Transaction(alone=_SCHEMA))
     assert turn == f'UPDATE "{_SCHEMA}".head SET status = status'
-    moved = str(PLATFORM.move.compile(dialect=_DIALECT))
+    moved = str(PLATFORM.move.construct.compile(dialect=_DIALECT))
     assert "OUTPUT inserted.version, inserted.published, inserted.status" in moved

@@ -122,7 +122,7 @@ def test_no_index_of_a_tenant_s_is_on_a_column_that_none_can_be_on() -> None:
 
 
 def test_the_head_is_moved_and_read_in_one_statement() -> None:
-    moved = str(TENANT.move.compile(dialect=_DIALECT))
+    moved = str(TENANT.move.construct.compile(dialect=_DIALECT))
     assert moved.startswith("UPDATE tenant.head SET version=")
     assert "OUTPUT inserted.version, inserted.published, inserted.status" in moved
 
