@@ -64,7 +64,7 @@ class _Load:
 
 #: What a visitor waits for is seen where the server has time; where it has none, hits wait for the
 #: work that others make, and their p99 follows what a visit costs on average.
-_STEADY = _Load("fleet_hits", 4_000, 64, 1_000)
+_STEADY = _Load("fleet_hits", 8_000, 64, 1_000)
 _SATURATED = _Load("fleet_hits.saturated", 12_000, 4, None)
 
 
@@ -86,8 +86,8 @@ def _visits(deployments: dict[int, Deployment]) -> list[Figure]:
             tell("every tenant once")
             for size, server in servers.items():
                 kinds[size].sort(visit(server.port, hosts, range(size), _SATURATED.connections))
-            for turn in range(_ROUNDS):
-                for load, rounds in found.items():
+            for load, rounds in found.items():
+                for turn in range(_ROUNDS):
                     tell(f"round {turn + 1} of {_ROUNDS}: {load.visits:,} visits each")
                     for size, took in _round(load, turn, servers, kinds, hosts).items():
                         rounds[size].append(took)
