@@ -284,4 +284,5 @@ class InlineSession(AsyncSession):
             self.sync_session.close()
             self._connected.rollback()  # what is left of a commit that failed
         finally:
+            self.sync_session.bind = None  # whoever uses it still would be in another session
             self._driver.settle()

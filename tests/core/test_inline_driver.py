@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import ForeignKey, insert, select
-from sqlalchemy.exc import MissingGreenlet, OperationalError
+from sqlalchemy.exc import MissingGreenlet, OperationalError, UnboundExecutionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.pool import NullPool
@@ -179,5 +179,20 @@ def test_a_session_leaves_its_connection_without_a_transaction(tmp_path: Path) -
                     assert await session.get(Shelf, 2) is None
                 assert not driver.in_transaction
             connection.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_session_that_has_ended_asks_nothing_of_a_connection_that_is_somebody_elses(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with connected(tmp_path) as engine:
+            with await greenlet_spawn(engine.sync_engine.connect) as connection:
+                async with InlineSession(connection) as ended:
+                    assert await ended.get(Shelf, 1) is not None
+                with pytest.raises(UnboundExecutionError):
+                    await ended.scalars(select(Book))
+                assert not driver_of(connection).in_transaction
 
     asyncio.run(scenario())
