@@ -224,7 +224,8 @@ def driver_of(connection: Connection) -> InlineConnection:
 
 def is_usable(connection: Connection) -> bool:
     """Whether another session may have it."""
-    return not (connection.closed or connection.invalidated)
+    broken = connection.closed or connection.invalidated
+    return not broken and connection.get_transaction() is None
 
 
 class InlineSession(AsyncSession):
@@ -239,7 +240,12 @@ class InlineSession(AsyncSession):
     def __init__(self, connected: Connection) -> None:
         super().__init__(expire_on_commit=False)
         self.sync_session.bind = connected
+        # Whoever kept the connection of a session before this one may have begun something on it,
+        # and a session that finds a transaction would leave it to its owner to commit.
+        connected.rollback()
+        self.sync_session.join_transaction_mode = "control_fully"
         self._connected = connected
+        self._options = connected.get_execution_options()
         self._driver = driver_of(connected)
 
     async def __aenter__(self) -> Self:
@@ -282,7 +288,11 @@ class InlineSession(AsyncSession):
     def _end(self) -> None:
         try:
             self.sync_session.close()
-            self._connected.rollback()  # what is left of a commit that failed
         finally:
             self.sync_session.bind = None  # whoever uses it still would be in another session
-            self._driver.settle()
+            try:
+                self._connected.rollback()  # what is left of a commit that failed
+            finally:
+                # A write's permit, and what else was said of this session only.
+                self._connected._execution_options = self._options
+                self._driver.settle()

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_e
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from mosaic_core.database import History, sqlite
-from mosaic_core.database.inline import InlineSession, is_usable
+from mosaic_core.database.inline import InlineSession, driver_of, is_usable
 from mosaic_core.database.rights import unwritable
 from mosaic_core.directory.database import SUBJECT, PlatformDatabase
-from mosaic_core.head import forbid, install_guard
+from mosaic_core.head import install_guard
 from mosaic_core.persistence import Problem
 
 #: Connections that are kept for the next sessions.
@@ -79,7 +79,6 @@ class PlatformFile(PlatformDatabase):
 
     def _give_back(self, connection: Connection) -> None:
         if is_usable(connection) and len(self._idle) < self._most_idle:
-            forbid(connection)
             self._idle.append(connection)
         else:
             connection.close()
@@ -98,7 +97,11 @@ class PlatformFile(PlatformDatabase):
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
         with sqlite.translating(SUBJECT):
             async with self._engine.connect() as connection:
-                yield connection
+                driver = await connection.run_sync(driver_of)
+                try:
+                    yield connection
+                finally:
+                    await driver.commit_ended()
 
     @asynccontextmanager
     async def _making(self) -> AsyncIterator[AsyncConnection]:

@@ -39,7 +39,7 @@ from mosaic_core.file_databases.search_definition import TRUSTING
 from mosaic_core.file_databases.search_index import IndexedHistory
 from mosaic_core.file_databases.strays import strays
 from mosaic_core.file_databases.template import template_bytes
-from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, forbid, install_guard
+from mosaic_core.head import TENANT, WriteLimits, Writer, empty_rows, install_guard
 from mosaic_core.head.log import migrate as migrate_with_log
 from mosaic_core.persistence import Capabilities, HeadState, Problem, Rows, Stray
 from mosaic_core.search import SearchQuery, SearchResults
@@ -104,11 +104,12 @@ class FileDatabases:
         )
         # Set around a connect and nowhere else: one engine serves every file, so that compiled
         # statements and the guard are shared, and this says what is to be opened.
-        self._driver: ContextVar[Callable[[], InlineConnection]] = ContextVar("driver")
+        driver: ContextVar[Callable[[], InlineConnection]] = ContextVar("driver")
+        self._driver = driver
         self._engine = create_engine(
             "sqlite+inline://",
             poolclass=NullPool,
-            creator=lambda: self._driver.get()(),
+            creator=lambda: driver.get()(),
             hide_parameters=True,  # they are what people wrote
         )
         sqlite.explicit_transactions(self._engine)
@@ -176,7 +177,6 @@ class FileDatabases:
                     driver.execute("PRAGMA defer_foreign_keys = ON")
                 async with self._connected(tenant, path, lent) as session:
                     yield session
-                forbid(lent)
             await self._emptying.after(session, path)
 
     @asynccontextmanager

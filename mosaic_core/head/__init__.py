@@ -2,7 +2,6 @@
 
 from mosaic_core.head.first import empty_rows, first_rows
 from mosaic_core.head.freshness import Heads, Watched
-from mosaic_core.head.guard import forbid
 from mosaic_core.head.guard import install as install_guard
 from mosaic_core.head.tables import PLATFORM, TENANT, HeadTables, first_head
 from mosaic_core.head.write import Write, WriteLimits, Writer, has_write
@@ -19,7 +18,6 @@ __all__ = [
     "empty_rows",
     "first_head",
     "first_rows",
-    "forbid",
     "has_write",
     "install_guard",
 ]

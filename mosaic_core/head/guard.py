@@ -82,11 +82,6 @@ def permitted(permit: Permit) -> dict[str, Any]:
     return {_PERMIT: permit}
 
 
-def forbid(connection: Connection) -> None:
-    """Takes the permit from a connection that is kept once its write has ended."""
-    connection.execution_options(**{_PERMIT: None})
-
-
 def migrating() -> dict[str, Any]:
     """Execution options of a connection that migrates a schema; its log gets a checkpoint."""
     return {_MIGRATING: True}

@@ -196,3 +196,23 @@ def test_a_session_that_has_ended_asks_nothing_of_a_connection_that_is_somebody_
                 assert not driver_of(connection).in_transaction
 
     asyncio.run(scenario())
+
+
+def test_what_was_begun_on_a_kept_connection_swallows_no_commit(tmp_path: Path) -> None:
+    """And what was said of one session holds for no other."""
+
+    async def scenario() -> None:
+        async with connected(tmp_path) as engine:
+            with await greenlet_spawn(engine.sync_engine.connect) as connection:
+                async with InlineSession(connection) as session:
+                    stale = await session.connection(execution_options={"said": True})
+                await stale.execute(select(Book))
+                assert not is_usable(connection)
+                async with InlineSession(connection) as session:
+                    assert "said" not in connection.get_execution_options()
+                    session.add(Shelf(id=2))
+                    await session.commit()
+                async with in_session(engine) as session:
+                    assert await session.get(Shelf, 2) is not None
+
+    asyncio.run(scenario())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import warnings
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mosaic_core.database.inline import InlineConnection
 from mosaic_core.directory import PlatformFile, open_directory
 from mosaic_core.head import TENANT, Write
 from mosaic_core.head.outbox import enqueue
@@ -285,3 +287,31 @@ def test_the_end_of_the_program_in_the_middle_of_a_write_leaves_the_chain_whole(
         for step in range(12):
             asyncio.run(main(step))
             asyncio.run(look())
+
+
+def test_a_migration_that_is_cancelled_in_its_commit_keeps_its_turn_until_that_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committing = threading.Event()
+    commit = InlineConnection._commit
+
+    def slowly(self: InlineConnection) -> None:
+        committing.set()
+        time.sleep(0.3)
+        commit(self)
+
+    async def main() -> None:
+        database = PlatformFile(tmp_path / "platform.db", platform_history())
+        with monkeypatch.context() as patch:
+            patch.setattr(InlineConnection, "_commit", slowly)
+            migrating = asyncio.create_task(database.migrate())
+            while not committing.is_set():
+                await asyncio.sleep(0.005)
+            migrating.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await migrating
+        assert await database.migrate() == platform_history().current
+        await database.close()
+
+    with nothing_leaks():
+        asyncio.run(main())
