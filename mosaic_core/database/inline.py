@@ -21,7 +21,7 @@ from typing import Any, Self, cast
 from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext, SQLiteIdentifierPreparer
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.util.concurrency import await_
 
 from mosaic_core.ended import ended
@@ -97,6 +97,7 @@ class InlineConnection(sqlite3.Connection):
     awaited = False
     #: SQLAlchemy has begun a transaction.
     begun = False
+    #: SQLAlchemy has no more use for it, though a commit may still be under way.
     closed = False
     #: In which commits wait for the disk; those of the event loop, where there are none.
     threads: Executor | None = None
@@ -247,6 +248,7 @@ class InlineSession(AsyncSession):
         self._connected = connected
         self._options = connected.get_execution_options()
         self._driver = driver_of(connected)
+        self._handed_out: AsyncConnection | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -256,6 +258,13 @@ class InlineSession(AsyncSession):
             await self._driver.commit_ended()
         finally:
             self._run(self._end)
+
+    async def connection(self, *args: Any, **options: Any) -> AsyncConnection:
+        """The connection, for as long as the session lasts: afterwards it is another session's."""
+        found = self._run(self.sync_session.connection, *args, **options)
+        if self._handed_out is None:
+            self._handed_out = AsyncConnection(AsyncEngine(found.engine), found)
+        return self._handed_out
 
     async def run_sync(self, fn: Any, *args: Any, **options: Any) -> Any:
         return self._run(fn, self.sync_session, *args, **options)
@@ -289,7 +298,10 @@ class InlineSession(AsyncSession):
         try:
             self.sync_session.close()
         finally:
-            self.sync_session.bind = None  # whoever uses it still would be in another session
+            # Whoever uses either still would be in another session.
+            self.sync_session.bind = None
+            if self._handed_out is not None:
+                self._handed_out.sync_connection = None
             try:
                 self._connected.rollback()  # what is left of a commit that failed
             finally:

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import ForeignKey, insert, select
-from sqlalchemy.exc import MissingGreenlet, OperationalError, UnboundExecutionError
+from sqlalchemy.exc import (
+    InvalidRequestError,
+    MissingGreenlet,
+    OperationalError,
+    UnboundExecutionError,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.pool import NullPool
@@ -191,8 +196,15 @@ def test_a_session_that_has_ended_asks_nothing_of_a_connection_that_is_somebody_
             with await greenlet_spawn(engine.sync_engine.connect) as connection:
                 async with InlineSession(connection) as ended:
                     assert await ended.get(Shelf, 1) is not None
-                with pytest.raises(UnboundExecutionError):
-                    await ended.scalars(select(Book))
+                    kept = await ended.connection()
+                    assert await ended.connection() is kept
+                async with InlineSession(connection) as session:
+                    assert await session.get(Shelf, 1) is not None
+                    with pytest.raises(UnboundExecutionError):
+                        await ended.scalars(select(Book))
+                    with pytest.raises(InvalidRequestError):
+                        await kept.execute(insert(Book), {"id": 7, "shelf_id": 1})
+                    assert await (await session.connection()).scalar(select(Book.id)) == 0
                 assert not driver_of(connection).in_transaction
 
     asyncio.run(scenario())
@@ -205,8 +217,8 @@ def test_what_was_begun_on_a_kept_connection_swallows_no_commit(tmp_path: Path) 
         async with connected(tmp_path) as engine:
             with await greenlet_spawn(engine.sync_engine.connect) as connection:
                 async with InlineSession(connection) as session:
-                    stale = await session.connection(execution_options={"said": True})
-                await stale.execute(select(Book))
+                    await session.connection(execution_options={"said": True})
+                connection.begin()
                 assert not is_usable(connection)
                 async with InlineSession(connection) as session:
                     assert "said" not in connection.get_execution_options()
